@@ -1,0 +1,145 @@
+"""The columns a ledger must have: names, Arrow types, units. The reader owns the schema.
+
+`python -m analysis.schema` prints the tables of `docs/ledger.md`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+STATUSES = ("complete", "diverged", "failed")
+TUNING_PHASES = ("published", "explore", "exploit", "grid")
+PHASES = (*TUNING_PHASES, "sweep", "confirm", "timing")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a ledger table; `unit` is "" for text and for pure numbers."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+
+    def field(self) -> pa.Field:
+        """The column as Arrow sees it."""
+        return pa.field(self.name, self.type, nullable=self.nullable)
+
+
+KEY = (
+    Column("optimizer", pa.string(), "name of the optimizer's file"),
+    Column("phase", pa.string(), f"why the trial was run: {', '.join(PHASES)}"),
+    Column("number", pa.int32(), "number of the trial: one sequence for all tuning phases, one for each later phase"),
+    Column("replicate", pa.int32(), "number of the network within the trial, from 0"),
+)
+
+TRIALS_HEAD = (
+    *KEY,
+    Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
+    Column("sampler", pa.string(), "what chose the point: published, sobol, random, grid, tpe, sweep or winner"),
+    Column("seed", pa.int64(), "root of the replicate's random streams"),
+    Column("group_size", pa.int32(), "replicates trained at once in one process", "replicates"),
+)
+
+TRIALS_TAIL = (
+    Column("status", pa.string(), f"outcome: {', '.join(STATUSES)}"),
+    Column("message", pa.string(), "error message of a failed trial", nullable=True),
+    Column("diverged_step", pa.int64(), "first step with a non-finite loss or parameter, from 1", "steps", True),
+    Column("validation_loss", pa.float64(), "at the last epoch; null if diverged or failed", "nats", True),
+    Column("validation_error", pa.float64(), "at the last epoch; 1 if diverged, null if failed", "fraction", True),
+    Column("best_validation_loss", pa.float64(), "lowest over epochs; null if none was finite", "nats", True),
+    Column("best_validation_error", pa.float64(), "lowest over epochs; 1 if it diverged in the first", "fraction", True),
+    Column("test_loss", pa.float64(), "after the last epoch; confirm only", "nats", True),
+    Column("test_error", pa.float64(), "after the last epoch; confirm only; 1 if diverged", "fraction", True),
+    Column("test_correct", pa.binary(), "one bit per test image, most significant first; confirm only", "bits", True),
+    Column("steps", pa.int64(), "optimizer steps taken", "steps"),
+    Column("images", pa.int64(), "training images seen", "images"),
+    Column("seconds", pa.float64(), "wall time of the group's training, evaluation excluded", "seconds"),
+    Column("device", pa.string(), "cpu, or the name of the GPU"),
+    Column("node", pa.string(), "IP address of the Ray node"),
+)
+
+EPOCHS = (
+    *KEY,
+    Column("epoch", pa.int32(), "number of the epoch, from 1", "epochs"),
+    Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
+    Column("train_loss", pa.float64(), "eval mode, fixed training subset; null if diverged", "nats", True),
+    Column("train_error", pa.float64(), "on the same subset; 1 if diverged", "fraction"),
+    Column("validation_loss", pa.float64(), "fixed validation subset of equal size; null if diverged", "nats", True),
+    Column("validation_error", pa.float64(), "on the same subset; 1 if diverged", "fraction"),
+    Column("step_losses", pa.list_(pa.float32()), "training loss of every step up to divergence", "nats"),
+    Column("gradient_norm", pa.float64(), "mean Euclidean norm over the epoch's steps; null if diverged", "", True),
+    Column("update_norm", pa.float64(), "mean norm of the parameters' change per step; null if diverged", "", True),
+    Column("weight_norm", pa.float64(), "mean norm of the parameters; null if diverged", "", True),
+    Column("seconds", pa.float64(), "wall time of the group's epoch, evaluation excluded", "seconds"),
+    Column("steps", pa.int64(), "optimizer steps of the epoch", "steps"),
+    Column("images", pa.int64(), "training images of the epoch", "images"),
+)
+
+TIMINGS = (
+    Column("optimizer", pa.string(), "name of the optimizer's file"),
+    Column("block", pa.int32(), "number of the interleaved block, from 0"),
+    Column("batch_size", pa.int32(), "images per step and replicate", "images"),
+    Column("replicates", pa.int32(), "replicates trained at once", "replicates"),
+    Column("steps", pa.int64(), "steps timed", "steps"),
+    Column("seconds", pa.float64(), "wall time of those steps", "seconds"),
+    Column("device", pa.string(), "cpu, or the name of the GPU"),
+    Column("node", pa.string(), "IP address of the Ray node"),
+)
+
+RESERVED = frozenset(column.name for column in (*TRIALS_HEAD, *TRIALS_TAIL, *EPOCHS, *TIMINGS))
+"""Column names that no hyperparameter may have."""
+
+
+def trials_schema(hyperparameters: Iterable[str]) -> pa.Schema:
+    """Schema of `trials`, one row per replicate.
+
+    Args:
+        hyperparameters: Names of all hyperparameters of the study's optimizers; each becomes a
+            nullable float64 column, in alphabetical order, null where the optimizer has none of that name.
+
+    Raises:
+        ValueError: A hyperparameter has the name of another column.
+    """
+    names = sorted(set(hyperparameters))
+    if taken := sorted(RESERVED & set(names)):
+        raise ValueError(f"Hyperparameters may not have a column's name, got {', '.join(taken)}; rename them.")
+    searched = [Column(name, pa.float64(), "hyperparameter", nullable=True) for name in names]
+    return _schema((*TRIALS_HEAD, *searched, *TRIALS_TAIL))
+
+
+def epochs_schema() -> pa.Schema:
+    """Schema of `epochs`, one row per replicate and epoch."""
+    return _schema(EPOCHS)
+
+
+def timings_schema() -> pa.Schema:
+    """Schema of `timings`, one row per optimizer, block and batch size."""
+    return _schema(TIMINGS)
+
+
+def _schema(columns: Sequence[Column]) -> pa.Schema:
+    return pa.schema([column.field() for column in columns], metadata={"schema_version": str(SCHEMA_VERSION)})
+
+
+def markdown() -> str:
+    """The tables as Markdown, one line per column."""
+    searched = Column("(hyperparameters)", pa.float64(), "one column for each, named as in `study.json`", nullable=True)
+    tables = {"trials": (*TRIALS_HEAD, searched, *TRIALS_TAIL), "epochs": EPOCHS, "timings": TIMINGS}
+    return "\n\n".join(f"## {name}\n\n{_markdown_table(columns)}" for name, columns in tables.items()) + "\n"
+
+
+def _markdown_table(columns: Sequence[Column]) -> str:
+    lines = ["| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
+    for column in columns:
+        null = "yes" if column.nullable else ""
+        lines.append(f"| `{column.name}` | {column.type} | {column.unit} | {null} | {column.meaning} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

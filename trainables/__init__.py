@@ -1,0 +1,1 @@
+"""What is being studied: data, model, optimizers and the training loop."""

@@ -1,0 +1,114 @@
+"""What an optimizer declares about itself: its hyperparameters, published setting and source."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Scale = Literal["linear", "log", "log_complement"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameter:
+    """The range of one hyperparameter and the measure in which it is searched.
+
+    The sampler works on the unit interval; `at` maps a fraction to a value and `fraction` back.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        scale: "linear" is even in the value, "log" in log(value), "log_complement" in log(1 - value).
+        unit: Unit of the value; "1" for a pure number.
+
+    Raises:
+        ValueError: The range is empty or the scale is not defined on it.
+    """
+
+    low: float
+    high: float
+    scale: Scale = "linear"
+    unit: str = "1"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low must be below high and both finite, got low={self.low}, high={self.high}.")
+        if self.scale not in ("linear", "log", "log_complement"):
+            raise ValueError(f"scale must be 'linear', 'log' or 'log_complement', got {self.scale!r}.")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"scale='log' needs low > 0, got low={self.low}; raise low or use scale='linear'.")
+        if self.scale == "log_complement" and self.high >= 1:
+            raise ValueError(f"scale='log_complement' needs high < 1, got high={self.high}; lower high.")
+
+    def at(self, fraction: float) -> float:
+        """Value at `fraction` of the range: 0 is `low`, 1 is `high`, exactly."""
+        if fraction in (0, 1):
+            return self.high if fraction else self.low
+        start, stop = self._transform(self.low), self._transform(self.high)
+        return self._invert(start + fraction * (stop - start))
+
+    def fraction(self, value: float) -> float:
+        """Where `value` stands in the range; below 0 or above 1 outside of it.
+
+        Raises:
+            ValueError: The scale is not defined at `value`.
+        """
+        start, stop = self._transform(self.low), self._transform(self.high)
+        return (self._transform(value) - start) / (stop - start)
+
+    def _transform(self, value: float) -> float:
+        match self.scale:
+            case "linear":
+                return value
+            case "log":
+                return math.log(value)
+            case "log_complement":
+                return -math.log1p(-value)
+
+    def _invert(self, transformed: float) -> float:
+        match self.scale:
+            case "linear":
+                return transformed
+            case "log":
+                return math.exp(transformed)
+            case "log_complement":
+                return -math.expm1(-transformed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSpec:
+    """One optimizer as the study sees it. Its name is the name of its file.
+
+    Args:
+        build: Makes the optimizer; called as `build(parameters, generators=..., **hyperparameters)`. Every parameter
+            has a leading replicate axis; `generators` holds one `torch.Generator` per replicate, the only
+            permitted source of randomness.
+        equation: The update in one line, as readers of the report will see it.
+        space: Range of each searched hyperparameter.
+        published: The setting its authors print, a value for each hyperparameter of `space`.
+        reference: Where the update and the published setting come from.
+        mixes_elements: True if an update of one element depends on other elements (norm clipping, Muon):
+            such an optimizer is built once for each replicate, on parameters without the replicate axis
+            and with one generator.
+
+    Raises:
+        ValueError: `space` is empty, or `published` does not give one finite value for each of its hyperparameters.
+    """
+
+    build: Callable[..., Any]
+    equation: str
+    space: Mapping[str, Hyperparameter]
+    published: Mapping[str, float]
+    reference: str
+    mixes_elements: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.space:
+            raise ValueError("space must name at least one hyperparameter, got none.")
+        if set(self.published) != set(self.space):
+            raise ValueError(
+                f"published must give a value for each of {', '.join(sorted(self.space))}, "
+                f"got {', '.join(sorted(self.published)) or 'none'}."
+            )
+        for name, value in self.published.items():
+            if not math.isfinite(value):
+                raise ValueError(f"published[{name!r}] must be finite, got {value}.")
