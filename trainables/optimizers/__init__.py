@@ -1,0 +1,91 @@
+"""The optimizers under study, one file each; the file's name is the optimizer's name.
+
+Listing the names imports nothing, so the command line can check them before torch is loaded.
+"""
+
+import re
+import types
+from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+
+from trainables.spec import OptimizerSpec
+
+DEFAULTS = ("sgd", "momentum", "adam", "langevin", "constant_noise")
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def optimizer_names() -> list[str]:
+    """Names of all optimizers of this package, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def load_optimizer(name: str) -> OptimizerSpec:
+    """The optimizer of this package with the given name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in optimizer_names():
+        raise ValueError(
+            f"Unknown optimizer {name!r}; choose from {', '.join(optimizer_names())}, "
+            "or give a file of your own with --optimizer-file."
+        )
+    return _spec_of(import_module(f"{__name__}.{name}"), f"trainables/optimizers/{name}.py")
+
+
+def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
+    """The optimizer that a user's own file defines. Runs the file's code.
+
+    Args:
+        name: Name of the optimizer, the file's name without ".py".
+        source: Text of the file, of the same form as the files of this package.
+
+    Raises:
+        ValueError: The name is not allowed, the code does not run, or it defines no `SPEC`.
+    """
+    check_user_name(name)
+    module = types.ModuleType(f"user_optimizer_{name}")
+    try:
+        exec(compile(source, f"{name}.py", "exec"), module.__dict__)
+    except Exception as error:
+        raise ValueError(
+            f"{name}.py must be a Python file that defines SPEC, but it raises {error!r}; mend it."
+        ) from error
+    return _spec_of(module, f"{name}.py")
+
+
+def check_user_name(name: str) -> None:
+    """Refuse names that are taken or could not name a column, a file and a word in a sentence alike.
+
+    Raises:
+        ValueError: The name is not allowed.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "An optimizer file is named by up to 40 lower-case letters, digits and underscores, "
+            f"got {name[:60]!r}; rename it."
+        )
+    if name in optimizer_names():
+        raise ValueError(f"Optimizer {name!r} is already part of the study program; rename your file.")
+
+
+def resolve_optimizer(name: str, sources: Mapping[str, str]) -> OptimizerSpec:
+    """The optimizer of a user's file if `sources` holds one of that name, else that of this package.
+
+    Args:
+        name: Name of the optimizer.
+        sources: Text of each user's own file by optimizer name.
+
+    Raises:
+        ValueError: There is no such optimizer, or its file is not of the right form.
+    """
+    return load_optimizer_source(name, sources[name]) if name in sources else load_optimizer(name)
+
+
+def _spec_of(module: types.ModuleType, path: str) -> OptimizerSpec:
+    spec = getattr(module, "SPEC", None)
+    if not isinstance(spec, OptimizerSpec):
+        raise ValueError(f"{path} must define SPEC, a trainables.spec.OptimizerSpec, got {type(spec).__name__}.")
+    return spec

@@ -1,0 +1,75 @@
+"""What a trial is told and what it reports: plain values between the training loop and its callers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One group of replicates, fully specified: two equal configs give bit-equal curves on one machine.
+
+    Args:
+        optimizer: Name of the optimizer.
+        hyperparameters: A value for each hyperparameter of the optimizer.
+        seeds: Root seed of each replicate.
+        batch_size: Images per step and replicate; an epoch leaves out the images that fill no batch.
+        num_epochs: Passes over the training images.
+
+    Raises:
+        ValueError: A count is below 1, or there is no seed.
+    """
+
+    optimizer: str
+    hyperparameters: Mapping[str, float]
+    seeds: tuple[int, ...]
+    batch_size: int
+    num_epochs: int
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise ValueError("seeds must hold at least one seed, got none.")
+        for name in ("batch_size", "num_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Build from a plain mapping, refusing keys that would be silently ignored."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(config) - known):
+            raise ValueError(f"Unknown trial settings {unknown}; known are {sorted(known)}.")
+        return cls(**{**config, "seeds": tuple(config["seeds"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateEpoch:
+    """What one replicate did in one epoch.
+
+    Losses are in nats, errors are fractions; losses and norms are None and errors 1 if the replicate diverged.
+
+    Attributes:
+        replicate: Number within the group, from 0.
+        epoch: Number of the epoch, from 1.
+        step_losses: Training loss of each step up to divergence, float32, shape (steps,).
+        gradient_norm, update_norm, weight_norm: Means over the steps of Euclidean norms over all parameters.
+        seconds: Wall time of the whole group's steps, evaluation excluded.
+        diverged_step: First step, counted from the start of training at 1, with a non-finite loss or parameter.
+    """
+
+    replicate: int
+    epoch: int
+    train_loss: float | None
+    train_error: float
+    validation_loss: float | None
+    validation_error: float
+    step_losses: np.ndarray[Any, np.dtype[np.float32]]
+    gradient_norm: float | None
+    update_norm: float | None
+    weight_norm: float | None
+    seconds: float
+    steps: int
+    images: int
+    diverged_step: int | None
