@@ -52,7 +52,9 @@ TRIALS_TAIL = (
     Column("validation_loss", pa.float64(), "at the last epoch; null if diverged or failed", "nats", True),
     Column("validation_error", pa.float64(), "at the last epoch; 1 if diverged, null if failed", "fraction", True),
     Column("best_validation_loss", pa.float64(), "lowest over epochs; null if none was finite", "nats", True),
-    Column("best_validation_error", pa.float64(), "lowest over epochs; 1 if it diverged in the first", "fraction", True),
+    Column(
+        "best_validation_error", pa.float64(), "lowest over epochs; 1 if it diverged in the first", "fraction", True
+    ),
     Column("test_loss", pa.float64(), "after the last epoch; confirm only", "nats", True),
     Column("test_error", pa.float64(), "after the last epoch; confirm only; 1 if diverged", "fraction", True),
     Column("test_correct", pa.binary(), "one bit per test image, most significant first; confirm only", "bits", True),

@@ -1,0 +1,30 @@
+"""What the study cost: wall time per step."""
+
+import polars as pl
+
+from analysis import plots
+from analysis.figures.base import Figure, Panel
+from analysis.findings import Findings
+from analysis.palette import Palette
+from analysis.wording import count, number
+
+
+def step_times(findings: Findings, palette: Palette) -> Figure:
+    """Wall time of a step, by size of the fused group."""
+    times = findings.step_times.with_columns(pl.col("low", "lower", "median", "upper", "high") * 1e3)
+    panels = []
+    for size in times["group_size"].unique().sort():
+        own = times.filter(group_size=size)
+        tips = [f"median {number(row['median'])} ms over {count(row['groups'], 'group')}" for row in own.to_dicts()]
+        title = f"Groups of {count(size, 'network')}"
+        chart = plots.plot_step_times(own.with_columns(tip=pl.Series(tips)), palette, title=title)
+        panels.append(Panel(chart=chart, description=f"Seconds per step, {title.lower()}"))
+    text = (
+        "Median over trials, the middle half (thick) and the middle 90 % (thin), of the wall time of one step of a group of networks trained "
+        "at once. Several trials shared the cores, so this is what the study cost, not what an optimizer's step costs over another's."
+    )
+    if not panels:
+        text = "No trial has run to its end, so there is no time per step to show."
+    return Figure(
+        name="step_seconds", title="Time per step", text=text, panels=tuple(panels), tables=("step_seconds",), columns=2
+    )

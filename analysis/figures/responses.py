@@ -1,0 +1,156 @@
+"""How the validation error responds to the hyperparameters, and where training diverges."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from analysis import plots
+from analysis.figures.base import Figure, Panel
+from analysis.findings import Findings
+from analysis.palette import Palette
+from analysis.spec import Axis
+from analysis.wording import count, listing, percent, setting_line
+
+RATE = "learning_rate"
+MARKS = "Circle: no replicate diverged; triangle: some did; cross: all did (error 1). The rings mark the published setting and the winner."
+
+
+def learning_rate(findings: Findings, palette: Palette) -> Figure:
+    """The sweep of every optimizer on one axis."""
+    rows = _drawable(_responses(findings).filter(phase="sweep", hyperparameter=RATE))
+    title = "How much the learning rate matters"
+    if rows.is_empty():
+        text = "No learning-rate sweep has been run yet."
+        return Figure(name="learning_rate", title=title, text=text, panels=(), tables=("trials",))
+    chart = plots.plot_sweeps(rows, palette, axis=Axis(low=0, high=0, scale="log"), limits=_error_limits(rows))
+    text = (
+        "Nine learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation error with its 95 % "
+        "band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates diverged; cross: all did (error 1)."
+    )
+    others = [name for name, best in findings.best.items() if _is_elsewhere(findings, name, best.hyperparameters)]
+    if others:
+        text += f" The sweep of {listing(others)} runs through an earlier winner that a later trial has overtaken."
+    panel = Panel(chart=chart, description=title)
+    return Figure(
+        name="learning_rate", title=title, text=text, panels=(panel,), tables=("trials",), columns=1, width=640
+    )
+
+
+def sensitivity(findings: Findings, palette: Palette) -> Figure:
+    """Validation error against each hyperparameter of each optimizer."""
+    every = _responses(findings)
+    rows = _drawable(every)
+    panels = []
+    for name, optimizer in findings.ledger.study.optimizers.items():
+        for hyperparameter, axis in optimizer.space.items():
+            own = rows.filter(optimizer=name, hyperparameter=hyperparameter)
+            own = own if hyperparameter == RATE else own.filter(pl.col("phase") != "sweep")
+            if not own.is_empty():
+                chart = plots.plot_response(
+                    own,
+                    palette,
+                    hyperparameter=hyperparameter,
+                    axis=axis,
+                    limits=_error_limits(rows),
+                    title=f"{name}: {hyperparameter}",
+                )
+                panels.append(
+                    Panel(
+                        chart=chart, optimizer=name, description=f"Validation error of {name} against {hyperparameter}"
+                    )
+                )
+    text = (
+        "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at once. The line is the "
+        f"learning-rate sweep through the winner. {MARKS}"
+    )
+    lost = every.filter(pl.col("phase") != "sweep").height - rows.filter(pl.col("phase") != "sweep").height
+    if lost:
+        text += f" {count(lost, 'value')} of 0 or beyond the logarithmic axis cannot be drawn and stand in the table."
+    return Figure(
+        name="sensitivity",
+        title="Validation error against each hyperparameter",
+        text=text,
+        panels=tuple(panels),
+        tables=("trials",),
+    )
+
+
+def divergence(findings: Findings, palette: Palette) -> Figure:
+    """Learning rate against each other hyperparameter: where training diverges."""
+    del palette  # colour shows the validation error here
+    tuning = _drawable(_responses(findings).filter(pl.col("phase") != "sweep"))
+    learned = tuning.filter(pl.col("diverged") == 0)["validation_error"]
+    limits = (float(learned.min()), float(learned.max())) if len(learned) else (0.0, 1.0)  # type: ignore[arg-type]
+    panels = []
+    for name, optimizer in findings.ledger.study.optimizers.items():
+        own = tuning.filter(optimizer=name)
+        rates = own.filter(hyperparameter=RATE)
+        for other in [hyperparameter for hyperparameter in optimizer.space if hyperparameter != RATE]:
+            heights = own.filter(hyperparameter=other).select("phase", "number", pl.col("x").alias("y"))
+            rows = rates.join(heights, on=["phase", "number"], maintain_order="left")
+            if not rows.is_empty():
+                chart = plots.plot_map(
+                    rows,
+                    hyperparameters=(RATE, other),
+                    axes=(optimizer.space[RATE], optimizer.space[other]),
+                    limits=limits,
+                    title=name,
+                )
+                panels.append(
+                    Panel(
+                        chart=chart, optimizer=name, description=f"Validation error of {name} over {RATE} and {other}"
+                    )
+                )
+    text = f"Each point is a tuning trial, its colour the mean validation error. {MARKS}"
+    if not panels:
+        text = "No optimizer of this study has a second hyperparameter to set against its learning rate."
+    return Figure(
+        name="divergence", title="Where training diverges", text=text, panels=tuple(panels), tables=("trials",)
+    )
+
+
+def _responses(findings: Findings) -> pl.DataFrame:
+    """The responses with what a chart shows of a trial: `x`, `divergence`, `mark`, and the texts of its tooltip."""
+    study = findings.ledger.study
+    rows = findings.responses.filter(pl.col("validation_error").is_not_null())
+    texts = [
+        {
+            "trial": f"{row['phase']} {row['number']}",
+            "setting": setting_line(row, study.optimizers[row["optimizer"]]),
+            "error": f"{percent(row['validation_error'])} (mean of {count(row['complete'] + row['diverged'], 'replicate')})",
+            "divergence": _divergence(row["diverged"], row["complete"]),
+            "mark": " = ".join(name for name in ("published", "winner") if row[name]) or None,
+            "x": 1 - row["value"]
+            if study.optimizers[row["optimizer"]].space[row["hyperparameter"]].scale == "log_complement"
+            else row["value"],
+            "is_logarithmic": study.optimizers[row["optimizer"]].space[row["hyperparameter"]].scale != "linear",
+        }
+        for row in rows.to_dicts()
+    ]
+    schema = {name: pl.String for name in ("trial", "setting", "error", "divergence", "mark")}
+    return rows.drop("published", "winner").hstack(
+        pl.DataFrame(texts, schema={**schema, "x": pl.Float64, "is_logarithmic": pl.Boolean})
+    )
+
+
+def _divergence(diverged: int, complete: int) -> str:
+    none, some, every = plots.DIVERGENCE
+    return none if diverged == 0 else some if complete else every
+
+
+def _drawable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that have a place on their axis."""
+    return rows.filter(~pl.col("is_logarithmic") | (pl.col("x") > 0))
+
+
+def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
+    """Ends of the error axis: from below the best to 1, where diverged trials stand."""
+    best = float(rows["validation_error"].min())  # type: ignore[arg-type]
+    return max(0.0, best - 0.05), 1.0
+
+
+def _is_elsewhere(findings: Findings, name: str, winner: Mapping[str, float]) -> bool:
+    """Whether the sweep holds other values fixed than those of the winner."""
+    sweep = findings.points.filter(optimizer=name, phase="sweep")
+    fixed = [pl.col(key) == value for key, value in winner.items() if key != RATE]
+    return bool(fixed) and sweep.height > sweep.filter(*fixed).height

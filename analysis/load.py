@@ -1,0 +1,156 @@
+"""From the Parquet files of a ledger to checked tables."""
+
+import pathlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from analysis import schema
+from analysis.spec import LedgerError, Study, one_line, read_study
+
+KEY = [column.name for column in schema.KEY]
+OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The rows of one study, checked and sorted by key.
+
+    Args:
+        study: What the rows belong to.
+        trials: One row per replicate.
+        epochs: One row per replicate and epoch, without `step_losses`.
+        num_orphans: Rows of `epochs` left out because their replicate is not in `trials`.
+    """
+
+    study: Study
+    trials: pl.DataFrame
+    epochs: pl.DataFrame
+    num_orphans: int
+
+
+def load(study_dir: pathlib.Path) -> Ledger:
+    """Read and check a ledger.
+
+    Raises:
+        LedgerError: The folder is no study, holds no trial, or its rows break the schema.
+    """
+    if not study_dir.is_dir():
+        raise LedgerError(
+            f"a study folder is expected, {str(study_dir)!r} is not a folder; "
+            "give the folder that `python -m study.run` printed."
+        )
+    study = read_study(study_dir / "study.json")
+    trials = _read(study_dir / "trials", schema.trials_schema(study.hyperparameters), may_lack=study.hyperparameters)
+    if trials.is_empty():
+        raise LedgerError(
+            f"a report needs at least one finished trial, {str(study_dir / 'trials')!r} holds none; "
+            "wait for the first trial or run the study again."
+        )
+    epochs = _read(study_dir / "epochs", schema.epochs_schema(), leave_out="step_losses")
+    _check_rows("trials", trials, KEY, study)
+    _check_rows("epochs", epochs, [*KEY, "epoch"], study)
+    _check_outcomes(trials)
+    known = epochs.join(trials.select(KEY), on=KEY, how="semi")
+    return Ledger(study, trials.sort(KEY), known.sort([*KEY, "epoch"]), epochs.height - known.height)
+
+
+def _read(
+    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Iterable[str] = (), leave_out: str | None = None
+) -> pl.DataFrame:
+    """All files of a folder as one table; hyperparameter columns that a file lacks are null there."""
+    paths = sorted(folder.glob("*.parquet"))
+    columns = [name for name in expected.names if name != leave_out]
+    if not paths:
+        return pl.DataFrame(pl.from_arrow(expected.empty_table())).select(columns)
+    for path in paths:
+        _check_file(path, expected, frozenset(may_lack))
+    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    files = ds.dataset(paths, schema=expected, format=ds.ParquetFileFormat(default_fragment_scan_options=options))
+    try:
+        return pl.DataFrame(pl.from_arrow(files.to_table(columns=columns)))
+    except (OSError, pa.ArrowException) as error:
+        raise LedgerError(
+            f"every file of {str(folder)!r} must be intact Parquet, one is damaged ({one_line(str(error))}); "
+            "restore it from a copy, or delete it and run the study again."
+        ) from None
+
+
+def _check_file(path: pathlib.Path, expected: pa.Schema, may_lack: frozenset[str]) -> None:
+    try:
+        found = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise LedgerError(
+            f"{str(path)!r} must be a Parquet file, it is not readable ({one_line(str(error))}); "
+            "restore it from a copy, or delete it and run the study again."
+        ) from None
+    version = (found.metadata or {}).get(b"schema_version", str(schema.SCHEMA_VERSION).encode()).decode()
+    if version != str(schema.SCHEMA_VERSION):
+        raise LedgerError(
+            f"this report reads ledgers of schema version {schema.SCHEMA_VERSION}, {str(path)!r} has version {version}; "
+            "use the release that wrote it."
+        )
+    for problem, names in (
+        ("lacks the columns", set(expected.names) - set(found.names) - may_lack),
+        ("has unknown columns", set(found.names) - set(expected.names)),
+        (
+            "has columns of another type:",
+            {f.name for f in found if f.name in expected.names and not _fits(f, expected)},
+        ),
+    ):
+        if names:
+            raise LedgerError(f"{str(path)!r} {problem} {', '.join(sorted(names))}; docs/ledger.md lists the columns.")
+
+
+def _fits(field: pa.Field, expected: pa.Schema) -> bool:
+    wanted = expected.field(field.name).type
+    # Which name the items of a list carry differs between writers and means nothing.
+    return bool(field.type == wanted or (pa.types.is_list(wanted) and field.type.value_type == wanted.value_type))
+
+
+def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
+    required = {"trials": schema.trials_schema(study.hyperparameters), "epochs": schema.epochs_schema()}[table]
+    for field in required:
+        if not field.nullable and field.name in rows.columns and (count := rows[field.name].null_count()):
+            raise LedgerError(
+                f"{table}: {field.name} must be given in every row, it is null in {count}; mend the writer."
+            )
+    for name, allowed in (("optimizer", study.optimizers), ("phase", schema.PHASES), ("status", schema.STATUSES)):
+        if name in rows.columns and (unknown := sorted(set(rows[name].unique()) - set(allowed))):
+            raise LedgerError(
+                f"{table}: {name} must be one of {', '.join(allowed)}, got {', '.join(map(repr, unknown))}; "
+                "study.json and rows of different studies may be mixed here."
+            )
+    for name in [name for name in (*OUTCOMES, *study.hyperparameters) if name in rows.columns]:
+        if count := int((~rows[name].is_finite()).sum()):
+            raise LedgerError(
+                f"{table}: {name} must be finite or null, it is NaN or infinite in {count} rows; "
+                "a diverged replicate has null losses and error 1."
+            )
+    twice = rows.group_by(key, maintain_order=True).len().filter(pl.col("len") > 1)
+    if not twice.is_empty():
+        values = ", ".join(f"{name}={twice[name][0]!r}" for name in key)
+        raise LedgerError(
+            f"{table}: each key must stand once, {twice.height} stand more often, the first is {values} "
+            f"({twice['len'][0]} rows); remove the superseded attempts."
+        )
+
+
+def _check_outcomes(trials: pl.DataFrame) -> None:
+    """Refuse rows whose missing outcome an average would silently skip."""
+    is_confirm = pl.col("phase") == "confirm"
+    for status, error, wanted in (
+        ("complete", pl.col("validation_error").is_null() | (is_confirm & pl.col("test_error").is_null()), "an error"),
+        ("diverged", (pl.col("validation_error") == 1).not_().fill_null(True), "validation error 1"),
+        ("diverged", is_confirm & (pl.col("test_error") == 1).not_().fill_null(True), "test error 1"),
+        ("failed", pl.col("validation_error").is_not_null(), "no error"),
+    ):
+        if count := trials.filter((pl.col("status") == status) & error).height:
+            raise LedgerError(
+                f"trials: a {status} replicate must have {wanted} (test error in confirm rows), {count} rows do not; "
+                "docs/ledger.md says what each outcome stores."
+            )

@@ -1,0 +1,159 @@
+"""The report as files: one self-contained HTML page, Markdown, CSV tables and SVG figures."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from analysis import plots, prose
+from analysis.completeness import completeness
+from analysis.figures import Figure
+from analysis.findings import Findings
+from analysis.palette import Palette
+from analysis.results import Result
+from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
+
+DRAWING = re.compile(r"\b(?:clip|gradient_)\d+\b")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the result table with the small print below it."""
+
+    text: str
+    detail: str = ""
+
+
+def render(findings: Findings, figures: Sequence[Figure]) -> dict[str, str]:
+    """Every file of the report but the tables: path within the report, and content."""
+    context = _context(findings, figures)
+    drawn = {f"figures/{figure.name}.svg": _svg(figure) for figure in figures if figure.panels}
+    page = _environment().get_template("report.html").render(context, **_embedded(figures))
+    return {**drawn, "report.md": _environment().get_template("report.md").render(context), "report.html": page}
+
+
+def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
+    study, found = findings.ledger.study, completeness(findings)
+    palette = Palette.of(study.optimizers)
+    return {
+        "question": prose.QUESTION,
+        "deck": prose.deck(findings),
+        "answer": prose.answer(findings),
+        "status": prose.status(found),
+        "missing": found.missing,
+        "notes": prose.notes(findings),
+        "rows": [_row(findings, result) for result in findings.results],
+        "optimizers": list(study.optimizers.values()),
+        "colours": palette.colours,
+        "headline": figures[0],
+        "figures": list(figures[1:]),
+        "counts": findings.counts.to_dicts(),
+        "methods": prose.methods(findings),
+        "attribution": prose.CIFAR10 if "cifar10" in str(study.identity.get("dataset", "")) else "",
+        "provenance": prose.provenance(study),
+        "tables": list(findings.tables()),
+    }
+
+
+def _row(findings: Findings, result: Result) -> dict[str, Any]:
+    optimizer = findings.ledger.study.optimizers[result.optimizer]
+    best = result.best
+    tuned, published, difference = result.tuned_accuracy, result.published_accuracy, result.difference
+    diverged = f"{result.diverged} with divergence" if result.diverged else "none diverged"
+    return {
+        "optimizer": result.optimizer,
+        "best": setting(best.hyperparameters, optimizer) if best else {},
+        "origin": f"{best.phase} {best.number}" if best else "no trial has ended yet",
+        "published": setting(result.published, optimizer),
+        "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
+        "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed yet"),
+        "authors": Cell(percent(published.mean), percent_interval(published))
+        if published
+        else Cell(NONE, "not confirmed yet"),
+        "difference": Cell("same setting", "nothing beat it")
+        if result.published_won
+        else Cell(points(difference.mean), points_interval(difference))
+        if difference
+        else Cell(NONE),
+        "trials": Cell(str(result.trials), diverged + (f", {result.failed} failed" if result.failed else "")),
+    }
+
+
+def _embedded(figures: Sequence[Figure]) -> dict[str, Any]:
+    """What only the HTML page needs: styles, the chart library and the charts with each table stored once."""
+    datasets: dict[str, Any] = {}
+    charts = {}
+    for figure in figures:
+        for place, panel in enumerate(figure.panels):
+            datasets |= panel.chart.tables
+            charts[f"{figure.name}-{place}"] = {
+                "specification": plots.for_page(panel.chart),
+                "tables": list(panel.chart.tables),
+            }
+    source, _, _ = _environment().loader.get_source(_environment(), "report.css")  # type: ignore[union-attr]
+    return {
+        "style": Markup(source),
+        "library": Markup(_chart_library()),
+        "charts": Markup(script_json({"datasets": datasets, "charts": charts})),
+    }
+
+
+def script_json(value: Mapping[str, Any]) -> str:
+    """JSON that cannot end the script element it stands in, whatever text it holds."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _chart_library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script without imports."""
+    library: str = vl_convert.javascript_bundle()
+    return library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _svg(figure: Figure) -> str:
+    specification = plots.side_by_side(
+        [panel.chart for panel in figure.panels], columns=figure.columns, width=figure.width
+    )
+    drawing: str = vl_convert.vegalite_to_svg(specification)
+    # The library numbers clip paths over all drawings of a process; numbered anew, equal figures are equal files.
+    names: dict[str, str] = {}
+    return DRAWING.sub(lambda found: names.setdefault(found[0], f"{figure.name}-{len(names)}"), drawing)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis", "templates"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["md"] = markdown_text
+    environment.filters["linked"] = linked
+    return environment
+
+
+def markdown_text(text: object) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    line = " ".join(str(text).split())
+    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", line)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def linked(text: str) -> Markup:
+    """Text with its web addresses as links."""
+    parts = re.split(r"(https?://[\w./~%?=#&+-]*[\w/])", text)
+    pieces = [
+        Markup('<a href="{0}">{0}</a>').format(part) if place % 2 else Markup.escape(part)
+        for place, part in enumerate(parts)
+    ]
+    return Markup("").join(pieces)

@@ -1,0 +1,76 @@
+"""`python -m analysis.report STUDY_DIR` writes the report of a study from its ledger alone."""
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.findings import find
+from analysis.load import load
+from analysis.results import Result
+from analysis.spec import LedgerError
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report: where its page lies, and the result of each optimizer in the order of the study."""
+
+    path: pathlib.Path
+    results: tuple[Result, ...]
+
+
+def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) -> Report:
+    """Write `report.html`, `report.md`, `tables/*.csv` and `figures/*.svg`.
+
+    The same rows give the same bytes; files of an earlier report are replaced.
+
+    Args:
+        study_dir: Folder of the ledger.
+        output: Folder of the report; `report` inside `study_dir` if None.
+
+    Raises:
+        LedgerError: The folder holds no ledger that can be reported on; nothing is written.
+        FileExistsError: A file stands where a folder of the report must be; nothing is written.
+    """
+    # The chart libraries are loaded only now: refusing a folder takes no charts.
+    from analysis.figures import figures
+    from analysis.page import render
+
+    folder = study_dir / "report" if output is None else output
+    findings = find(load(study_dir))
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in findings.tables().items()}
+    contents |= render(findings, figures(findings))
+    for name, content in contents.items():
+        _replace(folder / name, content)
+    return Report(folder / "report.html", tuple(findings.results))
+
+
+def _replace(path: pathlib.Path, content: str) -> None:
+    """Write so that a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    draft.write_text(content, encoding="utf-8", newline="\n")
+    draft.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 2 if the study cannot be reported on."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    parser.add_argument(
+        "--output", type=pathlib.Path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        report = write_report(options.study_dir, options.output)
+    except (LedgerError, FileExistsError, NotADirectoryError, PermissionError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    print(report.path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Which setting won: trials as points, the winner of each optimizer, the runs that confirm it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.intervals import summarise
+from analysis.schema import TUNING_PHASES
+from analysis.spec import Optimizer, Study
+
+TRIAL = ("optimizer", "phase", "number")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A trial seen as a point of the search space, with its key."""
+
+    optimizer: str
+    phase: str
+    number: int
+    sampler: str
+    hyperparameters: Mapping[str, float]
+    validation_error: float
+
+
+def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
+    """One row per trial.
+
+    Returns:
+        Key, `sampler`, hyperparameters, numbers of replicates (`replicates`, of these `complete`, `diverged`, `failed`),
+        `is_whole` (all planned replicates are there and none failed) and the mean over the ended replicates of
+        `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the study, then by
+        phase and number.
+    """
+    counts = trials.group_by(TRIAL).agg(
+        pl.col("sampler", *study.hyperparameters).first(),
+        pl.len().cast(pl.Int64).alias("replicates"),
+        *[
+            (pl.col("status") == status).sum().cast(pl.Int64).alias(status)
+            for status in ("complete", "diverged", "failed")
+        ],
+    )
+    errors = summarise(trials, TRIAL, "validation_error").drop("num_values", "num_rows")
+    planned = pl.when(pl.col("phase") == "confirm").then(study.num_confirm_seeds).otherwise(study.num_seeds)
+    order = pl.col("optimizer").replace_strict({name: place for place, name in enumerate(study.optimizers)})
+    return (
+        counts.join(errors, on=TRIAL)
+        .rename({"mean": "validation_error"})
+        .with_columns(is_whole=(pl.col("replicates") >= planned) & (pl.col("failed") == 0))
+        .sort(order, "phase", "number")
+    )
+
+
+def winner(optimizer: Optimizer, points: pl.DataFrame) -> Setting | None:
+    """The tuning trial with the lowest mean validation error at the last epoch; ties go to the lower number.
+
+    Only whole trials can win: a mean over fewer replicates would be luckier, and a failed one has no outcome.
+
+    Args:
+        optimizer: Whose winner is asked for.
+        points: What `settings` returns.
+    """
+    candidates = points.filter(
+        pl.col("is_whole"), pl.col("optimizer") == optimizer.name, pl.col("phase").is_in(TUNING_PHASES)
+    ).sort("validation_error", "number")
+    if candidates.is_empty():
+        return None
+    best = candidates.row(0, named=True)
+    return Setting(
+        optimizer=optimizer.name,
+        phase=best["phase"],
+        number=best["number"],
+        sampler=best["sampler"],
+        hyperparameters={name: best[name] for name in optimizer.space},
+        validation_error=best["validation_error"],
+    )
+
+
+def winners(study: Study, points: pl.DataFrame) -> dict[str, Setting]:
+    """The winner of each optimizer that has one."""
+    found = {name: winner(optimizer, points) for name, optimizer in study.optimizers.items()}
+    return {name: setting for name, setting in found.items() if setting is not None}
+
+
+def confirm_number(best: Setting, points: pl.DataFrame) -> int | None:
+    """Number of the confirm trial that repeats `best`; 0 if the published setting won, None if not run yet."""
+    same = [pl.col(name) == value for name, value in best.hyperparameters.items()]
+    found = points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "confirm", *same)["number"].sort()
+    return int(found[0]) if len(found) else None
+
+
+def shown_runs(study: Study, points: pl.DataFrame, best: Mapping[str, Setting]) -> pl.DataFrame:
+    """The trials whose curves stand for each optimizer's published and tuned setting.
+
+    Confirmation runs where the study has any: their seeds took no part in the choice. Else the tuning runs themselves.
+
+    Returns:
+        Columns `optimizer`, `setting` ("published" or "tuned"), `phase`, `number`. If the published setting won, it
+        stands under both.
+    """
+    rows: list[tuple[str, str, str, int]] = []
+    confirmed = not points.filter(pl.col("phase") == "confirm").is_empty()
+    for name in study.optimizers:
+        own = points.filter(pl.col("optimizer") == name)
+        phase = "confirm" if confirmed else "published"
+        rows += [(name, "published", phase, 0)] if not own.filter(phase=phase, number=0).is_empty() else []
+        if name in best:
+            number = confirm_number(best[name], points) if confirmed else best[name].number
+            shown = "confirm" if confirmed else best[name].phase
+            rows += [(name, "tuned", shown, number)] if number is not None else []
+    types = {"optimizer": pl.String, "setting": pl.String, "phase": pl.String, "number": pl.Int32}
+    return pl.DataFrame(rows, schema=types, orient="row")

@@ -1,0 +1,141 @@
+"""What `study.json` says, with types: the comparison that the rows of a ledger belong to."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+FORMAT_VERSION = 1
+SCALES = ("linear", "log", "log_complement")
+Scale = Literal["linear", "log", "log_complement"]
+
+
+class LedgerError(ValueError):
+    """The folder holds no ledger that can be reported on; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """Range of a hyperparameter; "log_complement" is even in log(1 - value)."""
+
+    low: float
+    high: float
+    scale: Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """One side of the comparison, as its author describes it."""
+
+    name: str
+    equation: str
+    space: Mapping[str, Axis]
+    published: Mapping[str, float]
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One comparison: optimizers x search space x budget x dataset x seeds.
+
+    Args:
+        study_hash: Name of `identity`: equal hashes mean comparable rows.
+        identity: What makes rows comparable: dataset, model, batch size, epochs, seed, search.
+        optimizers: In the order of the study, which fixes their colours.
+        num_trials: Tuning trials planned for each optimizer.
+        num_seeds: Replicates of each tuning trial.
+        num_confirm_seeds: Replicates planned for each confirmed setting.
+        has_sweep: Whether a learning-rate sweep through each winner is planned.
+        runs: Each start of the command: when, how, with which commit, versions and hardware.
+    """
+
+    study_hash: str
+    identity: Mapping[str, Any]
+    optimizers: Mapping[str, Optimizer]
+    num_trials: int
+    num_seeds: int
+    num_confirm_seeds: int
+    has_sweep: bool
+    runs: tuple[Mapping[str, Any], ...]
+
+    @property
+    def num_epochs(self) -> int:
+        """Length of every trial that does not diverge."""
+        return int(self.identity["num_epochs"])
+
+    @property
+    def hyperparameters(self) -> list[str]:
+        """Names of all hyperparameters of all optimizers, sorted: the ledger's columns."""
+        return sorted({name for optimizer in self.optimizers.values() for name in optimizer.space})
+
+
+def read_study(path: pathlib.Path) -> Study:
+    """Read `study.json`.
+
+    Raises:
+        LedgerError: The file is missing, is not JSON, or lacks an entry.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LedgerError(
+            f"a study folder holds study.json, trials/ and epochs/; {str(path.parent)!r} has no study.json; "
+            "give the folder that `python -m study.run` printed."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise LedgerError(
+            f"study.json must be readable JSON, {str(path)!r} is not ({one_line(str(error))}); "
+            "restore it from a copy or run the study again."
+        ) from None
+    try:
+        return _study(content)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise LedgerError(
+            f"study.json must follow format {FORMAT_VERSION}, {str(path)!r} does not "
+            f"({type(error).__name__}: {one_line(str(error))}); write it with `python -m study.run`."
+        ) from None
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space as one blank."""
+    return " ".join(text.split())
+
+
+def _study(content: Mapping[str, Any]) -> Study:
+    if content["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"format_version is {content['format_version']}")
+    identity, extent, described = content["identity"], content["extent"], content["optimizers"]
+    # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
+    names = list(dict.fromkeys([*extent["optimizers"], *described]))
+    int(identity["num_epochs"])
+    return Study(
+        study_hash=str(content["study_hash"]),
+        identity=identity,
+        optimizers={name: _optimizer(name, described[name]) for name in names},
+        num_trials=int(extent["num_trials"]),
+        num_seeds=int(identity["num_seeds"]),
+        num_confirm_seeds=int(extent["num_confirm_seeds"]),
+        has_sweep=bool(extent["sweep"]),
+        runs=tuple(content["runs"]),
+    )
+
+
+def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
+    space = {key: _axis(axis) for key, axis in entry["space"].items()}
+    published = {key: float(value) for key, value in entry["published"].items()}
+    if set(published) != set(space):
+        raise ValueError(f"published of {name!r} names {sorted(published)}, its space {sorted(space)}")
+    return Optimizer(
+        name=name,
+        equation=str(entry["equation"]),
+        space=space,
+        published=published,
+        reference=str(entry["reference"]),
+    )
+
+
+def _axis(entry: Mapping[str, Any]) -> Axis:
+    if entry["scale"] not in SCALES:
+        raise ValueError(f"scale must be one of {', '.join(SCALES)}, got {entry['scale']!r}")
+    return Axis(low=float(entry["low"]), high=float(entry["high"]), scale=cast(Scale, entry["scale"]))

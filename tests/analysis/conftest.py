@@ -1,0 +1,195 @@
+"""A ledger made up from a known response surface, written as a study writes it: many small Parquet files."""
+
+import json
+import math
+import pathlib
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis import schema
+
+RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"space": {"learning_rate": RATE}, "published": {"learning_rate": 0.01}},
+    "momentum": {
+        "space": {
+            "learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log", "unit": "1"},
+            "momentum": {"low": 0.0, "high": 0.99, "scale": "log_complement", "unit": "1"},
+        },
+        "published": {"learning_rate": 0.01, "momentum": 0.9},
+    },
+}
+Outcome = Callable[[str, str, int, int], str]
+
+
+def always_complete(optimizer: str, phase: str, number: int, replicate: int) -> str:
+    del optimizer, phase, number, replicate
+    return "complete"
+
+
+@dataclass(kw_only=True)
+class SyntheticStudy:
+    """Writes the ledger of a study whose every number is known; change a field, then `write`."""
+
+    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: OPTIMIZERS)
+    num_trials: int = 5
+    num_seeds: int = 2
+    num_confirm_seeds: int = 3
+    num_epochs: int = 3
+    phases: tuple[str, ...] = ("tuning", "sweep", "confirm")
+    outcome: Outcome = always_complete
+    rate_limit: float = 0.4
+    group_size: int = 4
+
+    def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
+        """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
+        rate = hyperparameters.get("learning_rate", 0.03)
+        others = sum(abs(value - 0.5) for name, value in hyperparameters.items() if name != "learning_rate")
+        return min(0.9, 0.45 + 0.06 * math.log10(rate / 0.03) ** 2 + 0.02 * others + 0.01 * math.sin(replicate))
+
+    def points(self, name: str) -> Iterator[tuple[str, int, str, dict[str, float]]]:
+        """Every trial: phase, number, sampler, hyperparameters."""
+        entry = self.optimizers[name]
+        random = np.random.default_rng(zlib.crc32(name.encode()))
+        tuning = [("published", 0, "published", dict(entry["published"]))]
+        for number in range(1, self.num_trials):
+            point = {key: _inside(axis, random.uniform()) for key, axis in entry["space"].items()}
+            exploit = number >= 10 and number % 2 == 0
+            tuning.append(("exploit", number, "tpe", point) if exploit else ("explore", number, "sobol", point))
+        if "tuning" in self.phases:
+            yield from tuning
+        best = min(tuning, key=lambda trial: (self.error(trial[3], 0), trial[1]))[3]
+        if "sweep" in self.phases and "learning_rate" in best:
+            for number in range(9):
+                yield (
+                    "sweep",
+                    number,
+                    "sweep",
+                    {**best, "learning_rate": best["learning_rate"] * 10 ** ((number - 4) / 2)},
+                )
+        if "confirm" in self.phases:
+            yield "confirm", 0, "published", dict(entry["published"])
+            if best != entry["published"]:
+                yield "confirm", 1, "winner", best
+
+    def write(self, folder: pathlib.Path) -> pathlib.Path:
+        """Write `study.json` and one file per trial and group."""
+        (folder / "trials").mkdir(parents=True)
+        (folder / "epochs").mkdir()
+        (folder / "study.json").write_text(json.dumps(self.description()), encoding="utf-8")
+        names = {key for entry in self.optimizers.values() for key in entry["space"]}
+        trials_schema, epochs_schema = schema.trials_schema(names), schema.epochs_schema()
+        for place, name in enumerate(self.optimizers):
+            for phase, number, sampler, point in self.points(name):
+                seeds = self.num_confirm_seeds if phase == "confirm" else self.num_seeds
+                for start in range(0, seeds, self.group_size):
+                    replicates = range(start, min(seeds, start + self.group_size))
+                    rows = [self.replicate(name, phase, number, sampler, point, r, len(replicates)) for r in replicates]
+                    file = f"{place}-{phase}-{number}-{start}.parquet"
+                    trials = [{key: None for key in names} | trial for trial, _ in rows]
+                    epochs = [row for _, own in rows for row in own]
+                    pq.write_table(pa.Table.from_pylist(trials, schema=trials_schema), folder / "trials" / file)
+                    pq.write_table(pa.Table.from_pylist(epochs, schema=epochs_schema), folder / "epochs" / file)
+        return folder
+
+    def replicate(
+        self, name: str, phase: str, number: int, sampler: str, point: dict[str, float], replicate: int, group: int
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """One row of `trials` and its rows of `epochs`."""
+        status = self.outcome(name, phase, number, replicate)
+        if status == "complete" and point.get("learning_rate", 0) > self.rate_limit * (1 + 0.1 * math.sin(replicate)):
+            status = "diverged"
+        final = self.error(point, replicate + (100 if phase == "confirm" else 0))
+        key = {"optimizer": name, "phase": phase, "number": number, "replicate": replicate, "attempt": 0}
+        step_seconds = 0.004 + 0.001 * (zlib.crc32(f"{name}/{phase}/{number}".encode()) % 100) / 100
+        num_epochs = {"complete": self.num_epochs, "diverged": 1, "failed": 0}[status]
+        epochs = [
+            {**key, "epoch": epoch, **self.epoch(final, epoch, status), "step_losses": [2.3, 2.0],
+             "seconds": 125 * step_seconds, "steps": 125, "images": 1000}
+            for epoch in range(1, num_epochs + 1)
+        ]  # fmt: skip
+        learned, last = status == "complete", epochs[-1] if epochs else {}
+        error = final if learned else 1.0 if status == "diverged" else None
+        trial = {
+            **key, **point, "sampler": sampler, "seed": replicate + (100 if phase == "confirm" else 0),
+            "group_size": group, "status": status, "message": "RuntimeError: out of memory" if status == "failed" else None,
+            "diverged_step": 17 if status == "diverged" else None,
+            "validation_loss": last.get("validation_loss"), "validation_error": error,
+            "best_validation_loss": last.get("validation_loss"), "best_validation_error": error,
+            "test_loss": 1.5 if learned and phase == "confirm" else None,
+            "test_error": None if phase != "confirm" or error is None else min(1.0, error + 0.01 if learned else 1.0),
+            "test_correct": b"\xf0" if learned and phase == "confirm" else None,
+            "steps": 125 * len(epochs), "images": 1000 * len(epochs), "seconds": 125 * len(epochs) * step_seconds,
+            "device": "cpu", "node": "127.0.0.1",
+        }  # fmt: skip
+        return trial, epochs
+
+    def epoch(self, final: float, epoch: int, status: str) -> dict[str, float | None]:
+        """Curves that fall towards the final error; the training loss keeps falling below the validation loss."""
+        if status == "diverged":
+            losses = dict.fromkeys(("train_loss", "validation_loss", "gradient_norm", "update_norm", "weight_norm"))
+            return {**losses, "train_error": 1.0, "validation_error": 1.0}
+        progress = math.exp(-4 * epoch / self.num_epochs)
+        error = final if epoch == self.num_epochs else final + (0.9 - final) * progress
+        overfitting = 0.05 * epoch
+        return {
+            "train_error": max(0.0, error - 0.02 * epoch), "validation_error": error,
+            "train_loss": 2.3 * error - overfitting, "validation_loss": 2.3 * error + overfitting,
+            "gradient_norm": 1.0, "update_norm": 0.01, "weight_norm": 10.0,
+        }  # fmt: skip
+
+    def description(self) -> dict[str, Any]:
+        """What stands in `study.json`."""
+        return {
+            "format_version": 1,
+            "study_hash": "0123456789ab",
+            "identity": {
+                "dataset": "cifar10-mini", "num_train_images": 1000, "num_validation_images": 1000, "num_evaluation_images": 200,
+                "num_test_images": 1000, "model": "simple_cnn", "batch_size": 8, "num_epochs": self.num_epochs,
+                "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
+            },
+            "extent": {
+                "optimizers": list(self.optimizers), "num_trials": self.num_trials,
+                "num_confirm_seeds": self.num_confirm_seeds, "sweep": "sweep" in self.phases,
+            },
+            "optimizers": {
+                name: {"equation": "theta <- theta - eta g", "reference": "https://doi.org/10.1214/aoms/1177729586",
+                       "source": None, **entry}
+                for name, entry in self.optimizers.items()
+            },
+            "runs": [{
+                "started": "2026-11-21T10:00:00+00:00", "command": "python -m study.run --search optuna", "commit": None,
+                "versions": {"python": "3.11.7", "torch": "2.15.0"},
+                "hardware": {"cpu": "a CPU", "cores": 2, "memory_bytes": 8_000_000_000, "gpus": []},
+            }],
+            "looks": [],
+        }  # fmt: skip
+
+
+def _inside(axis: Mapping[str, Any], fraction: float) -> float:
+    low, high = axis["low"], axis["high"]
+    match axis["scale"]:
+        case "log":
+            return float(low * (high / low) ** fraction)
+        case "log_complement":
+            return float(1 - (1 - low) * ((1 - high) / (1 - low)) ** fraction)
+        case _:
+            return float(low + (high - low) * fraction)
+
+
+@pytest.fixture
+def synthetic() -> type[SyntheticStudy]:
+    return SyntheticStudy
+
+
+@pytest.fixture(scope="session")
+def ledger_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A complete study of two optimizers."""
+    return SyntheticStudy().write(tmp_path_factory.mktemp("ledger") / "study")
