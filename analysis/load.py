@@ -91,8 +91,8 @@ def _check_file(path: pathlib.Path, expected: pa.Schema, may_lack: frozenset[str
     version = (found.metadata or {}).get(b"schema_version", str(schema.SCHEMA_VERSION).encode()).decode()
     if version != str(schema.SCHEMA_VERSION):
         raise LedgerError(
-            f"this report reads ledgers of schema version {schema.SCHEMA_VERSION}, {str(path)!r} has version {version}; "
-            "use the release that wrote it."
+            f"this report reads ledgers of schema version {schema.SCHEMA_VERSION}, {str(path)!r} has version "
+            f"{version}; use the release that wrote it."
         )
     for problem, names in (
         ("lacks the columns", set(expected.names) - set(found.names) - may_lack),

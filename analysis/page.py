@@ -11,7 +11,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from analysis import plots, prose
+from analysis import methods, plots, prose
 from analysis.completeness import completeness
 from analysis.figures import Figure
 from analysis.findings import Findings
@@ -54,9 +54,9 @@ def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
         "headline": figures[0],
         "figures": list(figures[1:]),
         "counts": findings.counts.to_dicts(),
-        "methods": prose.methods(findings),
-        "attribution": prose.CIFAR10 if "cifar10" in str(study.identity.get("dataset", "")) else "",
-        "provenance": prose.provenance(study),
+        "methods": methods.methods(findings),
+        "attribution": methods.attribution(study),
+        "provenance": methods.provenance(study),
         "tables": list(findings.tables()),
     }
 
@@ -65,11 +65,11 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
     optimizer = findings.ledger.study.optimizers[result.optimizer]
     best = result.best
     tuned, published, difference = result.tuned_accuracy, result.published_accuracy, result.difference
-    diverged = f"{result.diverged} with divergence" if result.diverged else "none diverged"
+    diverged = f"a seed diverged in {result.diverged}" if result.diverged else "none diverged"
     return {
         "optimizer": result.optimizer,
         "best": setting(best.hyperparameters, optimizer) if best else {},
-        "origin": f"{best.phase} {best.number}" if best else "no trial has ended yet",
+        "origin": f"trial {best.number} ({best.phase})" if best else "no trial has ended yet",
         "published": setting(result.published, optimizer),
         "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed yet"),
@@ -113,7 +113,7 @@ def script_json(value: Mapping[str, Any]) -> str:
 @cache
 def _chart_library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script without imports."""
-    library: str = vl_convert.javascript_bundle()
+    library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub demands the optional argument
     return library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

@@ -28,7 +28,7 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
     """One row per trial.
 
     Returns:
-        Key, `sampler`, hyperparameters, numbers of replicates (`replicates`, of these `complete`, `diverged`, `failed`),
+        Key, `sampler`, hyperparameters, numbers of `replicates`, of these `complete`, `diverged` and `failed`,
         `is_whole` (all planned replicates are there and none failed) and the mean over the ended replicates of
         `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the study, then by
         phase and number.

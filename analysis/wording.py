@@ -7,7 +7,7 @@ from analysis.intervals import LEVEL, Estimate
 from analysis.spec import Axis, Optimizer
 
 NONE = "–"
-LEVEL_NAME = f"{100 * LEVEL:.0f} %"
+LEVEL_NAME = f"{100 * LEVEL:.0f}%"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -23,26 +23,26 @@ def number_word(number: int) -> str:
 
 def percent(value: float | None) -> str:
     """A fraction in per cent with one decimal."""
-    return NONE if value is None else f"{100 * value:.1f} %"
+    return NONE if value is None else f"{100 * value:.1f}%"
 
 
 def points(value: float | None) -> str:
     """A difference of fractions in percentage points, with its sign."""
-    return NONE if value is None else _minus(f"{100 * value:+.1f}") + " points"
+    return NONE if value is None else f"{_signed(value)} points"
 
 
 def percent_interval(found: Estimate) -> str:
     """The interval of a fraction, or why there is none."""
     if found.low is None or found.high is None:
         return "one seed, no interval"
-    return f"{100 * found.low:.1f} to {100 * found.high:.1f} %".replace("-", "−")
+    return _minus(f"{100 * found.low:.1f} to {100 * found.high:.1f}%")
 
 
 def points_interval(found: Estimate) -> str:
     """The interval of a difference of fractions, or why there is none."""
     if found.low is None or found.high is None:
         return "one seed, no interval"
-    return _minus(f"{100 * found.low:+.1f} to {100 * found.high:+.1f}")
+    return f"{_signed(found.low)} to {_signed(found.high)}"
 
 
 def number(value: float, axis: Axis | None = None) -> str:
@@ -69,6 +69,11 @@ def setting_line(hyperparameters: Mapping[str, float], optimizer: Optimizer) -> 
 def listing(words: list[str]) -> str:
     """Words joined by commas and a last "and"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _signed(value: float) -> str:
+    # A limit just beside 0 keeps its sign readable: whether an interval holds 0 matters.
+    return _minus(f"{100 * value:+.2f}" if 0 < abs(100 * value) < 0.05 else f"{100 * value:+.1f}")
 
 
 def _minus(text: str) -> str:

@@ -5,7 +5,7 @@ from analysis.figures.base import Figure, Panel, with_tips
 from analysis.findings import Findings
 from analysis.intervals import summarise
 from analysis.palette import Palette
-from analysis.wording import percent
+from analysis.wording import LEVEL_NAME, percent
 
 
 def accuracy(findings: Findings, palette: Palette) -> Figure:
@@ -21,10 +21,10 @@ def accuracy(findings: Findings, palette: Palette) -> Figure:
     accuracies = findings.accuracies
     means = with_tips(summarise(accuracies, ["optimizer", "setting"], "test_accuracy"), percent)
     seeds = accuracies.rename({"test_accuracy": "value"}).drop("seed", "number")
-    chart = plots.plot_seeds(seeds, means, palette, title="test accuracy", kind="percent")
+    chart = plots.plot_seeds(seeds, means, palette, title="", axis_title="test accuracy", kind="percent")
     text = (
-        "Each small mark is one fresh seed, each large one the mean with its 95 % interval: circles the tuned setting, "
-        "diamonds the published one. A diverged seed scores 0."
+        f"Each small mark is one fresh seed, each large one the mean with its {LEVEL_NAME} interval: circles the tuned "
+        "setting, diamonds the published one. A diverged seed scores 0."
     )
     return Figure(
         name=name,

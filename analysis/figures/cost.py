@@ -20,8 +20,9 @@ def step_times(findings: Findings, palette: Palette) -> Figure:
         chart = plots.plot_step_times(own.with_columns(tip=pl.Series(tips)), palette, title=title)
         panels.append(Panel(chart=chart, description=f"Seconds per step, {title.lower()}"))
     text = (
-        "Median over trials, the middle half (thick) and the middle 90 % (thin), of the wall time of one step of a group of networks trained "
-        "at once. Several trials shared the cores, so this is what the study cost, not what an optimizer's step costs over another's."
+        "Wall time of one step of a group of networks trained at once: median over trials, the middle half (thick) and "
+        "the middle 90% (thin). Several trials shared the cores, so this is what the study cost, not what one "
+        "optimizer's step costs over another's."
     )
     if not panels:
         text = "No trial has run to its end, so there is no time per step to show."

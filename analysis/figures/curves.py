@@ -6,7 +6,7 @@ from analysis import plots
 from analysis.figures.base import Figure, Panel, with_tips
 from analysis.findings import Findings
 from analysis.palette import Palette
-from analysis.wording import listing, number, percent
+from analysis.wording import LEVEL_NAME, listing, number, percent
 
 
 def learning_curves(findings: Findings, palette: Palette) -> Figure:
@@ -22,7 +22,10 @@ def learning_curves(findings: Findings, palette: Palette) -> Figure:
         for quantity, title, kind in quantities
         if (panel := _curve(findings, palette, quantity, setting, f"{title}, {setting}", kind))
     ]
-    text = "Mean over seeds with its 95 % band; thin lines are single seeds. Losses are measured in evaluation mode on fixed subsets of equal size. "
+    text = (
+        f"Mean over seeds with its {LEVEL_NAME} band; thin lines are single seeds. Losses are measured in evaluation "
+        "mode on fixed subsets of equal size. "
+    )
     text += _source(findings) + _survivors(findings)
     return Figure(
         name="learning_curves", title="Learning curves", text=text, panels=tuple(panels),
@@ -44,11 +47,13 @@ def generalization_gap(findings: Findings, palette: Palette) -> Figure:
     seeds = findings.final_gaps.drop_nulls("value")
     if not seeds.is_empty():
         means = with_tips(findings.mean_gaps.drop_nulls("mean"), number)
-        chart = plots.plot_seeds(seeds, means, palette, title="gap after the last epoch (nats)", kind="plain")
+        chart = plots.plot_seeds(
+            seeds, means, palette, title="Gap after the last epoch", axis_title="nats", kind="plain"
+        )
         panels.append(Panel(chart=chart, description="Generalisation gap after the last epoch"))
     text = (
-        "Validation loss minus training loss; positive means that training runs ahead. An optimizer that learns less, or adds noise, "
-        "shows a small gap for that reason alone: read it beside the accuracy. "
+        "Validation loss minus training loss; positive means that training runs ahead. An optimizer that learns less, "
+        "or adds noise, shows a small gap for that reason alone: read it beside the accuracy. "
     )
     return Figure(
         name="generalization_gap", title="Generalisation gap", text=text + _survivors(findings), panels=tuple(panels),
@@ -107,4 +112,7 @@ def _survivors(findings: Findings) -> str:
     ]
     if not parts:
         return ""
-    return f"A diverged seed has error 1 from then on and no loss; seeds left in the mean loss of the last epoch: {listing(parts)}. "
+    return (
+        "A diverged seed has error 1 from then on and no loss; seeds left in the mean loss of the last epoch: "
+        f"{listing(parts)}. "
+    )

@@ -9,10 +9,13 @@ from analysis.figures.base import Figure, Panel
 from analysis.findings import Findings
 from analysis.palette import Palette
 from analysis.spec import Axis
-from analysis.wording import count, listing, percent, setting_line
+from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
 RATE = "learning_rate"
-MARKS = "Circle: no replicate diverged; triangle: some did; cross: all did (error 1). The rings mark the published setting and the winner."
+MARKS = (
+    "Circle: no replicate diverged; triangle: some did; cross: all did (error 1). "
+    "The rings mark the published setting and the winner."
+)
 
 
 def learning_rate(findings: Findings, palette: Palette) -> Figure:
@@ -24,8 +27,9 @@ def learning_rate(findings: Findings, palette: Palette) -> Figure:
         return Figure(name="learning_rate", title=title, text=text, panels=(), tables=("trials",))
     chart = plots.plot_sweeps(rows, palette, axis=Axis(low=0, high=0, scale="log"), limits=_error_limits(rows))
     text = (
-        "Nine learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation error with its 95 % "
-        "band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates diverged; cross: all did (error 1)."
+        "Nine learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation "
+        f"error with its {LEVEL_NAME} band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates "
+        "diverged; cross: all did (error 1)."
     )
     others = [name for name, best in findings.best.items() if _is_elsewhere(findings, name, best.hyperparameters)]
     if others:
@@ -60,8 +64,8 @@ def sensitivity(findings: Findings, palette: Palette) -> Figure:
                     )
                 )
     text = (
-        "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at once. The line is the "
-        f"learning-rate sweep through the winner. {MARKS}"
+        "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at "
+        f"once. The line is the learning-rate sweep through the winner. {MARKS}"
     )
     lost = every.filter(pl.col("phase") != "sweep").height - rows.filter(pl.col("phase") != "sweep").height
     if lost:
@@ -94,7 +98,7 @@ def divergence(findings: Findings, palette: Palette) -> Figure:
                     hyperparameters=(RATE, other),
                     axes=(optimizer.space[RATE], optimizer.space[other]),
                     limits=limits,
-                    title=name,
+                    title=f"{name}: {RATE} and {other}",
                 )
                 panels.append(
                     Panel(
@@ -113,21 +117,23 @@ def _responses(findings: Findings) -> pl.DataFrame:
     """The responses with what a chart shows of a trial: `x`, `divergence`, `mark`, and the texts of its tooltip."""
     study = findings.ledger.study
     rows = findings.responses.filter(pl.col("validation_error").is_not_null())
-    texts = [
-        {
-            "trial": f"{row['phase']} {row['number']}",
-            "setting": setting_line(row, study.optimizers[row["optimizer"]]),
-            "error": f"{percent(row['validation_error'])} (mean of {count(row['complete'] + row['diverged'], 'replicate')})",
-            "divergence": _divergence(row["diverged"], row["complete"]),
-            "mark": " = ".join(name for name in ("published", "winner") if row[name]) or None,
-            "x": 1 - row["value"]
-            if study.optimizers[row["optimizer"]].space[row["hyperparameter"]].scale == "log_complement"
-            else row["value"],
-            "is_logarithmic": study.optimizers[row["optimizer"]].space[row["hyperparameter"]].scale != "linear",
-        }
-        for row in rows.to_dicts()
-    ]
-    schema = {name: pl.String for name in ("trial", "setting", "error", "divergence", "mark")}
+    texts = []
+    for row in rows.to_dicts():
+        optimizer = study.optimizers[row["optimizer"]]
+        scale = optimizer.space[row["hyperparameter"]].scale
+        replicates = count(row["complete"] + row["diverged"], "replicate")
+        texts.append(
+            {
+                "trial": f"{row['phase']} {row['number']}",
+                "setting": setting_line(row, optimizer),
+                "error": f"{percent(row['validation_error'])} (mean of {replicates})",
+                "divergence": _divergence(row["diverged"], row["complete"]),
+                "mark": " = ".join(name for name in ("published", "winner") if row[name]) or None,
+                "x": 1 - row["value"] if scale == "log_complement" else row["value"],
+                "is_logarithmic": scale != "linear",
+            }
+        )
+    schema = dict.fromkeys(("trial", "setting", "error", "divergence", "mark"), pl.String)
     return rows.drop("published", "winner").hstack(
         pl.DataFrame(texts, schema={**schema, "x": pl.Float64, "is_logarithmic": pl.Boolean})
     )
@@ -146,7 +152,7 @@ def _drawable(rows: pl.DataFrame) -> pl.DataFrame:
 def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
     """Ends of the error axis: from below the best to 1, where diverged trials stand."""
     best = float(rows["validation_error"].min())  # type: ignore[arg-type]
-    return max(0.0, best - 0.05), 1.0
+    return max(0.0, best - 0.08), 1.03
 
 
 def _is_elsewhere(findings: Findings, name: str, winner: Mapping[str, float]) -> bool:

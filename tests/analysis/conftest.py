@@ -47,6 +47,7 @@ class SyntheticStudy:
     outcome: Outcome = always_complete
     rate_limit: float = 0.4
     group_size: int = 4
+    message: str = "RuntimeError: out of memory"
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -93,7 +94,7 @@ class SyntheticStudy:
                     replicates = range(start, min(seeds, start + self.group_size))
                     rows = [self.replicate(name, phase, number, sampler, point, r, len(replicates)) for r in replicates]
                     file = f"{place}-{phase}-{number}-{start}.parquet"
-                    trials = [{key: None for key in names} | trial for trial, _ in rows]
+                    trials = [dict.fromkeys(names) | trial for trial, _ in rows]
                     epochs = [row for _, own in rows for row in own]
                     pq.write_table(pa.Table.from_pylist(trials, schema=trials_schema), folder / "trials" / file)
                     pq.write_table(pa.Table.from_pylist(epochs, schema=epochs_schema), folder / "epochs" / file)
@@ -119,7 +120,7 @@ class SyntheticStudy:
         error = final if learned else 1.0 if status == "diverged" else None
         trial = {
             **key, **point, "sampler": sampler, "seed": replicate + (100 if phase == "confirm" else 0),
-            "group_size": group, "status": status, "message": "RuntimeError: out of memory" if status == "failed" else None,
+            "group_size": group, "status": status, "message": self.message if status == "failed" else None,
             "diverged_step": 17 if status == "diverged" else None,
             "validation_loss": last.get("validation_loss"), "validation_error": error,
             "best_validation_loss": last.get("validation_loss"), "best_validation_error": error,
@@ -151,8 +152,9 @@ class SyntheticStudy:
             "format_version": 1,
             "study_hash": "0123456789ab",
             "identity": {
-                "dataset": "cifar10-mini", "num_train_images": 1000, "num_validation_images": 1000, "num_evaluation_images": 200,
-                "num_test_images": 1000, "model": "simple_cnn", "batch_size": 8, "num_epochs": self.num_epochs,
+                "dataset": "cifar10-mini", "num_train_images": 1000, "num_validation_images": 1000,
+                "num_evaluation_images": 200, "num_test_images": 1000, "model": "simple_cnn", "batch_size": 8,
+                "num_epochs": self.num_epochs,
                 "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
             },
             "extent": {
@@ -165,7 +167,8 @@ class SyntheticStudy:
                 for name, entry in self.optimizers.items()
             },
             "runs": [{
-                "started": "2026-11-21T10:00:00+00:00", "command": "python -m study.run --search optuna", "commit": None,
+                "started": "2026-11-21T10:00:00+00:00", "command": "python -m study.run --search optuna",
+                "commit": None,
                 "versions": {"python": "3.11.7", "torch": "2.15.0"},
                 "hardware": {"cpu": "a CPU", "cores": 2, "memory_bytes": 8_000_000_000, "gpus": []},
             }],

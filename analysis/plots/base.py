@@ -1,0 +1,142 @@
+"""What all charts share: how they are put together, their look, and the channels they draw with."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+import polars as pl
+
+from analysis.palette import Palette
+
+Number = Literal["percent", "plain"]
+Rows = list[dict[str, Any]]
+
+INK, MUTED, GRID, RULE = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
+FORMATS: dict[Number, str] = {"percent": ".0%", "plain": ".3~g"}
+DIVERGENCE = ("none diverged", "some diverged", "all diverged")
+CROSS = "M-.9,-.6L-.6,-.9L0,-.3L.6,-.9L.9,-.6L.3,0L.9,.6L.6,.9L0,.3L-.6,.9L-.9,.6L-.3,0Z"
+DRAWN = (
+    *("optimizer", "setting", "replicate", "status", "value", "epoch", "x", "y", "mean", "low", "high", "tip"),
+    *("validation_error", "divergence", "mark", "trial", "error", "lower", "median", "upper"),
+)
+PARAMETERS = [{"name": "isolated", "value": None}]
+SEEN = "isolated === null || datum.optimizer === isolated"
+CONFIG: dict[str, Any] = {
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "background": "white",
+    "view": {"stroke": None},
+    "title": {"anchor": "start", "fontSize": 13, "fontWeight": 600, "color": INK, "offset": 10},
+    "axis": {
+        "labelColor": MUTED,
+        "labelFontSize": 11,
+        "titleColor": MUTED,
+        "titleFontSize": 11,
+        "titleFontWeight": 400,
+        "gridColor": GRID,
+        "domainColor": RULE,
+        "tickColor": RULE,
+    },
+    "legend": {
+        "orient": "top",
+        "labelColor": INK,
+        "labelFontSize": 11,
+        "labelLimit": 220,
+        "titleFontSize": 11,
+        "titleFontWeight": 400,
+        "symbolOpacity": 1,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A Vega-Lite view without width, and the rows it names."""
+
+    view: dict[str, Any]
+    tables: dict[str, Rows]
+
+
+class Tables(dict[str, Rows]):
+    """The rows of a chart, kept outside its objects: the library would copy and check them over and over."""
+
+    def keep(self, table: pl.DataFrame) -> alt.NamedData:
+        """Store the drawn columns under a name made from them, to six digits: more would not be seen."""
+        drawn = table.select(pl.selectors.by_name(DRAWN, require_all=False))
+        rows = drawn.with_columns(pl.selectors.float().round_sig_figs(6)).to_dicts()
+        name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+        self[name] = rows
+        return alt.NamedData(name=name)
+
+
+def finished(layers: Sequence[alt.Chart], tables: Tables, *, height: int | alt.Step, title: str) -> Chart:
+    """The layers as one chart."""
+    layered = alt.layer(*layers).properties(height=height, title=title)
+    # Checking every chart against the schema takes seconds; the tests check each kind of chart.
+    view = {key: entry for key, entry in layered.to_dict(validate=False).items() if key not in ("$schema", "config")}
+    return Chart(view, dict(tables))
+
+
+def side_by_side(charts: Sequence[Chart], *, columns: int, width: int) -> dict[str, Any]:
+    """Several charts as one Vega-Lite specification with its legend and rows, for a still picture."""
+    views = [{**chart.view, "width": width} for chart in charts]
+    tables = {name: rows for chart in charts for name, rows in chart.tables.items()}
+    grid = {"concat": views, "columns": columns, "spacing": 36, "padding": 14}
+    return {"params": PARAMETERS, "config": CONFIG, "datasets": tables, **grid}
+
+
+def for_page(chart: Chart) -> dict[str, Any]:
+    """One chart without rows as a Vega-Lite specification as wide as its place on the page, which has the legend."""
+    config = {**CONFIG, "legend": {**CONFIG["legend"], "disable": True}}
+    return {"params": PARAMETERS, "config": config, "width": "container", **chart.view}
+
+
+def colour(palette: Palette) -> alt.Color:
+    """The colour of each optimizer."""
+    scale = alt.Scale(domain=list(palette.colours), range=list(palette.colours.values()))
+    return alt.Color("optimizer:N", scale=scale, title=None)
+
+
+def dash(palette: Palette) -> alt.StrokeDash:
+    """The dash of each optimizer."""
+    scale = alt.Scale(domain=list(palette.dashes), range=[list(dash) for dash in palette.dashes.values()])
+    return alt.StrokeDash("optimizer:N", scale=scale, title=None, legend=None)
+
+
+def rows_of(palette: Palette) -> alt.Y:
+    """One row per optimizer."""
+    axis = alt.Axis(labelFontSize=12, labelColor=INK, labelLimit=150, ticks=False, domain=False, labelPadding=8)
+    return alt.Y("optimizer:N", title=None, sort=list(palette.colours), axis=axis)
+
+
+def divergence_shape() -> alt.Shape:
+    """Circle, triangle and cross for no, some and all replicates diverged."""
+    scale = alt.Scale(domain=list(DIVERGENCE), range=["circle", "triangle-up", CROSS])
+    return alt.Shape("divergence:N", scale=scale, title=None)
+
+
+def opacity(full: float) -> alt.OpacityValue:
+    """Full for what is seen, faint while another optimizer is isolated."""
+    return alt.OpacityValue(full * 0.06, condition={"test": SEEN, "value": full})
+
+
+def within(limits: tuple[float, float]) -> alt.Scale:
+    """A linear scale that ends exactly at its limits."""
+    return alt.Scale(domain=list(limits), nice=False, zero=False)
+
+
+def height_of(column: str, limits: tuple[float, float], kind: Number) -> alt.Y:
+    """A vertical axis without title: the panel's title says what is drawn."""
+    return alt.Y(f"{column}:Q", title=None, axis=alt.Axis(format=FORMATS[kind], tickCount=5), scale=within(limits))
+
+
+def tips(*names: str) -> list[alt.Tooltip]:
+    """What the tooltip shows."""
+    return [alt.Tooltip(f"{name}:N") for name in names]
+
+
+def trial_tips() -> list[alt.Tooltip]:
+    """What the tooltip of a trial shows."""
+    return tips("optimizer", "trial", "setting", "error", "divergence")
