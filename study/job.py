@@ -1,0 +1,38 @@
+"""A study at work: what was asked for, what its ledger holds and what is left to do."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from study.ledger import Ledger
+from study.request import Request
+from study.schedule import Schedule
+from study.search import load_search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run's share of a study.
+
+    Args:
+        request: What is asked for.
+        ledger: Where the rows are.
+        schedule: What is left to do.
+        num_done: Replicates that earlier runs have finished.
+    """
+
+    request: Request
+    ledger: Ledger
+    schedule: Schedule
+    num_done: int
+
+    @classmethod
+    def open(cls, request: Request) -> Self:
+        """Read the ledger and work out what is left.
+
+        Raises:
+            ValueError: A file of the ledger is damaged.
+        """
+        ledger = Ledger(request.directory, request.spec)
+        outcomes = ledger.outcomes()
+        schedule = Schedule(request.spec, load_search(request.spec.identity.search), outcomes)
+        return cls(request=request, ledger=ledger, schedule=schedule, num_done=len(outcomes))

@@ -1,0 +1,201 @@
+"""Runs a schedule on Ray: connection, one Tuner, resources, signals."""
+
+import logging
+import os
+import pathlib
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import ray
+from ray import tune
+
+from study.callback import LedgerCallback
+from study.router import Router
+from trainables.data import Dataset
+from trainables.ray_trainable import RayTrainable
+
+MAX_FAILURES = 2
+"""Times that a trial whose worker dies is started again."""
+
+CONNECT_SECONDS = 5.0
+
+_TUNE_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `StopRequest` has its own
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the ledger keeps the message
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing resumes from Tune's snapshots
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints even when told to be silent
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How to run, which may differ from one run of a study to the next.
+
+    Args:
+        address: Ray cluster to join; None for one of its own on this machine.
+        cpus_per_trial: CPU cores of each trial.
+        gpus_per_trial: GPUs of each trial; a fraction shares one.
+        max_concurrent: Trials at once; None for as many as the cluster has room for.
+    """
+
+    address: str | None
+    cpus_per_trial: float
+    gpus_per_trial: float
+    max_concurrent: int | None
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What one trial takes, in Ray's names."""
+        amounts = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
+        return {name: amount for name, amount in amounts.items() if amount}
+
+
+class StopRequest:
+    """Turns SIGINT and SIGTERM into a graceful end; a second signal ends the process at once.
+
+    Attributes:
+        signal: Number of the signal that has come, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._tuning = False
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals within."""
+        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def tuning(self) -> Iterator[None]:
+        """Within, a signal lets Tune end by itself instead of raising KeyboardInterrupt."""
+        self._tuning = True
+        try:
+            yield
+        finally:
+            self._tuning = False
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        if not self._tuning:
+            raise KeyboardInterrupt
+        # Tune ends gracefully on SIGUSR1, as on SIGINT, but has no answer to SIGTERM.
+        signal.raise_signal(signal.SIGUSR1)
+
+
+@contextmanager
+def connected(execution: Execution) -> Iterator[None]:
+    """Start Ray on this machine, or join the cluster at `execution.address`; leave it at the end.
+
+    Raises:
+        ValueError: There is no cluster at the address, or it has not the resources of one trial.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ |= _TUNE_SETTINGS
+    address = execution.address
+    if address is not None:
+        _check_reachable(address)
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        if address is None:
+            raise ValueError(f"Ray could not start on this machine: {reason}") from None
+        raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
+    try:
+        _room(execution)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_schedule(
+    router: Router,
+    callback: LedgerCallback,
+    data: Dataset,
+    sources: Mapping[str, str],
+    execution: Execution,
+    stop: StopRequest,
+) -> None:
+    """Train until the schedule is finished or a signal comes; Ray must be connected.
+
+    Args:
+        router: Hands out the trials.
+        callback: Stores them.
+        data: The images, put once into the object store.
+        sources: Text of each user's own optimizer file by optimizer name.
+        execution: Resources.
+        stop: Ends the run early.
+
+    """
+    room = _room(execution)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch, stop.tuning():
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(RayTrainable, data=data, sources=dict(sources)),
+                {name.lower(): amount for name, amount in execution.resources.items()},
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=router,
+                num_samples=-1,
+                max_concurrent_trials=min(room, execution.max_concurrent or room),
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(pathlib.Path(scratch)),
+                verbose=0,
+                callbacks=[callback],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            ),
+        )
+        tuner.fit()
+
+
+def _room(execution: Execution) -> int:
+    """Trials that the cluster can run at once."""
+    available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    room = min(int(available.get(name, 0) / amount) for name, amount in execution.resources.items())
+    if room < 1:
+        wanted = ", ".join(f"{amount:g} {name}" for name, amount in execution.resources.items())
+        has = ", ".join(f"{available.get(name, 0):g} {name}" for name in execution.resources)
+        raise ValueError(
+            f"One trial needs {wanted}, but the cluster has {has}; lower --cpus-per-trial or --gpus-per-trial."
+        )
+    return room
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse a HOST:PORT where nothing listens: Ray itself would try for a long time."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ValueError(
+            f"--address must name a running Ray cluster, got {address}, which does not answer ({error}); "
+            "start one with `ray start --head`, or leave --address out to run on this machine."
+        ) from None

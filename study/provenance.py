@@ -1,0 +1,81 @@
+"""Where a run's rows come from: command line, commit, versions, hardware."""
+
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("optimizer-study", "torch", "torchvision", "ray", "optuna", "pyarrow", "numpy", "scipy")
+
+
+def provenance(arguments: Sequence[str]) -> dict[str, Any]:
+    """One entry of `runs` in `study.json`.
+
+    Args:
+        arguments: Command-line arguments of `python -m study.run`.
+    """
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "study.run", *arguments]),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "hardware": {
+            "cpu": _cpu(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "memory_bytes": _memory_bytes(),
+            "gpus": _gpus(),
+            "platform": platform.platform(),
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the source tree, with "+changes" if files differ from it; None outside of a repository."""
+    root = pathlib.Path(__file__).parent
+    commit = _output(["git", "-C", str(root), "rev-parse", "HEAD"])
+    if not commit:
+        return None
+    changed = _output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    return f"{commit}+changes" if changed else commit
+
+
+def _cpu() -> str:
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_bytes() -> int | None:
+    if sys.platform == "win32":
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _gpus() -> list[str]:
+    listing = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    return listing.splitlines() if listing else []
+
+
+def _output(command: Sequence[str]) -> str | None:
+    """What a command prints, or None if it is missing or fails."""
+    if shutil.which(command[0]) is None:
+        return None
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return done.stdout.strip() if done.returncode == 0 else None

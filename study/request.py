@@ -1,0 +1,144 @@
+"""From checked arguments to a `StudySpec`: loads the optimizers and compares with what is stored."""
+
+import argparse
+import math
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from study.arguments import Selection
+from study.ledger import read_study
+from study.search import load_search
+from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
+from trainables.data import DATASETS
+from trainables.optimizers import resolve_optimizer
+from trainables.spec import OptimizerSpec
+
+DEFAULT_TRIALS = 24
+"""With `--search optuna` 24 trials hold 16 space-filling points, the fewest that sensitivity numbers are made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user has asked for, complete and checked.
+
+    Args:
+        spec: The study, grown by what the directory holds already.
+        optimizers: The loaded optimizers of the study, by name.
+        directory: Where the study is kept.
+        stored: What `study.json` holds there; None for a new study.
+    """
+
+    spec: StudySpec
+    optimizers: Mapping[str, OptimizerSpec]
+    directory: pathlib.Path
+    stored: Mapping[str, Any] | None
+
+
+def build_request(arguments: argparse.Namespace, selection: Selection) -> Request:
+    """Load the optimizers and put the study together. Imports torch, after all checks that do without it.
+
+    Raises:
+        ValueError: The directory holds another study, or an optimizer's file or a grid is not of the right form.
+    """
+    identity = _identity(arguments, selection)
+    directory = arguments.output or pathlib.Path("results", identity.study_hash)
+    stored = read_study(directory)
+    old = None if stored is None else StudySpec.from_dict(stored)
+    if old is not None:
+        _refuse(directory, old.identity.differences(identity))
+    optimizers = _load(selection)
+    _check_grid(selection, optimizers)
+    definitions = {
+        name: OptimizerDefinition.of(spec, source=selection.files.get(name), values=selection.values.get(name, {}))
+        for name, spec in optimizers.items()
+    }
+    extent = Extent(
+        optimizers=selection.optimizers,
+        num_trials=_num_trials(arguments, selection),
+        num_confirm_seeds=arguments.confirm_seeds,
+        sweep=not arguments.no_sweep,
+    )
+    spec = StudySpec(identity=identity, extent=extent, optimizers=definitions)
+    if old is not None:
+        _refuse(directory, old.differences(spec))
+        spec = old.extended(spec)
+        optimizers = _with_stored(spec, optimizers, directory)
+    return Request(spec=spec, optimizers=optimizers, directory=directory, stored=stored)
+
+
+def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:
+    return Identity(
+        dataset=arguments.dataset,
+        num_train_images=selection.sizes.train,
+        num_validation_images=DATASETS[arguments.dataset].validation,
+        num_evaluation_images=selection.sizes.validation,
+        num_test_images=selection.sizes.test,
+        batch_size=selection.batch_size,
+        num_epochs=selection.num_epochs,
+        seed=arguments.seed,
+        num_seeds=arguments.seeds,
+        search=arguments.search,
+        lag=arguments.lag,
+    )
+
+
+def _load(selection: Selection) -> dict[str, OptimizerSpec]:
+    optimizers = {name: resolve_optimizer(name, selection.files) for name in selection.optimizers}
+    if selection.files:
+        from trainables.contract import check_optimizer
+
+        for name in selection.files:
+            check_optimizer(name, optimizers[name])
+    # A hyperparameter may not have the name of a ledger column.
+    from analysis.schema import trials_schema
+
+    trials_schema(hyperparameter for spec in optimizers.values() for hyperparameter in spec.space)
+    return optimizers
+
+
+def _check_grid(selection: Selection, optimizers: Mapping[str, OptimizerSpec]) -> None:
+    from trainables.contract import check_point
+
+    for name, values in selection.values.items():
+        space = optimizers[name].space
+        if set(values) != set(space):
+            raise ValueError(
+                f"--values must give each hyperparameter of {name} ({', '.join(sorted(space))}), "
+                f"got {', '.join(sorted(values))}."
+            )
+        for end in (min, max):
+            check_point(name, optimizers[name], {key: end(numbers) for key, numbers in values.items()})
+    sizes = {name: math.prod(map(len, values.values())) for name, values in selection.values.items()}
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"--values must give every optimizer the same number of points, a fair budget; got {shown}.")
+
+
+def _num_trials(arguments: argparse.Namespace, selection: Selection) -> int:
+    num_points = load_search(arguments.search).num_points
+    if num_points is None:
+        return int(arguments.trials or DEFAULT_TRIALS)
+    return num_points(next(iter(selection.values.values())))
+
+
+def _refuse(directory: pathlib.Path, differences: list[str]) -> None:
+    if differences:
+        raise ValueError(
+            f"{directory} holds a different study: {'; '.join(differences)}. "
+            "Choose another --output, or give the same settings to continue it."
+        )
+
+
+def _with_stored(
+    spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], directory: pathlib.Path
+) -> dict[str, OptimizerSpec]:
+    """The optimizers of a study that has grown: those of earlier runs are needed as well.
+
+    Stored sources are never run; the user gives the file again.
+    """
+    if lost := [name for name, stored in spec.optimizers.items() if stored.source and name not in optimizers]:
+        files = " ".join(f"--optimizer-file {name}.py" for name in lost)
+        raise ValueError(f"{directory} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
+    return {name: optimizers.get(name) or resolve_optimizer(name, {}) for name in spec.extent.optimizers}

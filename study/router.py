@@ -1,0 +1,70 @@
+"""Ray Tune's view of the schedule: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
+
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from study.budget import TimeBudget
+from study.schedule import Outcome, Schedule, Task
+from study.spec import Identity
+
+
+class Router(Searcher):
+    """Gives every Tune trial the next group of replicates.
+
+    Args:
+        schedule: Chooses them.
+        identity: What all trials have in common.
+        budget: Cuts the schedule short when time runs out.
+    """
+
+    def __init__(self, schedule: Schedule, identity: Identity, budget: TimeBudget) -> None:
+        super().__init__()
+        self._schedule, self._identity, self._budget = schedule, identity, budget
+        self._tasks: dict[str, Task] = {}
+        self.num_finished = 0
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Config of the next trial, None while all that is left waits for results, `FINISHED` at the end."""
+        self._budget.apply(self._schedule, self.num_finished)
+        task = self._schedule.next_task()
+        if task is None:
+            # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
+            return Searcher.FINISHED if self._schedule.finished else None  # type: ignore[return-value]
+        self._tasks[trial_id] = task
+        trial = {
+            "optimizer": task.key.optimizer,
+            "hyperparameters": dict(task.point),
+            "seeds": list(task.seeds),
+            "batch_size": self._identity.batch_size,
+            "num_epochs": self._identity.num_epochs,
+        }
+        return {"trial": trial, "test": task.tests}
+
+    def task(self, trial_id: str) -> Task:
+        """What a Tune trial trains."""
+        return self._tasks[trial_id]
+
+    def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
+        """Tell the schedule how a trial ended, after its rows have been stored."""
+        del self._tasks[trial_id]
+        self.num_finished += len(outcomes)
+        self._schedule.record(outcomes)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: `finish` has the outcome of every replicate, Tune only one result."""
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Accept Tune's settings; the search space is the study's."""
+        del metric, mode, config, spec
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: a study resumes from its ledger."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a study resumes from its ledger."""
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        # Tune pickles its settings for a `Tuner.restore` that is never used.
+        return object, ()

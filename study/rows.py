@@ -1,0 +1,110 @@
+"""From the results of a group of replicates to ledger rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from study.schedule import Outcome, Task
+
+Record = Mapping[str, Any]
+"""A `trainables.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
+
+
+def epoch_rows(task: Task, attempt: int, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Rows of `epochs`."""
+    rows = []
+    for record in records:
+        columns = {name: value for name, value in record.items() if name != "diverged_step"}
+        rows.append({**columns, **_key(task, record["replicate"]), "attempt": attempt})
+    return rows
+
+
+def trial_rows(
+    task: Task, attempt: int, records: Sequence[Record], last_result: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Rows of `trials` for a group that has trained to its end.
+
+    Args:
+        task: What was trained.
+        attempt: Which attempt, from 0.
+        records: All records of the attempt.
+        last_result: The last result of the trainable, with the test evaluation if there was one.
+    """
+    return [_trial_row(task, attempt, position, records, last_result) for position in range(len(task.replicates))]
+
+
+def failed_rows(task: Task, attempt: int, records: Sequence[Record], message: str) -> list[dict[str, Any]]:
+    """Rows of `trials` for a group that ended in an error."""
+    rows = []
+    for position in range(len(task.replicates)):
+        mine = [record for record in records if record["replicate"] == position]
+        rows.append(
+            {**_origin(task, attempt, position), **_effort(mine), "status": "failed", "message": message}
+            | {"device": "unknown", "node": "unknown"}
+        )
+    return rows
+
+
+def outcomes(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    """What the schedule has to know of rows of `trials`."""
+    return [
+        Outcome(
+            key=task.key,
+            point=task.point,
+            replicate=row["replicate"],
+            validation_error=row.get("validation_error"),
+        )
+        for row in rows
+    ]
+
+
+def _trial_row(
+    task: Task, attempt: int, position: int, records: Sequence[Record], last_result: Mapping[str, Any]
+) -> dict[str, Any]:
+    mine = [record for record in records if record["replicate"] == position]
+    last = mine[-1]
+    diverged = last["diverged_step"] is not None
+    finite_losses = [record["validation_loss"] for record in mine if record["validation_loss"] is not None]
+    row = {
+        **_origin(task, attempt, position),
+        **_effort(mine),
+        "status": "diverged" if diverged else "complete",
+        "diverged_step": last["diverged_step"],
+        "validation_loss": last["validation_loss"],
+        "validation_error": last["validation_error"],
+        "best_validation_loss": min(finite_losses, default=None),
+        "best_validation_error": min(record["validation_error"] for record in mine),
+        "device": last_result["device"],
+        "node": last_result["node_ip"],
+    }
+    if task.tests:
+        row |= {"test_loss": None, "test_error": 1.0} if diverged else _tested(last_result, position)
+    return row
+
+
+def _tested(last_result: Mapping[str, Any], position: int) -> dict[str, Any]:
+    return {name: last_result[name][position] for name in ("test_loss", "test_error", "test_correct")}
+
+
+def _key(task: Task, position: int) -> dict[str, Any]:
+    key = task.key
+    return {
+        "optimizer": key.optimizer,
+        "phase": key.phase,
+        "number": key.number,
+        "replicate": task.replicates[position],
+    }
+
+
+def _origin(task: Task, attempt: int, position: int) -> dict[str, Any]:
+    return {
+        **_key(task, position),
+        **task.point,
+        "attempt": attempt,
+        "sampler": task.sampler,
+        "seed": task.seeds[position],
+        "group_size": len(task.replicates),
+    }
+
+
+def _effort(records: Sequence[Record]) -> dict[str, Any]:
+    return {name: sum(record[name] for record in records) for name in ("steps", "images", "seconds")}

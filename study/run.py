@@ -1,0 +1,116 @@
+"""The command line `python -m study.run`: arguments -> StudySpec -> launch -> report."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from study.arguments import check, parser
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from study.job import Job
+    from study.launch import StopRequest
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a study; returns the exit status: 2 for a bad request, 128 + signal if one ended the study."""
+    words = sys.argv[1:] if words is None else words
+    arguments = parser().parse_args(words)
+    stop = None
+    try:
+        selection = check(arguments)
+        # The arguments are sound; only now the imports that take seconds.
+        from study.console import new_console
+
+        from study.job import Job
+        from study.launch import StopRequest
+        from study.request import build_request
+
+        console, stop = new_console(), StopRequest()
+        with stop.installed():
+            return _run(console, arguments, words, Job.open(build_request(arguments, selection)), stop)
+    except KeyboardInterrupt:
+        print("Stopped before training began.", file=sys.stderr)
+        return 128 + (signal.SIGINT if stop is None or stop.signal is None else stop.signal)
+    except ValueError as error:
+        print(f"python -m study.run: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _run(
+    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: "StopRequest"
+) -> int:
+    from study.summary import announce
+
+    announce(console, job)
+    if arguments.dry_run:
+        _estimate(console, arguments, job)
+        return 0
+    _train(console, arguments, words, job, stop)
+    return _report(console, words, job, stop)
+
+
+def _estimate(console: "Console", arguments: argparse.Namespace, job: "Job") -> None:
+    from study.plan import Plan, local_workers, measure_seconds_per_image
+    from study.summary import print_estimate
+    from trainables.data import load_dataset
+
+    data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    optimizer = next(iter(job.request.optimizers.values()))
+    seconds_per_image = measure_seconds_per_image(job.request.spec.identity, optimizer, data)
+    workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
+    print_estimate(console, Plan.of(job), seconds_per_image, workers)
+
+
+def _train(
+    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: "StopRequest"
+) -> None:
+    from study.budget import TimeBudget
+    from study.callback import LedgerCallback
+    from study.launch import Execution, connected, run_schedule
+    from study.progress import Progress
+    from study.provenance import provenance
+    from study.router import Router
+    from trainables.data import load_dataset
+
+    spec = job.request.spec
+    budget = TimeBudget(arguments.time_budget)
+    data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    execution = Execution(
+        address=arguments.address or os.environ.get("RAY_ADDRESS"),
+        cpus_per_trial=arguments.cpus_per_trial,
+        gpus_per_trial=arguments.gpus_per_trial,
+        max_concurrent=arguments.max_concurrent,
+    )
+    with connected(execution):
+        job.ledger.record_run(provenance(words))
+        router = Router(job.schedule, spec.identity, budget)
+        with Progress(job.schedule, spec.extent.optimizers, job.num_done, console) as progress:
+            callback = LedgerCallback(job.ledger, router, progress)
+            sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
+            run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
+
+
+def _report(console: "Console", words: Sequence[str], job: "Job", stop: "StopRequest") -> int:
+    from analysis.report import write_report
+    from analysis.spec import LedgerError
+    from study.summary import print_report, resume_command
+
+    try:
+        report = write_report(job.request.directory)
+        job.ledger.record_look(job.request.spec.extent.num_confirm_seeds)
+        print_report(console, report)
+    except LedgerError as error:
+        console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
+    if stop.signal is None and job.schedule.finished:
+        return 0
+    console.print(f"Not finished; go on with: {resume_command(words)}", soft_wrap=True, highlight=False, markup=False)
+    return 1 if stop.signal is None else 128 + stop.signal
+
+
+if __name__ == "__main__":
+    sys.exit(main())

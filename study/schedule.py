@@ -1,0 +1,211 @@
+"""Which trial comes next: one queue over all optimizers and phases. Pure logic, no Ray."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from study.search import Point, SearchAlgorithm
+from study.spec import StudySpec
+from study.tuning import Tuning
+from trainables.randomness import derive_seed, replicate_seed
+
+TUNING_PHASES = frozenset({"published", "explore", "exploit", "grid"})
+
+SWEEP_DECADES = [step / 2 for step in range(-4, 5)]
+"""Learning rates of the sweep, in decades from the winner's."""
+
+
+@dataclass(frozen=True, order=True)
+class TrialKey:
+    """One optimizer at one point in one phase; all tuning phases share one numbering."""
+
+    optimizer: str
+    phase: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A group of replicates to train at once: a trial, or the part of it that is missing."""
+
+    key: TrialKey
+    sampler: str
+    point: Point
+    replicates: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def tests(self) -> bool:
+        """Whether the test set is read; confirmation alone does."""
+        return self.key.phase == "confirm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one replicate of a trial ended; `validation_error` is 1 if it diverged and None if it failed."""
+
+    key: TrialKey
+    point: Point
+    replicate: int
+    validation_error: float | None
+
+
+class Schedule:
+    """Chooses the next group of replicates to train, for any number of workers.
+
+    Tuning goes round the optimizers, so their counts differ by at most one. As soon as an optimizer's tuning ends its
+    published setting and its winner are confirmed on fresh seeds, and the learning rate is swept through the winner.
+
+    Args:
+        spec: The study.
+        algorithm: The search algorithm that `spec` names.
+        outcomes: What earlier runs have finished.
+    """
+
+    def __init__(self, spec: StudySpec, algorithm: SearchAlgorithm, outcomes: Iterable[Outcome] = ()) -> None:
+        self._spec = spec
+        self._tunings = {name: self._new_tuning(name, algorithm) for name in spec.extent.optimizers}
+        self._points: dict[tuple[str, str], dict[int, Point]] = defaultdict(dict)
+        self._finished: dict[TrialKey, set[int]] = defaultdict(set)
+        self._follow_ups: dict[str, list[Task]] = {}
+        self._sweeps = spec.extent.sweep
+        self._num_running = 0
+        for outcome in outcomes:
+            self._note(outcome)
+        self._queue_follow_ups()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train or in training."""
+        return self._num_running == 0 and not any(self._follow_ups.values()) and self._tuned
+
+    @property
+    def _tuned(self) -> bool:
+        return all(tuning.finished for tuning in self._tunings.values())
+
+    def next_task(self) -> Task | None:
+        """The next group of replicates, which now counts as running; None if all that is left waits for results."""
+        task = self._next_tuning_task() or self._next_follow_up()
+        if task is not None:
+            self._num_running += 1
+        return task
+
+    def record(self, outcomes: Iterable[Outcome]) -> None:
+        """Take note of a running task that has ended, by the outcomes of its replicates."""
+        self._num_running -= 1
+        for outcome in outcomes:
+            self._note(outcome)
+        self._queue_follow_ups()
+
+    def stop_tuning(self) -> None:
+        """Start no further round of tuning; every optimizer still gets as many trials as any other has had."""
+        num_trials = max(tuning.num_started for tuning in self._tunings.values())
+        for tuning in self._tunings.values():
+            tuning.num_trials = min(tuning.num_trials, num_trials)
+        self._queue_follow_ups()
+
+    def skip_sweep(self) -> None:
+        """Start no further sweep trial."""
+        self._sweeps = False
+        for name, tasks in self._follow_ups.items():
+            self._follow_ups[name] = [task for task in tasks if task.key.phase != "sweep"]
+
+    def best(self, optimizer: str) -> tuple[float, Point] | None:
+        """Lowest objective of an optimizer so far and its point."""
+        return self._tunings[optimizer].best()
+
+    def num_replicates(self) -> int:
+        """Replicates that the whole study trains, those of earlier runs included."""
+        extent, seeds = self._spec.extent, self._spec.identity.num_seeds
+        total = 0
+        for name, tuning in self._tunings.items():
+            sweeps = self._sweeps and "learning_rate" in self._spec.optimizers[name].space
+            total += seeds * (tuning.num_trials + (len(SWEEP_DECADES) if sweeps else 0))
+            best = tuning.best() if tuning.finished else None
+            confirms = 1 if best and best[1] == self._spec.optimizers[name].published else 2
+            total += confirms * extent.num_confirm_seeds
+        return total
+
+    def num_confirmation_replicates(self) -> int:
+        """Replicates of the confirmation that have not finished, those of optimizers still in tuning included."""
+        wanted = 2 * self._spec.extent.num_confirm_seeds * len(self._tunings)
+        return max(0, wanted - sum(len(done) for key, done in self._finished.items() if key.phase == "confirm"))
+
+    def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
+        definition, identity = self._spec.optimizers[name], self._spec.identity
+        return Tuning(
+            algorithm,
+            definition,
+            seed=derive_seed(identity.seed, f"search/{name}"),
+            num_trials=self._spec.extent.num_trials,
+            num_seeds=identity.num_seeds,
+            lag=identity.lag,
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        key = outcome.key
+        self._finished[key].add(outcome.replicate)
+        if key.phase in TUNING_PHASES:
+            self._tunings[key.optimizer].record(key.number, outcome.point, outcome.replicate, outcome.validation_error)
+        else:
+            self._points[key.optimizer, key.phase][key.number] = outcome.point
+
+    def _next_tuning_task(self) -> Task | None:
+        open_tunings = {name: t for name, t in self._tunings.items() if t.num_started < t.num_trials}
+        fewest = min((tuning.num_started for tuning in open_tunings.values()), default=0)
+        for name, tuning in open_tunings.items():
+            number = tuning.next_number() if tuning.num_started == fewest else None
+            if number is not None:
+                proposal = tuning.start(number)
+                key = TrialKey(name, proposal.phase, number)
+                return self._task(key, proposal.sampler, proposal.point, tuning.missing(number))
+        return None
+
+    def _next_follow_up(self) -> Task | None:
+        """Confirmation first: without it there is no verdict; then the longest queue."""
+        queues = [queue for queue in self._follow_ups.values() if queue]
+        if not queues:
+            return None
+        return min(queues, key=lambda queue: (queue[0].key.phase != "confirm", -len(queue))).pop(0)
+
+    def _queue_follow_ups(self) -> None:
+        for name, tuning in self._tunings.items():
+            if tuning.finished and name not in self._follow_ups:
+                self._follow_ups[name] = [*self._confirm_tasks(name), *self._sweep_tasks(name)]
+
+    def _confirm_tasks(self, name: str) -> Iterator[Task]:
+        best = self._tunings[name].best()
+        points = [self._spec.optimizers[name].published, *([best[1]] if best else [])]
+        for number, point in self._numbered(name, "confirm", points).items():
+            key = TrialKey(name, "confirm", number)
+            missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
+            size = self._spec.identity.num_seeds
+            for start in range(0, len(missing), size):
+                sampler = "published" if number == 0 else "winner"
+                yield self._task(key, sampler, point, missing[start : start + size])
+
+    def _sweep_tasks(self, name: str) -> Iterator[Task]:
+        best = self._tunings[name].best()
+        if not self._sweeps or best is None or "learning_rate" not in best[1]:
+            return
+        points = [{**best[1], "learning_rate": best[1]["learning_rate"] * 10**decades} for decades in SWEEP_DECADES]
+        for number, point in self._numbered(name, "sweep", points).items():
+            key = TrialKey(name, "sweep", number)
+            missing = [r for r in range(self._spec.identity.num_seeds) if r not in self._finished[key]]
+            if missing:
+                yield self._task(key, "sweep", point, missing)
+
+    def _numbered(self, name: str, phase: str, points: Sequence[Point]) -> dict[int, Point]:
+        """Points by number: one that an earlier run trained keeps its number, a new one gets the next free number."""
+        known = self._points[name, phase]
+        numbered: dict[int, Point] = {}
+        for point in points:
+            taken = {**known, **numbered}
+            number = next((n for n, other in taken.items() if other == point), max(taken, default=-1) + 1)
+            numbered[number] = point
+        return numbered
+
+    def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
+        root, fresh = self._spec.identity.seed, key.phase == "confirm"
+        seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
+        return Task(key=key, sampler=sampler, point=dict(point), replicates=tuple(replicates), seeds=seeds)

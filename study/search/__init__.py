@@ -1,0 +1,91 @@
+"""The search algorithms, one file each; the file's name is the algorithm's name.
+
+An algorithm is a function: it is asked for point `number` of one optimizer and sees nothing but the question, so the
+same question always gets the same answer. Listing the names imports nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+
+from trainables.spec import Hyperparameter
+
+Point = Mapping[str, float]
+"""A value for each hyperparameter."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A finished tuning trial: its point and its objective, the mean validation error over the replicates."""
+
+    point: Point
+    objective: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What an algorithm may know when it is asked for a point.
+
+    Args:
+        number: Number of the point within its optimizer's tuning, from 0.
+        space: Range of each hyperparameter.
+        published: The setting that the optimizer's authors print.
+        seed: Root of the optimizer's random streams; the same for all numbers.
+        observations: Earlier trials, in number order, up to number - lag.
+        values: For a grid, the values of each hyperparameter.
+    """
+
+    number: int
+    space: Mapping[str, Hyperparameter]
+    published: Point
+    seed: int
+    observations: Sequence[Observation] = ()
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A point to train, the phase that it belongs to and what chose it."""
+
+    point: Point
+    phase: str
+    sampler: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchAlgorithm:
+    """One search algorithm.
+
+    Args:
+        propose: Answers a question.
+        learns: Whether the point of a given number depends on earlier results; if so it waits for them.
+        num_points: Number of points of one optimizer if the algorithm fixes it, from its values.
+    """
+
+    propose: Callable[[Question], Proposal]
+    learns: Callable[[int], bool] = lambda _: False
+    num_points: Callable[[Mapping[str, Sequence[float]]], int] | None = None
+
+
+def search_names() -> list[str]:
+    """Names of all search algorithms, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def load_search(name: str) -> SearchAlgorithm:
+    """The search algorithm of the given name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in search_names():
+        raise ValueError(f"Unknown search algorithm {name!r}; choose one of {', '.join(search_names())}.")
+    algorithm = import_module(f"{__name__}.{name}").SEARCH
+    assert isinstance(algorithm, SearchAlgorithm)
+    return algorithm
+
+
+def published(question: Question) -> Proposal:
+    """The published setting, with which every search but a grid begins."""
+    return Proposal(dict(question.published), "published", "published")

@@ -1,0 +1,29 @@
+"""Space-filling points: a scrambled Sobol sequence for each optimizer, after its published setting."""
+
+from scipy.stats import qmc
+
+from study.search import Point, Proposal, Question, SearchAlgorithm, published
+from trainables.randomness import derive_seed
+
+
+def sobol_point(question: Question, index: int) -> Point:
+    """Point `index`, from 0, of the optimizer's sequence; stateless, so a larger study continues the same one.
+
+    Reference: Owen (1998), scrambling Sobol' points, https://doi.org/10.1006/jcom.1998.0487
+    """
+    engine = qmc.Sobol(len(question.space), rng=derive_seed(question.seed, "sobol"))
+    if index:  # SciPy refuses to skip nothing
+        engine.fast_forward(index)
+    fractions = engine.random(1)[0]
+    axes = sorted(question.space.items())
+    return {name: axis.at(float(fraction)) for (name, axis), fraction in zip(axes, fractions, strict=True)}
+
+
+def propose(question: Question) -> Proposal:
+    """The published setting first, then Sobol points."""
+    if question.number == 0:
+        return published(question)
+    return Proposal(sobol_point(question, question.number - 1), "explore", "sobol")
+
+
+SEARCH = SearchAlgorithm(propose=propose)

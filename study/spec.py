@@ -1,0 +1,185 @@
+"""One study, fully specified: what is compared, how, and how far."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+FORMAT_VERSION = 1
+MODEL = "simple_cnn"
+PRECISION = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerDefinition:
+    """An optimizer as the study stores it: everything of its `OptimizerSpec` but the code.
+
+    Args:
+        equation: The update in one line.
+        space: Range of each hyperparameter.
+        published: The setting that its authors print.
+        reference: Where it comes from.
+        source: Text of the user's own file; None for an optimizer of this package.
+        values: For a grid, the values of each hyperparameter.
+    """
+
+    equation: str
+    space: Mapping[str, Hyperparameter]
+    published: Mapping[str, float]
+    reference: str
+    source: str | None = None
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: OptimizerSpec, *, source: str | None, values: Mapping[str, Sequence[float]]) -> Self:
+        """What is stored of a loaded optimizer."""
+        return cls(
+            equation=spec.equation,
+            space=dict(spec.space),
+            published=dict(spec.published),
+            reference=spec.reference,
+            source=source,
+            values=dict(values),
+        )
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what `dataclasses.asdict` gave."""
+        space = {name: Hyperparameter(**axis) for name, axis in stored["space"].items()}
+        return cls(**{**stored, "space": space})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What makes the rows of two runs comparable. Any other value is another study.
+
+    Args:
+        dataset: Name of the data set.
+        num_train_images: Training images used.
+        num_validation_images: Images of the validation split of the data set.
+        num_evaluation_images: Validation images, and equally many training images, evaluated at every epoch.
+        num_test_images: Test images.
+        batch_size: Images per step and replicate.
+        num_epochs: Passes over the training images.
+        seed: Root of every random stream.
+        num_seeds: Replicates of each tuning trial.
+        search: Name of the search algorithm.
+        lag: A point is chosen from the trials whose number is at least this much smaller.
+        model: Name of the network.
+        precision: Floating-point format of the training.
+    """
+
+    dataset: str
+    num_train_images: int
+    num_validation_images: int
+    num_evaluation_images: int
+    num_test_images: int
+    batch_size: int
+    num_epochs: int
+    seed: int
+    num_seeds: int
+    search: str
+    lag: int
+    model: str = MODEL
+    precision: str = PRECISION
+
+    @property
+    def study_hash(self) -> str:
+        """Twelve hexadecimal digits that change with the identity and with nothing else."""
+        canonical = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def differences(self, other: Self) -> list[str]:
+        """The fields in which `other` differs, one "field is mine, not theirs" each."""
+        return _differences("", asdict(self), asdict(other))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How far a study goes; may grow from one run to the next.
+
+    Args:
+        optimizers: Names of the optimizers, in the order in which they are shown.
+        num_trials: Tuning trials of each optimizer.
+        num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
+        sweep: Whether learning rates through the winner are trained.
+    """
+
+    optimizers: tuple[str, ...]
+    num_trials: int
+    num_confirm_seeds: int
+    sweep: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """One study: its identity, its extent and the optimizers that it compares."""
+
+    identity: Identity
+    extent: Extent
+    optimizers: Mapping[str, OptimizerDefinition]
+
+    @property
+    def study_hash(self) -> str:
+        """Hash of the identity."""
+        return self.identity.study_hash
+
+    def to_dict(self) -> dict[str, Any]:
+        """The part of `study.json` that defines the study."""
+        stored: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"format_version": FORMAT_VERSION, "study_hash": self.study_hash, **stored}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` gave; other keys are left aside.
+
+        Raises:
+            KeyError, TypeError: A part is missing or has other fields.
+        """
+        extent = {**stored["extent"], "optimizers": tuple(stored["extent"]["optimizers"])}
+        return cls(
+            identity=Identity(**stored["identity"]),
+            extent=Extent(**extent),
+            optimizers={name: OptimizerDefinition.from_dict(value) for name, value in stored["optimizers"].items()},
+        )
+
+    def extended(self, other: Self) -> Self:
+        """This study grown to hold all that `other`, which has no `differences`, asks for."""
+        mine, theirs = self.extent, other.extent
+        extent = replace(
+            theirs,
+            optimizers=tuple(dict.fromkeys((*mine.optimizers, *theirs.optimizers))),
+            num_trials=max(mine.num_trials, theirs.num_trials),
+            num_confirm_seeds=max(mine.num_confirm_seeds, theirs.num_confirm_seeds),
+            sweep=mine.sweep or theirs.sweep,
+        )
+        return replace(self, extent=extent, optimizers={**self.optimizers, **other.optimizers})
+
+    def differences(self, other: Self) -> list[str]:
+        """What keeps the rows of `other` from belonging to this study: its identity or a shared optimizer."""
+        found = self.identity.differences(other.identity)
+        for name in self.optimizers:
+            if name in other.optimizers:
+                found += _differences(f"{name}.", asdict(self.optimizers[name]), asdict(other.optimizers[name]))
+        return found
+
+
+def _differences(prefix: str, mine: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
+    return [
+        f"{prefix}{key} is {_short(mine[key])}, not {_short(theirs[key])}"
+        for key in mine
+        if _plain(mine[key]) != _plain(theirs[key])
+    ]
+
+
+def _plain(value: object) -> object:
+    """The value as JSON would give it back, so that a tuple equals the list that was stored."""
+    return json.loads(json.dumps(value))
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."

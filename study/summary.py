@@ -1,0 +1,95 @@
+"""What a run says before and after training."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.intervals import Estimate
+from analysis.report import Report
+from study.job import Job
+from study.plan import Plan
+
+FAMILY = 6
+"""Claims of one question, which are judged together."""
+
+ALPHA = 0.05
+
+
+def announce(console: Console, job: Job) -> None:
+    """Say what the run will do, and what it can never show."""
+    spec, directory = job.request.spec, job.request.directory
+    identity, extent = spec.identity, spec.extent
+    plan = Plan.of(job)
+    console.print(
+        f"Study {spec.study_hash} in {directory}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
+        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
+        f"{'with' if extent.sweep else 'without'} sweep.",
+        soft_wrap=True, highlight=False, markup=False,
+    )  # fmt: skip
+    done = f", {job.num_done:,} are done" if job.num_done else ""
+    console.print(
+        f"{plan.num_networks:,} networks to train{done}; {plan.num_images:,} images of {identity.dataset}, "
+        f"batch {identity.batch_size}, {identity.num_epochs} epochs.",
+        soft_wrap=True, highlight=False, markup=False,
+    )  # fmt: skip
+    needed = math.ceil(1 + math.log2(FAMILY / ALPHA))
+    if 0 < extent.num_confirm_seeds < needed:
+        console.print(
+            f"Note: {extent.num_confirm_seeds} confirmation seeds can settle a single claim, but not a family of "
+            f"{FAMILY} claims, which takes {needed}.",
+            soft_wrap=True, highlight=False, markup=False,
+        )  # fmt: skip
+
+
+def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int) -> None:
+    """Say how long a plan takes on this machine."""
+    seconds = plan.seconds(seconds_per_image, num_workers)
+    console.print(
+        f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
+        f"each network, just measured on one core; {num_workers} trials at once.",
+        soft_wrap=True, highlight=False, markup=False,
+    )  # fmt: skip
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Show the result of each optimizer and where the page is."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("optimizer", "best setting", "validation error", "test accuracy", "published", "trials", "diverged"):
+        table.add_column(title, justify="left" if title in ("optimizer", "best setting") else "right")
+    for result in report.results:
+        best = result.best
+        table.add_row(
+            result.optimizer,
+            "-" if best is None else _point(best.hyperparameters),
+            "-" if best is None else f"{best.validation_error:.1%}",
+            _accuracy(result.tuned_accuracy),
+            _accuracy(result.published_accuracy),
+            str(result.trials),
+            str(result.diverged),
+        )
+    console.print(table)
+    console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def resume_command(words: Sequence[str]) -> str:
+    """The command that goes on with a stopped study: the same."""
+    return shlex.join(["python", "-m", "study.run", *words])
+
+
+def _point(point: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in point.items())
+
+
+def _accuracy(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:.1%}"
+    return f"{estimate.mean:.1%} ± {(estimate.high - estimate.low) / 2:.1%}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"

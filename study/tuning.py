@@ -1,0 +1,101 @@
+"""The tuning of one optimizer: which points are chosen, trained and best. Pure logic, no Ray."""
+
+from collections import defaultdict
+from statistics import fmean
+
+from study.search import Observation, Point, Proposal, Question, SearchAlgorithm
+from study.spec import OptimizerDefinition
+
+
+class Tuning:
+    """The tuning trials of one optimizer.
+
+    Args:
+        algorithm: Chooses the points.
+        definition: The optimizer.
+        seed: Root of the optimizer's random streams.
+        num_trials: Number of points.
+        num_seeds: Replicates of each.
+        lag: A point that depends on results sees those of numbers at least this much smaller, and waits for them.
+    """
+
+    def __init__(
+        self,
+        algorithm: SearchAlgorithm,
+        definition: OptimizerDefinition,
+        *,
+        seed: int,
+        num_trials: int,
+        num_seeds: int,
+        lag: int,
+    ) -> None:
+        self.num_trials = num_trials
+        self._algorithm, self._definition = algorithm, definition
+        self._seed, self._num_seeds, self._lag = seed, num_seeds, lag
+        self._errors: dict[int, dict[int, float | None]] = defaultdict(dict)
+        self._points: dict[int, Point] = {}
+        self._started: set[int] = set()
+        self._next = 0
+        self._num_done_in_a_row = 0
+
+    @property
+    def num_started(self) -> int:
+        """Points trained or in training, those of earlier runs included."""
+        return len(self._started)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every point has been trained."""
+        return self._num_done_in_a_row >= self.num_trials
+
+    def next_number(self) -> int | None:
+        """Smallest number that has not been started, or None if there is none or it has to wait for results."""
+        while self._next in self._started:
+            self._next += 1
+        if self._next >= self.num_trials:
+            return None
+        waits = self._algorithm.learns(self._next) and self._num_done_in_a_row <= self._next - self._lag
+        return None if waits else self._next
+
+    def start(self, number: int) -> Proposal:
+        """Choose point `number`; a learning algorithm sees the results of numbers up to number - lag, in order."""
+        self._started.add(number)
+        observations = []
+        if self._algorithm.learns(number):
+            scored = [(self._points.get(n), self.objective(n)) for n in range(number - self._lag + 1)]
+            observations = [Observation(point, value) for point, value in scored if point and value is not None]
+        question = Question(
+            number=number,
+            space=self._definition.space,
+            published=self._definition.published,
+            seed=self._seed,
+            observations=observations,
+            values=self._definition.values,
+        )
+        return self._algorithm.propose(question)
+
+    def record(self, number: int, point: Point, replicate: int, validation_error: float | None) -> None:
+        """Take note of a finished replicate; the error is 1 if it diverged and None if it failed."""
+        self._points[number] = point
+        self._errors[number][replicate] = validation_error
+        while not self.missing(self._num_done_in_a_row):
+            self._started.add(self._num_done_in_a_row)
+            self._num_done_in_a_row += 1
+
+    def missing(self, number: int) -> tuple[int, ...]:
+        """Replicates of point `number` that have not finished."""
+        return tuple(r for r in range(self._num_seeds) if r not in self._errors.get(number, {}))
+
+    def objective(self, number: int) -> float | None:
+        """Mean validation error over the replicates; None if the trial is not finished or a replicate failed."""
+        errors = [self._errors.get(number, {}).get(r) for r in range(self._num_seeds)]
+        return None if None in errors else fmean(error for error in errors if error is not None)
+
+    def best(self) -> tuple[float, Point] | None:
+        """Lowest objective and its point, the earliest if several share it; None if there is none yet."""
+        objectives = {number: self.objective(number) for number in sorted(self._points)}
+        scored = [(objective, number) for number, objective in objectives.items() if objective is not None]
+        if not scored:
+            return None
+        objective, number = min(scored)
+        return objective, self._points[number]
