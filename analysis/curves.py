@@ -8,7 +8,7 @@ from analysis.intervals import summarise
 from analysis.load import KEY, Ledger
 from analysis.metrics import METRICS, measure
 from analysis.schema import TUNING_PHASES
-from analysis.selection import TRIAL, Setting
+from analysis.selection import TRIAL, Setting, setting_column
 from analysis.spec import Study
 
 CURVES = ("train_loss", "validation_loss", "train_error", "validation_error", "generalization_gap")
@@ -84,7 +84,7 @@ def responses(study: Study, points: pl.DataFrame, best: Mapping[str, Setting]) -
             winner=(pl.col("phase") == won.phase) & (pl.col("number") == won.number) if won else False,
         )
         for hyperparameter in optimizer.space:
-            rows = own.with_columns(hyperparameter=pl.lit(hyperparameter), value=pl.col(hyperparameter))
+            rows = own.with_columns(hyperparameter=pl.lit(hyperparameter), value=pl.col(setting_column(hyperparameter)))
             frames.append(rows.select(frames[0].columns))
     return pl.concat(frames)
 

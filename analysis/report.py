@@ -32,14 +32,16 @@ def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) ->
 
     Raises:
         LedgerError: The folder holds no ledger that can be reported on; nothing is written.
-        FileExistsError: A file stands where a folder of the report must be; nothing is written.
+        OSError: The folder of the report cannot be written.
     """
     # The chart libraries are loaded only now: refusing a folder takes no charts.
     from analysis.figures import figures
     from analysis.page import render
 
     folder = study_dir / "report" if output is None else output
-    findings = find(load(study_dir))
+    ledger = load(study_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    findings = find(ledger)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in findings.tables().items()}
     contents |= render(findings, figures(findings))
     for name, content in contents.items():
@@ -65,8 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         report = write_report(options.study_dir, options.output)
-    except (LedgerError, FileExistsError, NotADirectoryError, PermissionError) as error:
+    except LedgerError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        problem = f"the report must go to a folder that can be written, got {str(error.filename)!r} ({error.strerror})"
+        print(f"{parser.prog}: error: {problem}; choose another with --output.", file=sys.stderr)
         return 2
     print(report.path)
     return 0

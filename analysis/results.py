@@ -101,7 +101,7 @@ def _result(study: Study, name: str, points: pl.DataFrame, best: Setting | None,
 
 
 def results_table(study: Study, found: Sequence[Result]) -> pl.DataFrame:
-    """The results as a flat table; hyperparameters as `tuned_<name>` and `published_<name>`."""
+    """The results as a flat table; hyperparameters as `tuned.<name>` and `published.<name>`."""
     rows = []
     for result in found:
         best = result.best
@@ -122,8 +122,8 @@ def results_table(study: Study, found: Sequence[Result]) -> pl.DataFrame:
                 "trials": result.trials,
                 "diverged_trials": result.diverged,
                 "failed_trials": result.failed,
-                **{f"tuned_{name}": tuned.get(name) for name in study.hyperparameters},
-                **{f"published_{name}": result.published.get(name) for name in study.hyperparameters},
+                **{f"tuned.{name}": tuned.get(name) for name in study.hyperparameters},
+                **{f"published.{name}": result.published.get(name) for name in study.hyperparameters},
             }
         )
     return pl.from_dicts(rows, infer_schema_length=None)

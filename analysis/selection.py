@@ -12,6 +12,11 @@ from analysis.spec import Optimizer, Study
 TRIAL = ("optimizer", "phase", "number")
 
 
+def setting_column(hyperparameter: str) -> str:
+    """Column of a hyperparameter beside computed columns: none of these holds a dot, so no name can clash."""
+    return f"setting.{hyperparameter}"
+
+
 @dataclass(frozen=True)
 class Setting:
     """A trial seen as a point of the search space, with its key."""
@@ -28,13 +33,14 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
     """One row per trial.
 
     Returns:
-        Key, `sampler`, hyperparameters, numbers of `replicates`, of these `complete`, `diverged` and `failed`,
-        `is_whole` (all planned replicates are there and none failed) and the mean over the ended replicates of
+        Key, `sampler`, hyperparameters as `setting.<name>`, numbers of `replicates`, of these `complete`, `diverged`
+        and `failed`, `is_whole` (all planned replicates are there and none failed) and the mean over the ended replicates of
         `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the study, then by
         phase and number.
     """
     counts = trials.group_by(TRIAL).agg(
-        pl.col("sampler", *study.hyperparameters).first(),
+        pl.col("sampler").first(),
+        *[pl.col(name).first().alias(setting_column(name)) for name in study.hyperparameters],
         pl.len().cast(pl.Int64).alias("replicates"),
         *[
             (pl.col("status") == status).sum().cast(pl.Int64).alias(status)
@@ -72,7 +78,7 @@ def winner(optimizer: Optimizer, points: pl.DataFrame) -> Setting | None:
         phase=best["phase"],
         number=best["number"],
         sampler=best["sampler"],
-        hyperparameters={name: best[name] for name in optimizer.space},
+        hyperparameters={name: best[setting_column(name)] for name in optimizer.space},
         validation_error=best["validation_error"],
     )
 
@@ -85,7 +91,7 @@ def winners(study: Study, points: pl.DataFrame) -> dict[str, Setting]:
 
 def confirm_number(best: Setting, points: pl.DataFrame) -> int | None:
     """Number of the confirm trial that repeats `best`; 0 if the published setting won, None if not run yet."""
-    same = [pl.col(name) == value for name, value in best.hyperparameters.items()]
+    same = [pl.col(setting_column(name)) == value for name, value in best.hyperparameters.items()]
     found = points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "confirm", *same)["number"].sort()
     return int(found[0]) if len(found) else None
 

@@ -8,6 +8,7 @@ from analysis import plots
 from analysis.figures.base import Figure, Panel
 from analysis.findings import Findings
 from analysis.palette import Palette
+from analysis.selection import setting_column
 from analysis.spec import Axis
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
@@ -125,7 +126,7 @@ def _responses(findings: Findings) -> pl.DataFrame:
         texts.append(
             {
                 "trial": f"{row['phase']} {row['number']}",
-                "setting": setting_line(row, optimizer),
+                "setting": setting_line({name: row[setting_column(name)] for name in optimizer.space}, optimizer),
                 "error": f"{percent(row['validation_error'])} (mean of {replicates})",
                 "divergence": _divergence(row["diverged"], row["complete"]),
                 "mark": " = ".join(name for name in ("published", "winner") if row[name]) or None,
@@ -158,5 +159,5 @@ def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
 def _is_elsewhere(findings: Findings, name: str, winner: Mapping[str, float]) -> bool:
     """Whether the sweep holds other values fixed than those of the winner."""
     sweep = findings.points.filter(optimizer=name, phase="sweep")
-    fixed = [pl.col(key) == value for key, value in winner.items() if key != RATE]
+    fixed = [pl.col(setting_column(key)) == value for key, value in winner.items() if key != RATE]
     return bool(fixed) and sweep.height > sweep.filter(*fixed).height

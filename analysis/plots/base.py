@@ -28,6 +28,9 @@ CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
     "background": "white",
     "view": {"stroke": None},
+    # The library writes axis titles unescaped into the expressions that describe each mark to screen readers, so a
+    # hyperparameter's name could break them; the page describes each chart as a whole.
+    "mark": {"aria": False},
     "title": {"anchor": "start", "fontSize": 13, "fontWeight": 600, "color": INK, "offset": 10},
     "axis": {
         "labelColor": MUTED,
@@ -38,6 +41,8 @@ CONFIG: dict[str, Any] = {
         "gridColor": GRID,
         "domainColor": RULE,
         "tickColor": RULE,
+        "labelFlush": False,
+        "labelOverlap": True,
     },
     "legend": {
         "orient": "top",

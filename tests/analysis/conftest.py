@@ -26,11 +26,12 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
         "published": {"learning_rate": 0.01, "momentum": 0.9},
     },
 }
-Outcome = Callable[[str, str, int, int], str]
+Outcome = Callable[[tuple[str, str, int, int]], str]
 
 
-def always_complete(optimizer: str, phase: str, number: int, replicate: int) -> str:
-    del optimizer, phase, number, replicate
+def always_complete(key: tuple[str, str, int, int]) -> str:
+    """Outcome of the replicate with this key, unless its learning rate is too large."""
+    del key
     return "complete"
 
 
@@ -104,7 +105,7 @@ class SyntheticStudy:
         self, name: str, phase: str, number: int, sampler: str, point: dict[str, float], replicate: int, group: int
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """One row of `trials` and its rows of `epochs`."""
-        status = self.outcome(name, phase, number, replicate)
+        status = self.outcome((name, phase, number, replicate))
         if status == "complete" and point.get("learning_rate", 0) > self.rate_limit * (1 + 0.1 * math.sin(replicate)):
             status = "diverged"
         final = self.error(point, replicate + (100 if phase == "confirm" else 0))

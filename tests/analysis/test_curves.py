@@ -1,0 +1,108 @@
+"""The tables behind the figures, against the rows they come from."""
+
+import polars as pl
+import pytest
+
+from analysis.completeness import completeness
+from analysis.findings import find
+from analysis.load import load
+from analysis.metrics import METRICS, Run, measure
+
+
+def findings_of(study, tmp_path):
+    return find(load(study.write(tmp_path / "study")))
+
+
+@pytest.fixture
+def some_diverge(synthetic, tmp_path):
+    """The published setting of sgd: replicate 1 of 3 diverges in its first epoch of the confirmation."""
+    return findings_of(
+        synthetic(outcome=lambda key: "diverged" if key == ("sgd", "confirm", 0, 1) else "complete"), tmp_path
+    )
+
+
+def test_a_diverged_seed_keeps_error_one_and_leaves_the_mean_loss(some_diverge):
+    seeds = some_diverge.seed_curves.filter(optimizer="sgd", setting="published", replicate=1)
+    assert seeds["validation_error"].to_list() == [1.0, 1.0, 1.0]
+    assert seeds["validation_loss"].to_list() == [None, None, None]
+    curves = some_diverge.mean_curves.filter(optimizer="sgd", setting="published", epoch=3)
+    counted = {row["quantity"]: (row["num_values"], row["num_rows"]) for row in curves.to_dicts()}
+    assert counted["validation_error"] == (3, 3)
+    assert counted["validation_loss"] == (2, 3)
+    errors = some_diverge.seed_curves.filter(optimizer="sgd", setting="published", epoch=3)["validation_error"]
+    assert curves.filter(quantity="validation_error")["mean"][0] == pytest.approx(errors.mean())
+
+
+def test_the_gap_is_validation_minus_training_loss(some_diverge):
+    gaps = some_diverge.final_gaps.filter(optimizer="momentum").drop_nulls("value")
+    # The surface puts the losses 0.05 nats per epoch above and below the same value.
+    assert gaps["value"].to_list() == pytest.approx([2 * 0.05 * 3] * gaps.height)
+
+
+def test_a_diverged_seed_has_no_gap_and_is_listed(some_diverge):
+    lost = some_diverge.final_gaps.filter(status="diverged")
+    assert set(lost["setting"]) >= {"published"}
+    assert lost["value"].null_count() == lost.height
+
+
+def test_seconds_per_step_are_those_of_the_group(some_diverge):
+    trials, epochs = some_diverge.ledger.trials, some_diverge.ledger.epochs
+    complete = trials.filter(status="complete")
+    values = measure(METRICS["seconds_per_step"], complete, epochs)["value"]
+    assert values.to_list() == pytest.approx((complete["seconds"] / complete["steps"]).to_list())
+    assert some_diverge.step_times["median"].is_between(0.004, 0.005).all()
+
+
+def test_a_group_counts_once_in_the_step_times(some_diverge):
+    groups = some_diverge.step_times["groups"].sum()
+    complete = some_diverge.ledger.trials.filter(status="complete")
+    assert groups == complete.select("optimizer", "phase", "number").unique().height
+
+
+def test_counts_add_up_to_the_trials(some_diverge):
+    counts = some_diverge.counts
+    parts = counts.select(pl.sum_horizontal("complete", "partly_diverged", "diverged", "failed"))
+    assert parts.to_series().to_list() == counts["trials"].to_list()
+    assert counts["replicates"].sum() == some_diverge.ledger.trials.height
+    row = counts.filter(optimizer="sgd", phase="confirm").row(0, named=True)
+    assert (row["partly_diverged"], row["replicates_diverged"]) == (1, 1)
+
+
+def test_every_trial_stands_against_each_of_its_hyperparameters(some_diverge):
+    responses = some_diverge.responses.filter(optimizer="momentum")
+    assert set(responses["hyperparameter"]) == {"learning_rate", "momentum"}
+    assert responses.filter(hyperparameter="momentum")["value"].to_list() == (
+        responses.filter(hyperparameter="momentum")["setting.momentum"].to_list()
+    )
+    assert responses.filter(pl.col("winner"))["number"].unique().len() == 1
+
+
+def test_a_complete_study_lacks_nothing(some_diverge):
+    found = completeness(some_diverge)
+    assert found.missing == ()
+    assert found.done == found.planned == some_diverge.points.height
+
+
+def test_what_a_partial_study_lacks_is_listed(synthetic, tmp_path):
+    study = synthetic(num_trials=5)
+    folder = study.write(tmp_path / "study")
+    for path in [*folder.glob("*/0-explore-4-*"), *folder.glob("*/1-confirm-1-*"), *folder.glob("*/1-sweep-*")]:
+        path.unlink()
+    found = completeness(find(load(folder)))
+    assert found.missing == ("sgd: 1 tuning trial", "momentum: 9 sweep trials and 1 confirmation trial")
+    assert found.planned - found.done == 11
+
+
+def test_a_metric_declares_unit_and_direction():
+    assert set(METRICS) == {"validation_error", "test_accuracy", "generalization_gap", "seconds_per_step"}
+    for metric in METRICS.values():
+        assert metric.unit
+        assert metric.better in ("higher", "lower")
+        assert metric.function.__doc__
+
+
+def test_a_diverged_run_scores_what_the_metric_declares():
+    run = Run({"status": "diverged", "test_error": None}, pl.DataFrame())
+    assert METRICS["test_accuracy"](run) == 0.0
+    assert METRICS["validation_error"](run) == 1.0
+    assert METRICS["generalization_gap"](run) is None

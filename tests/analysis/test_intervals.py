@@ -1,0 +1,77 @@
+"""Intervals against closed forms."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from analysis.intervals import estimate, half_width, mean_interval, paired_differences, summarise
+
+
+def test_interval_of_two_values_is_the_cauchy_quantile_times_half_their_distance():
+    # With n = 2 Student's t is Cauchy, whose 97.5 % quantile is tan(0.475 pi); s / sqrt(2) is half the distance.
+    found = mean_interval([1.0, 3.0])
+    assert found.mean == 2.0
+    assert found.high == pytest.approx(2 + math.tan(0.475 * math.pi))
+    assert found.low == pytest.approx(2 - math.tan(0.475 * math.pi))
+
+
+def test_interval_agrees_with_scipy():
+    values = np.random.default_rng(0).normal(size=12)
+    expected = stats.t.interval(0.9, 11, values.mean(), stats.sem(values))
+    found = mean_interval(list(values), level=0.9)
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
+def test_interval_of_identical_runs_is_a_point():
+    found = mean_interval([0.25] * 5)
+    assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)
+
+
+def test_interval_covers_the_mean_as_often_as_promised():
+    samples = np.random.default_rng(1).normal(size=(4000, 4))
+    widths = half_width(samples.std(axis=1, ddof=1), np.full(4000, 4))
+    covered = (np.abs(samples.mean(axis=1)) <= widths).mean()
+    assert abs(covered - 0.95) < 5 * math.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_one_value_has_no_interval():
+    with pytest.raises(ValueError, match=r"an interval needs at least 2 values, got 1; run more seeds"):
+        mean_interval([1.0])
+    assert estimate([0.5]).low is None
+    assert estimate([]) is None
+
+
+def test_an_average_of_nan_is_refused():
+    with pytest.raises(ValueError, match=r"values holds 1 non-finite of 2; decide what a diverged replicate scores"):
+        mean_interval([0.1, math.nan])
+
+
+def test_a_level_must_be_a_probability():
+    with pytest.raises(ValueError, match=r"level must lie between 0 and 1, got 95"):
+        half_width(1.0, 3, level=95)
+
+
+def test_pairs_are_the_common_replicates_only():
+    assert paired_differences({0: 0.5, 1: 0.75, 2: 9.0}, {1: 0.25, 0: 0.25, 3: 7.0}) == [0.25, 0.5]
+
+
+def test_pairing_removes_the_luck_that_both_sides_share():
+    luck = np.random.default_rng(2).normal(size=8)
+    ours = {seed: 1.0 + luck[seed] for seed in range(8)}
+    theirs = {seed: luck[seed] for seed in range(8)}
+    found = mean_interval(paired_differences(ours, theirs))
+    assert (found.low, found.high) == pytest.approx((1.0, 1.0))
+
+
+def test_summary_by_groups_equals_the_interval_of_each_group():
+    rows = pl.DataFrame({"side": ["a", "b", "a", "b", "a", "c"], "value": [1.0, 5.0, 2.0, None, 4.0, 7.0]})
+    found = {row["side"]: row for row in summarise(rows, ["side"], "value").to_dicts()}
+    expected = mean_interval([1.0, 2.0, 4.0])
+    assert found["a"]["low"] == pytest.approx(expected.low)
+    assert found["a"]["high"] == pytest.approx(expected.high)
+    assert (found["b"]["num_values"], found["b"]["num_rows"]) == (1, 2)
+    assert found["b"]["low"] is None
+    assert found["c"]["low"] is None

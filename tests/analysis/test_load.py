@@ -1,0 +1,148 @@
+"""What a ledger must fulfil to be read, and what is said when it does not."""
+
+import json
+import pathlib
+import shutil
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.load import load
+from analysis.spec import LedgerError
+
+
+@pytest.fixture
+def copied(ledger_dir, tmp_path):
+    return pathlib.Path(shutil.copytree(ledger_dir, tmp_path / "copy"))
+
+
+def rewrite(study_dir, table, change):
+    """Pass the first file of a table through `change`."""
+    path = sorted((study_dir / table).glob("*.parquet"))[0]
+    changed = change(pq.read_table(path))
+    pq.write_table(changed, path)
+    return path
+
+
+def set_column(name, value):
+    def change(table):
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(name)
+        return table.set_column(place, field, pa.array([value] * table.num_rows, field.type))
+
+    return change
+
+
+def test_every_row_is_read(ledger_dir):
+    ledger = load(ledger_dir)
+    paths = list((ledger_dir / "trials").glob("*.parquet"))
+    assert ledger.trials.height == sum(pq.read_metadata(path).num_rows for path in paths)
+    assert ledger.trials["number"].dtype == pl.Int32
+    assert ledger.num_orphans == 0
+
+
+def test_a_hyperparameter_column_that_a_file_lacks_is_null_there(copied):
+    for path in (copied / "trials").glob("0-*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["momentum"]), path)
+    assert load(copied).trials.filter(optimizer="sgd")["momentum"].null_count() > 0
+
+
+def test_rows_of_a_running_trial_are_left_out_and_counted(copied):
+    sorted((copied / "trials").glob("*.parquet"))[0].unlink()
+    ledger = load(copied)
+    assert ledger.num_orphans == 3 * 3
+
+
+def test_duplicated_keys_are_refused(copied):
+    path = sorted((copied / "trials").glob("*.parquet"))[0]
+    shutil.copy(path, path.with_name("again.parquet"))
+    with pytest.raises(
+        LedgerError, match=r"trials: each key must stand once, 3 stand more often, the first is optimizer="
+    ):
+        load(copied)
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path):
+    with pytest.raises(LedgerError, match=r"has no study\.json; give the folder that `python -m study\.run` printed"):
+        load(tmp_path)
+    with pytest.raises(LedgerError, match=r"is not a folder"):
+        load(tmp_path / "missing")
+
+
+def test_an_empty_ledger_is_refused(copied):
+    shutil.rmtree(copied / "trials")
+    with pytest.raises(LedgerError, match=r"a report needs at least one finished trial"):
+        load(copied)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"format_version": 2}', "\udcff"])
+def test_a_broken_description_is_refused_in_one_line(copied, content):
+    (copied / "study.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(LedgerError) as refused:
+        load(copied)
+    assert "study.json" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_rows_of_an_unknown_optimizer_are_refused(copied):
+    description = json.loads((copied / "study.json").read_text())
+    del description["optimizers"]["sgd"]
+    description["extent"]["optimizers"] = ["momentum"]
+    (copied / "study.json").write_text(json.dumps(description))
+    with pytest.raises(LedgerError, match=r"optimizer must be one of momentum, got 'sgd'"):
+        load(copied)
+
+
+def test_a_damaged_file_is_named(copied):
+    path = sorted((copied / "epochs").glob("*.parquet"))[0]
+    path.write_bytes(b"PAR1 no parquet")
+    with pytest.raises(LedgerError, match=path.name):
+        load(copied)
+
+
+def test_a_flipped_bit_is_noticed(copied):
+    for path in (copied / "trials").glob("*.parquet"):
+        pq.write_table(pq.read_table(path), path, write_page_checksum=True, compression="none")
+    path = sorted((copied / "trials").glob("*.parquet"))[0]
+    content = bytearray(path.read_bytes())
+    content[30] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(LedgerError, match=r"intact Parquet"):
+        load(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop_columns(["seed"]), r"lacks the columns seed"),
+        (lambda table: table.append_column("extra", [[1] * table.num_rows]), r"has unknown columns extra"),
+        (lambda table: table.cast(_retyped(table, "seed", pa.int32())), r"has columns of another type: seed"),
+        (set_column("status", "lost"), r"status must be one of complete, diverged, failed, got 'lost'"),
+        (set_column("phase", "warmup"), r"phase must be one of published, .* got 'warmup'"),
+        (
+            set_column("validation_error", float("nan")),
+            r"validation_error must be finite or null, it is NaN or infinite",
+        ),
+        (set_column("validation_error", None), r"a complete replicate must have an error"),
+        (set_column("test_error", None), r"a complete replicate must have an error"),
+        (set_column("status", "diverged"), r"a diverged replicate must have validation error 1"),
+        (set_column("status", "failed"), r"a failed replicate must have no error"),
+        (set_column("seed", None), r"seed must be given in every row, it is null in 3"),
+        (lambda table: table.replace_schema_metadata({"schema_version": "2"}), r"has version 2; use the release"),
+    ],
+)
+def test_rows_that_break_the_schema_are_refused(copied, change, message):
+    rewrite(copied, "trials", lambda table: change(_nullable(table)))
+    with pytest.raises(LedgerError, match=message):
+        load(copied)
+
+
+def _retyped(table, name, kind):
+    return pa.schema([field.with_type(kind) if field.name == name else field for field in table.schema])
+
+
+def _nullable(table):
+    schema = pa.schema([field.with_nullable(True) for field in table.schema], metadata=table.schema.metadata)
+    return table.cast(schema)
