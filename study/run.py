@@ -25,7 +25,6 @@ def main(words: Sequence[str] | None = None) -> int:
         selection = check(arguments)
         # The arguments are sound; only now the imports that take seconds.
         from study.console import new_console
-
         from study.job import Job
         from study.launch import StopRequest
         from study.request import build_request

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from trainables.building import build_optimizers
+from trainables.model import NUM_PARAMETERS
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 
@@ -11,7 +13,7 @@ NUM_STEPS = 3
 
 
 def check_optimizer(name: str, spec: OptimizerSpec) -> None:
-    """Try an optimizer on a few numbers: it must build, move its parameters and keep replicates apart.
+    """Try an optimizer on a quadratic of the network's shape: it must build, descend and keep replicates apart.
 
     Args:
         name: Name of the optimizer, for messages.
@@ -22,6 +24,7 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
     """
     try:
         together = _descend(spec, spec.published, replicates=(0, 1))
+        again = _descend(spec, spec.published, replicates=(0, 1))
         alone = torch.cat([_descend(spec, spec.published, replicates=(r,)) for r in (0, 1)])
         check_point(name, spec, {key: axis.at(0.5) for key, axis in spec.space.items()})
     except Exception as error:
@@ -29,9 +32,19 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
             f"Optimizer {name!r} must take a step with its published setting and in the middle of its space, "
             f"but raised {error!r}; mend its file."
         ) from error
+    if not together.isfinite().all():
+        raise ValueError(
+            f"Optimizer {name!r} must keep its parameters finite, but {NUM_STEPS} steps on a quadratic with its "
+            "published setting did not; mend it."
+        )
     if torch.equal(together, _start((0, 1))):
         raise ValueError(
             f"Optimizer {name!r} must move its parameters, but {NUM_STEPS} steps left them alone; mend it."
+        )
+    if not torch.equal(together, again):
+        raise ValueError(
+            f"Optimizer {name!r} must draw its noise from `generators`, but the same seeds gave two results; "
+            "pass them on wherever it draws."
         )
     if not torch.allclose(together, alone):
         raise ValueError(
@@ -54,24 +67,21 @@ def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, fl
 
 
 def _start(replicates: Sequence[int]) -> torch.Tensor:
-    return torch.stack([torch.linspace(-1, 1, 6).roll(r) for r in replicates])
+    """Parameters before the first step, shape (num_replicates, 62006).
+
+    Replicate 1 is a thousand times as large as replicate 0, so neither norms nor means over both are those of one.
+    """
+    return torch.stack([1000**r * torch.linspace(-1, 1, NUM_PARAMETERS) for r in replicates])
 
 
 def _descend(spec: OptimizerSpec, hyperparameters: Mapping[str, float], replicates: Sequence[int]) -> torch.Tensor:
-    """Parameters after a few steps on a quadratic, shape (num_replicates, 6)."""
+    """Parameters after a few steps on a quadratic, shape (num_replicates, 62006)."""
     theta = _start(replicates)
+    gradients = torch.empty_like(theta)
     generators = [torch.Generator().manual_seed(derive_seed(r, "noise")) for r in replicates]
-    if spec.mixes_elements:
-        parts = [torch.nn.Parameter(row) for row in theta]
-        optimizers = [
-            spec.build([part], generators=[generator], **hyperparameters)
-            for part, generator in zip(parts, generators, strict=True)
-        ]
-    else:
-        parts = [torch.nn.Parameter(theta)]
-        optimizers = [spec.build(parts, generators=generators, **hyperparameters)]
+    optimizers = build_optimizers(spec, hyperparameters, parameters=theta, gradients=gradients, generators=generators)
     for _ in range(NUM_STEPS):
-        for part, optimizer in zip(parts, optimizers, strict=True):
-            part.grad = 2 * part.detach() + 1
+        torch.add(theta, 1, out=gradients)  # of |theta + 1|^2 / 2
+        for optimizer in optimizers:
             optimizer.step()
     return theta

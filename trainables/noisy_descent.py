@@ -1,5 +1,6 @@
 """Gradient descent with Gaussian noise in every step: what `langevin` and `constant_noise` have in common."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -16,7 +17,7 @@ class NoisyDescent(torch.optim.Optimizer):
         generators: Sources of xi, one per replicate, on the device of the parameters; never the global one.
 
     Raises:
-        ValueError: `learning_rate` or `diffusion` is negative.
+        ValueError: `learning_rate` or `diffusion` is negative or not finite.
     """
 
     def __init__(
@@ -27,10 +28,9 @@ class NoisyDescent(torch.optim.Optimizer):
         diffusion: float,
         generators: Sequence[torch.Generator],
     ) -> None:
-        if learning_rate < 0:
-            raise ValueError(f"learning_rate must be at least 0, got {learning_rate}.")
-        if diffusion < 0:
-            raise ValueError(f"diffusion must be at least 0, got {diffusion}.")
+        for name, value in (("learning_rate", learning_rate), ("diffusion", diffusion)):
+            if not 0 <= value < math.inf:  # false for NaN too
+                raise ValueError(f"{name} must be finite and at least 0, got {value}; mend it.")
         super().__init__(parameters, {"lr": learning_rate, "diffusion": diffusion})
         self._generators = generators
 

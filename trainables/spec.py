@@ -30,21 +30,28 @@ class Hyperparameter:
     unit: str = "1"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"low must be below high and both finite, got low={self.low}, high={self.high}.")
+        given = f"got low={self.low}, high={self.high}"
         if self.scale not in ("linear", "log", "log_complement"):
-            raise ValueError(f"scale must be 'linear', 'log' or 'log_complement', got {self.scale!r}.")
+            raise ValueError(
+                f"scale must be 'linear', 'log' or 'log_complement', got {self.scale!r}; pick one of these."
+            )
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low must be below high and both finite, {given}; widen the range.")
         if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"scale='log' needs low > 0, got low={self.low}; raise low or use scale='linear'.")
+            raise ValueError(f"scale='log' needs low > 0, {given}; raise low or use scale='linear'.")
         if self.scale == "log_complement" and self.high >= 1:
-            raise ValueError(f"scale='log_complement' needs high < 1, got high={self.high}; lower high.")
+            raise ValueError(f"scale='log_complement' needs high < 1, {given}; lower high.")
+        if not 0 < self._transform(self.high) - self._transform(self.low) < math.inf:
+            raise ValueError(f"low and high must be told apart on scale={self.scale!r}, {given}; change the range.")
 
     def at(self, fraction: float) -> float:
         """Value at `fraction` of the range: 0 is `low`, 1 is `high`, exactly."""
         if fraction in (0, 1):
             return self.high if fraction else self.low
         start, stop = self._transform(self.low), self._transform(self.high)
-        return self._invert(start + fraction * (stop - start))
+        value = self._invert(start + fraction * (stop - start))
+        # Rounding may carry a fraction next to an end beyond it.
+        return min(max(value, self.low), self.high) if 0 < fraction < 1 else value
 
     def fraction(self, value: float) -> float:
         """Where `value` stands in the range; below 0 or above 1 outside of it.
@@ -91,7 +98,7 @@ class OptimizerSpec:
             and with one generator.
 
     Raises:
-        ValueError: `space` is empty, or `published` does not give one finite value for each of its hyperparameters.
+        ValueError: `space` is empty, or `published` does not give a value in range for each of its hyperparameters.
     """
 
     build: Callable[..., Any]
@@ -103,12 +110,16 @@ class OptimizerSpec:
 
     def __post_init__(self) -> None:
         if not self.space:
-            raise ValueError("space must name at least one hyperparameter, got none.")
+            raise ValueError("space must name at least one hyperparameter, got none; add one.")
         if set(self.published) != set(self.space):
             raise ValueError(
                 f"published must give a value for each of {', '.join(sorted(self.space))}, "
-                f"got {', '.join(sorted(self.published)) or 'none'}."
+                f"got {', '.join(sorted(self.published)) or 'none'}; give these and no others."
             )
         for name, value in self.published.items():
-            if not math.isfinite(value):
-                raise ValueError(f"published[{name!r}] must be finite, got {value}.")
+            low, high = self.space[name].low, self.space[name].high
+            if not low <= value <= high:  # the sampler is told of this point, so it must lie where it may ask
+                raise ValueError(
+                    f"published[{name!r}] must lie within its range, from {low:g} to {high:g}, got {value:g}; "
+                    "widen the range or mend the value."
+                )

@@ -1,5 +1,6 @@
 """The epoch loop: trains the replicates of one trial and measures them. Pure torch, no Ray."""
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainables.building import build_optimizers
 from trainables.data import Dataset, as_tensor, normalize
-from trainables.model import ReplicatedSimpleCNN, replicate_losses, split_layers
+from trainables.model import ReplicatedSimpleCNN, replicate_losses
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.trial import ReplicateEpoch, TrialConfig
@@ -66,11 +68,18 @@ class Training:
         self._steps_per_epoch = len(self._images) // config.batch_size
         if self._steps_per_epoch == 0:
             raise ValueError(
-                f"batch_size must be at most {len(self._images)}, the training images, got {config.batch_size}."
+                f"batch_size must be at most {len(self._images)}, the training images, got {config.batch_size}; "
+                "lower it."
             )
         self.model = ReplicatedSimpleCNN(self._generators("initialization", "cpu"), self.device)
         self._noise = self._generators("noise", self.device)
-        self._optimizers = self._build_optimizers(optimizer_spec)
+        self._optimizers = build_optimizers(
+            optimizer_spec,
+            config.hyperparameters,
+            parameters=self.model.parameters,
+            gradients=self.model.gradients,
+            generators=self._noise,
+        )
 
     @property
     def finished(self) -> bool:
@@ -114,7 +123,7 @@ class Training:
             "epoch": self.epoch,
             "diverged_steps": list(self.diverged_steps),
             "parameters": self.model.parameters.clone(),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "optimizers": copy.deepcopy([optimizer.state_dict() for optimizer in self._optimizers]),
             "noise": [generator.get_state() for generator in self._noise],
         }
 
@@ -123,28 +132,14 @@ class Training:
         self.epoch = state["epoch"]
         self.diverged_steps = list(state["diverged_steps"])
         self.model.parameters.copy_(state["parameters"])
-        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+        # Torch's optimizers keep the tensors they are given, and would go on to change the caller's.
+        for optimizer, saved in zip(self._optimizers, copy.deepcopy(state["optimizers"]), strict=True):
             optimizer.load_state_dict(saved)
         for generator, saved in zip(self._noise, state["noise"], strict=True):
             generator.set_state(saved)
 
     def _generators(self, stream: str, device: torch.device | str) -> list[torch.Generator]:
         return [torch.Generator(device).manual_seed(derive_seed(seed, stream)) for seed in self.config.seeds]
-
-    def _build_optimizers(self, spec: OptimizerSpec) -> list[torch.optim.Optimizer]:
-        """One optimizer for all replicates if it is element-wise, else one for each."""
-        if not spec.mixes_elements:
-            parameter = torch.nn.Parameter(self.model.parameters)
-            parameter.grad = self.model.gradients
-            return [spec.build([parameter], generators=self._noise, **self.config.hyperparameters)]
-        layers = split_layers(self.model.parameters), split_layers(self.model.gradients)
-        optimizers = []
-        for replicate, generator in enumerate(self._noise):
-            parameters = [torch.nn.Parameter(layer[replicate]) for layer in layers[0]]
-            for parameter, gradient in zip(parameters, layers[1], strict=True):
-                parameter.grad = gradient[replicate]
-            optimizers.append(spec.build(parameters, generators=[generator], **self.config.hyperparameters))
-        return optimizers
 
     def _train_epoch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Take an epoch's steps.

@@ -30,10 +30,10 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         if not self.seeds:
-            raise ValueError("seeds must hold at least one seed, got none.")
+            raise ValueError("seeds must hold at least one seed, got none; add one.")
         for name in ("batch_size", "num_epochs"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}; raise it.")
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
@@ -56,7 +56,8 @@ class ReplicateEpoch:
         step_losses: Training loss of each step up to divergence, float32, shape (steps,).
         gradient_norm, update_norm, weight_norm: Means over the steps of Euclidean norms over all parameters.
         seconds: Wall time of the whole group's steps, evaluation excluded.
-        diverged_step: First step, counted from the start of training at 1, with a non-finite loss or parameter.
+        diverged_step: First step, counted from the start of training at 1, whose loss is not finite; the epoch's last
+            step if only parameters or evaluation losses are not finite at its end.
     """
 
     replicate: int

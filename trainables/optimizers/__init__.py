@@ -4,6 +4,7 @@ Listing the names imports nothing, so the command line can check them before tor
 """
 
 import re
+import sys
 import types
 from collections.abc import Mapping
 from importlib import import_module
@@ -47,6 +48,7 @@ def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
     """
     check_user_name(name)
     module = types.ModuleType(f"user_optimizer_{name}")
+    sys.modules[module.__name__] = module  # dataclasses look their module up there
     try:
         exec(compile(source, f"{name}.py", "exec"), module.__dict__)
     except Exception as error:
