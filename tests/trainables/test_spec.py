@@ -1,0 +1,140 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+FRACTIONS = st.floats(0, 1)
+
+
+@st.composite
+def axes(draw: st.DrawFn) -> Hyperparameter:
+    """Ranges of every scale, from a few per cent to 12 decades wide."""
+    scale = draw(st.sampled_from(["linear", "log", "log_complement"]))
+    width = draw(st.floats(1.05, 1e6))
+    match scale:
+        case "linear":
+            low = draw(st.floats(-1e3, 1e3))
+            return Hyperparameter(low=low, high=low + width, scale=scale)
+        case "log":
+            low = draw(st.floats(1e-12, 1))
+            return Hyperparameter(low=low, high=low * width, scale=scale)
+        case _:
+            low = draw(st.floats(-1, 0.9))
+            return Hyperparameter(low=low, high=1 - (1 - low) / width, scale=scale)
+
+
+@given(axes())
+def test_ends_are_exact(axis):
+    assert (axis.at(0), axis.at(1)) == (axis.low, axis.high)
+    assert (axis.at(0.0), axis.at(1.0)) == (axis.low, axis.high)
+    assert (axis.fraction(axis.low), axis.fraction(axis.high)) == (0, 1)
+
+
+@given(axes(), FRACTIONS)
+def test_fraction_undoes_at(axis, fraction):
+    # The worst case loses 6 digits where 1 - value is 1e-6 and one more because the range is narrow.
+    assert axis.fraction(axis.at(fraction)) == pytest.approx(fraction, abs=1e-8)
+
+
+@given(axes(), FRACTIONS, FRACTIONS)
+def test_values_stay_in_the_range_and_in_order(axis, fraction, other):
+    smaller, larger = sorted((fraction, other))
+    assert axis.low <= axis.at(smaller) <= axis.at(larger) <= axis.high
+
+
+@given(axes())
+def test_middle_is_even_in_the_measure_of_its_scale(axis):
+    low, high = axis.low, axis.high
+    middle = {
+        "linear": lambda: (low + high) / 2,
+        "log": lambda: math.sqrt(low * high),
+        "log_complement": lambda: 1 - math.sqrt((1 - low) * (1 - high)),
+    }[axis.scale]()
+    assert axis.at(0.5) == pytest.approx(middle, rel=1e-9, abs=1e-9)
+
+
+def test_published_momentum_is_the_middle_of_its_range():
+    """1 - mu of 0.1 is half-way from 1 to 0.01 in decades."""
+    assert Hyperparameter(low=0.0, high=0.99, scale="log_complement").fraction(0.9) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("value", "fraction"), [(1e-5, -0.25), (10.0, 1.25)])
+def test_values_beyond_the_range_have_fractions_beyond_the_unit_interval(value, fraction):
+    axis = Hyperparameter(low=1e-4, high=1.0, scale="log")
+    assert axis.fraction(value) == pytest.approx(fraction)
+    assert axis.at(fraction) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "value"), [("log", 0.0), ("log", -1.0), ("log_complement", 1.0), ("log_complement", 2.0)]
+)
+def test_no_fraction_where_the_scale_is_not_defined(scale, value):
+    with pytest.raises(ValueError, match=r"math domain|expected"):
+        Hyperparameter(low=0.1, high=0.9, scale=scale).fraction(value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "message"),
+    [
+        (1.0, 1.0, "linear", r"low must be below high and both finite, got low=1\.0, high=1\.0; widen"),
+        (2.0, 1.0, "log", r"low must be below high and both finite, got low=2\.0, high=1\.0; widen"),
+        (0.0, math.inf, "linear", r"low must be below high and both finite, got low=0\.0, high=inf; widen"),
+        (math.nan, 1.0, "linear", r"low must be below high and both finite, got low=nan, high=1\.0; widen"),
+        (0.0, 1.0, "log", r"scale='log' needs low > 0, got low=0\.0, high=1\.0; raise low or use scale='linear'"),
+        (-1.0, 1.0, "log", r"scale='log' needs low > 0, got low=-1\.0"),
+        (0.0, 1.0, "log_complement", r"scale='log_complement' needs high < 1, got low=0\.0, high=1\.0; lower high"),
+        (1e300, math.nextafter(1e300, 2e300), "log", r"low and high must be told apart on scale='log', got .*; change"),
+        (-1.7e308, 1.7e308, "linear", r"low and high must be told apart on scale='linear', got .*; change"),
+        (0.0, 1.0, "cubic", r"scale must be 'linear', 'log' or 'log_complement', got 'cubic'; pick one of these"),
+    ],
+)
+def test_a_range_without_meaning_is_refused(low, high, scale, message):
+    with pytest.raises(ValueError, match=message):
+        Hyperparameter(low=low, high=high, scale=scale)
+
+
+def spec(**changes: object) -> OptimizerSpec:
+    space = {
+        "learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log"),
+        "momentum": Hyperparameter(low=0.0, high=0.99, scale="log_complement"),
+    }
+    published = {"learning_rate": 0.01, "momentum": 0.9}
+    fields = {"build": print, "equation": "θ ← θ", "space": space, "published": published, "reference": "a test"}
+    return OptimizerSpec(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("published", "message"),
+    [
+        ({"learning_rate": 0.01}, r"for each of learning_rate, momentum, got learning_rate; give these and no others"),
+        ({}, r"for each of learning_rate, momentum, got none; give"),
+        (
+            {"learning_rate": 0.01, "momentum": 0.9, "epsilon": 1e-8},
+            r"for each of learning_rate, momentum, got epsilon, learning_rate, momentum; give",
+        ),
+        (
+            {"learning_rate": 2.0, "momentum": 0.9},
+            r"published\['learning_rate'\] must lie within its range, from 0\.0001 to 1, got 2; widen .* or mend",
+        ),
+        (
+            {"learning_rate": 0.01, "momentum": -0.1},
+            r"published\['momentum'\] must lie within its range, from 0 to 0\.99, got -0\.1; widen",
+        ),
+        ({"learning_rate": math.nan, "momentum": 0.9}, r"published\['learning_rate'\] must lie .*, got nan; widen"),
+    ],
+)
+def test_a_published_setting_outside_the_space_is_refused(published, message):
+    with pytest.raises(ValueError, match=message):
+        spec(published=published)
+
+
+def test_a_published_setting_may_lie_at_either_end_of_its_range():
+    assert spec(published={"learning_rate": 1.0, "momentum": 0.0}).published["momentum"] == 0.0
+
+
+def test_an_empty_space_is_refused():
+    with pytest.raises(ValueError, match="space must name at least one hyperparameter, got none; add one"):
+        spec(space={}, published={})
