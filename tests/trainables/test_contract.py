@@ -1,0 +1,239 @@
+"""What every optimizer must keep to, for every registered one unasked, and for files of a user's own."""
+
+import copy
+
+import pytest
+import torch
+
+from trainables.building import build_optimizers
+from trainables.contract import check_optimizer, check_point
+from trainables.model import NUM_PARAMETERS, split_layers
+from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+LION = '''
+"""Lion: steps of one size along the sign of an interpolated momentum."""
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+class Lion(torch.optim.Optimizer):
+    def __init__(self, parameters, *, learning_rate, beta1, beta2):
+        super().__init__(parameters, {"lr": learning_rate, "betas": (beta1, beta2)})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for parameter in group["params"]:
+                momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+                parameter.sub_(momentum.lerp(parameter.grad, 1 - beta1).sign(), alpha=group["lr"])
+                momentum.lerp_(parameter.grad, 1 - beta2)
+
+
+def build(parameters, *, generators, learning_rate, beta1, beta2):
+    del generators
+    return Lion(parameters, learning_rate=learning_rate, beta1=beta1, beta2=beta2)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η sign(β₁ m + (1−β₁) g);  m ← β₂ m + (1−β₂) g",
+    space={
+        "learning_rate": Hyperparameter(low=1e-6, high=1e-2, scale="log"),
+        "beta1": Hyperparameter(low=0.5, high=0.99, scale="log_complement"),
+        "beta2": Hyperparameter(low=0.5, high=0.999, scale="log_complement"),
+    },
+    published={"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99},
+    reference="Chen et al. (2023), https://arxiv.org/abs/2302.06675",
+)
+'''
+
+corners = pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+every_optimizer = pytest.mark.parametrize("name", optimizer_names())
+
+
+class Descent:
+    """An optimizer on |theta + 1|^2 / 2 with networks of `len(seeds)` replicates, seed by seed the same start."""
+
+    def __init__(self, spec: OptimizerSpec, fraction: float, seeds: tuple[int, ...]) -> None:
+        self.theta = torch.stack([torch.linspace(-1, 1, NUM_PARAMETERS).roll(seed) for seed in seeds])
+        self.start = self.theta.clone()
+        self.gradients = torch.empty_like(self.theta)
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.optimizers = build_optimizers(
+            spec,
+            {key: axis.at(fraction) for key, axis in spec.space.items()},
+            parameters=self.theta,
+            gradients=self.gradients,
+            generators=self.generators,
+        )
+
+    def take(self, num_steps: int) -> torch.Tensor:
+        for _ in range(num_steps):
+            torch.add(self.theta, 1, out=self.gradients)
+            for optimizer in self.optimizers:
+                optimizer.step()
+        return self.theta
+
+
+@every_optimizer
+@corners
+def test_every_optimizer_steps_across_its_space(name, fraction):
+    descent = Descent(load_optimizer(name), fraction, seeds=(0, 1))
+    theta = descent.take(1)
+    assert theta.isfinite().all()
+    assert ((theta != descent.start).sum(dim=1) > 0.9 * NUM_PARAMETERS).all()
+
+
+@every_optimizer
+@corners
+@pytest.mark.usefixtures("untouched_global_generator")
+def test_same_generator_seeds_give_the_same_end(name, fraction):
+    ends = [Descent(load_optimizer(name), fraction, seeds=(4, 5)).take(4) for _ in range(2)]
+    assert torch.equal(*ends)
+
+
+@every_optimizer
+@corners
+def test_an_optimizer_goes_on_from_its_state(name, fraction):
+    spec = load_optimizer(name)
+    first, second = (Descent(spec, fraction, seeds=(0, 1)) for _ in range(2))
+    second.theta.copy_(first.take(3))
+    for ours, theirs in zip(second.optimizers, first.optimizers, strict=True):
+        ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    for ours, theirs in zip(second.generators, first.generators, strict=True):
+        ours.set_state(theirs.get_state())
+    assert torch.equal(first.take(3), second.take(3))
+
+
+@every_optimizer
+@corners
+def test_replicates_together_are_replicates_alone(name, fraction):
+    spec = load_optimizer(name)
+    together = Descent(spec, fraction, seeds=(0, 1, 2)).take(4)
+    alone = torch.cat([Descent(spec, fraction, seeds=(seed,)).take(4) for seed in range(3)])
+    assert torch.equal(together, alone)
+
+
+@every_optimizer
+def test_every_optimizer_passes_the_check_of_a_users_own(name):
+    check_optimizer(name, load_optimizer(name))
+
+
+def test_an_optimizer_given_as_source_passes_the_check_and_learns(make_training):
+    spec = resolve_optimizer("lion", {"lion": LION})
+    check_optimizer("lion", spec)
+    training = make_training("lion", {**spec.published, "learning_rate": 1e-3}, spec=spec, num_epochs=12)
+    first, *_, last = [training.run_epoch() for _ in range(12)]
+    for before, after in zip(first, last, strict=True):
+        assert after.train_loss < before.train_loss - 0.1
+
+
+@pytest.mark.parametrize("name", ["mine", "sgd2"])
+def test_sources_of_other_names_are_left_alone(name):
+    assert resolve_optimizer("sgd", {name: "1 / 0"}) is load_optimizer("sgd")
+
+
+def test_an_optimizer_that_mixes_elements_trains_as_each_replicate_alone(make_training, clipped_sgd):
+    spec = load_optimizer_source("clipped", clipped_sgd)
+    check_optimizer("clipped", spec)
+    group = make_training("clipped", {"learning_rate": 1.0}, spec=spec, seeds=(0, 1, 2))
+    records = group.run_epoch()
+    for r, seed in enumerate(group.config.seeds):
+        alone = make_training("clipped", {"learning_rate": 1.0}, spec=spec, seeds=(seed,))
+        (record,) = alone.run_epoch()
+        assert record.step_losses == pytest.approx(records[r].step_losses, rel=1e-5)
+        torch.testing.assert_close(alone.model.parameters[0], group.model.parameters[r], rtol=1e-4, atol=1e-6)
+        assert record.gradient_norm > 0.2, "nothing would have been clipped"
+
+
+def test_an_optimizer_that_mixes_elements_is_given_the_layers(clipped_sgd):
+    spec = load_optimizer_source("clipped", clipped_sgd)
+    parameters, gradients = torch.zeros(2, NUM_PARAMETERS), torch.ones(2, NUM_PARAMETERS)
+    optimizers = build_optimizers(
+        spec, spec.published, parameters=parameters, gradients=gradients, generators=[torch.Generator()] * 2
+    )
+    for optimizer in optimizers:
+        shapes = [parameter.shape for parameter in optimizer.param_groups[0]["params"]]
+        assert shapes == [layer.shape[1:] for layer in split_layers(parameters)]
+
+
+def step_of(update: str, *, mixes_elements: bool = False) -> OptimizerSpec:
+    """An optimizer whose step runs one line of Python on `p`, a parameter, and `g`, its gradient."""
+
+    class Optimizer(torch.optim.Optimizer):
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    exec(update, {"torch": torch}, {"p": p, "g": p.grad, "lr": group["lr"]})
+
+    def build(parameters, *, generators, learning_rate):
+        del generators
+        return Optimizer(parameters, {"lr": learning_rate})
+
+    return OptimizerSpec(
+        build=build,
+        equation="θ ← ?",
+        space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
+        published={"learning_rate": 0.1},
+        reference="a test",
+        mixes_elements=mixes_elements,
+    )
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        "p.sub_(lr * g / max(1, g.norm()))",
+        "p.sub_(lr * g / max(10_000, g.norm()))",
+        "p.sub_(lr * g / g.square().mean().sqrt())",
+        "p.sub_(lr * (g - g.mean()))",
+    ],
+)
+def test_an_optimizer_that_mixes_elements_and_does_not_say_so_is_refused(update):
+    check_optimizer("mine", step_of(update, mixes_elements=True))
+    message = r"Optimizer 'mine' must update each element from its own .*; set mixes_elements=True in its SPEC"
+    with pytest.raises(ValueError, match=message):
+        check_optimizer("mine", step_of(update))
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ("pass", r"Optimizer 'mine' must move its parameters, but 3 steps left them alone; mend it"),
+        ("p.sub_(float('nan') * g)", r"Optimizer 'mine' must keep its parameters finite, but 3 steps .*; mend it"),
+        ("p.sub_(1e30 * g)", r"Optimizer 'mine' must keep its parameters finite"),
+        (
+            "p.sub_(lr * g + torch.randn(p.shape))",
+            r"Optimizer 'mine' must draw its noise from `generators`, but the same seeds gave two results; pass",
+        ),
+        ("1 / 0", r"must take a step with its published setting .* but raised ZeroDivisionError.*; mend its file"),
+        ("p.sub_(lr * h)", r"must take a step with its published setting .* but raised NameError.*; mend its file"),
+    ],
+)
+def test_an_optimizer_that_breaks_the_contract_is_refused(update, message):
+    with torch.random.fork_rng(), pytest.raises(ValueError, match=message):
+        check_optimizer("mine", step_of(update))
+
+
+def test_a_build_that_takes_other_arguments_is_refused():
+    spec = step_of("p.sub_(lr * g)")
+    other = OptimizerSpec(
+        build=spec.build,
+        equation="θ ← ?",
+        space={"rate": spec.space["learning_rate"]},
+        published={"rate": 0.1},
+        reference="a test",
+    )
+    with pytest.raises(ValueError, match=r"but raised TypeError.*'rate'.*; mend its file"):
+        check_optimizer("mine", other)
+
+
+def test_a_point_that_the_optimizer_refuses_is_named():
+    with pytest.raises(ValueError, match=r"Optimizer 'sgd' does not accept learning_rate=-1: Invalid learning rate"):
+        check_point("sgd", load_optimizer("sgd"), {"learning_rate": -1.0})
+    check_point("sgd", load_optimizer("sgd"), {"learning_rate": 5.0})
