@@ -1,0 +1,391 @@
+import itertools
+import math
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainables.data import as_tensor, load_dataset, normalize
+from trainables.model import initial_parameters
+from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
+from trainables.randomness import derive_seed
+from trainables.training import Training
+from trainables.trial import ReplicateEpoch, TrialConfig
+
+every_optimizer = pytest.mark.parametrize("name", optimizer_names())
+
+
+def without_time(records: list[ReplicateEpoch]) -> list[dict[str, object]]:
+    """Records as plain values that compare bit for bit; seconds differ between equal runs."""
+    return [asdict(replace(record, seconds=0.0)) | {"step_losses": record.step_losses.tolist()} for record in records]
+
+
+def run(training: Training) -> list[dict[str, object]]:
+    """All records up to the end."""
+    records = []
+    while not training.finished:
+        records += without_time(training.run_epoch())
+    return records
+
+
+@pytest.fixture
+def plain_training(few_images, simple_cnn):
+    """The step losses of one replicate, endlessly, as anyone would train it."""
+
+    def train(
+        seed: int, batch_size: int, build: Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
+    ) -> Iterator[tuple[float, nn.Module]]:
+        network = simple_cnn(initial_parameters(torch.Generator().manual_seed(derive_seed(seed, "initialization"))))
+        optimizer = build(network.parameters())
+        images, labels = normalize(as_tensor(few_images.train_images)), as_tensor(few_images.train_labels).long()
+        for epoch in itertools.count(1):
+            generator = torch.Generator().manual_seed(derive_seed(seed, f"batch_order/{epoch}"))
+            order = torch.randperm(len(images), generator=generator)
+            for batch in order[: len(order) // batch_size * batch_size].split(batch_size):
+                loss = nn.functional.cross_entropy(network(images[batch]), labels[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                yield loss.item(), network
+
+    return train
+
+
+# One step and one epoch against plain torch
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("sgd", lambda parameters: torch.optim.SGD(parameters, lr=0.01)),
+        ("momentum", lambda parameters: torch.optim.SGD(parameters, lr=0.01, momentum=0.9)),
+        ("adam", lambda parameters: torch.optim.Adam(parameters)),
+    ],
+)
+def test_each_replicate_trains_like_a_plain_network(make_training, plain_training, name, build):
+    training = make_training(name, batch_size=30, seeds=(3, 4))
+    losses = np.array([record["step_losses"] for record in run(training)]).reshape(2, 2, 6)
+    for r, seed in enumerate(training.config.seeds):
+        steps = list(itertools.islice(plain_training(seed, 30, build), 12))
+        assert losses[:, r].ravel() == pytest.approx([loss for loss, _ in steps], rel=1e-5)
+        network = nn.utils.parameters_to_vector(steps[-1][1].parameters())
+        torch.testing.assert_close(training.model.parameters[r], network, rtol=1e-3, atol=1e-5)
+
+
+def test_an_optimizer_that_mixes_elements_trains_like_a_plain_network(make_training, plain_training, clipped_sgd):
+    spec = load_optimizer_source("clipped", clipped_sgd)
+    training = make_training("clipped", {"learning_rate": 1.0}, spec=spec, seeds=(3, 4))
+    records = training.run_epoch()
+    for record, seed in zip(records, training.config.seeds, strict=True):
+        plain = plain_training(seed, 20, lambda parameters: spec.build(parameters, generators=(), learning_rate=1.0))
+        assert record.step_losses == pytest.approx([loss for loss, _ in itertools.islice(plain, 10)], rel=1e-5)
+        assert record.update_norm == pytest.approx(0.1, rel=1e-4), "every step should have been clipped"
+
+
+def test_sgd_built_for_each_replicate_equals_sgd_built_for_all(make_training):
+    for_each = replace(load_optimizer("sgd"), mixes_elements=True)
+    assert run(make_training(spec=for_each)) == run(make_training())
+
+
+def test_norms_are_those_of_the_step(make_training):
+    training = make_training(batch_size=200, hyperparameters={"learning_rate": 0.5})
+    before = training.model.parameters.double()
+    records = training.run_epoch()
+    after, gradients = training.model.parameters.double(), training.model.gradients.double()
+    torch.testing.assert_close(after, before - 0.5 * gradients, rtol=0, atol=1e-7)
+    for r, record in enumerate(records):
+        assert record.steps == len(record.step_losses) == 1
+        assert record.gradient_norm == pytest.approx(gradients[r].norm().item(), rel=1e-5)
+        assert record.update_norm == pytest.approx((after - before)[r].norm().item(), rel=1e-4)
+        assert record.weight_norm == pytest.approx(after[r].norm().item(), rel=1e-5)
+
+
+def test_norms_are_means_over_the_steps(make_training, plain_training):
+    (record,) = make_training(seeds=(3,), hyperparameters={"learning_rate": 0.1}).run_epoch()
+    norms = []
+    for _, network in itertools.islice(plain_training(3, 20, lambda p: torch.optim.SGD(p, lr=0.1)), 10):
+        gradients = [parameter.grad for parameter in network.parameters()]
+        norms.append((nn.utils.get_total_norm(gradients), nn.utils.get_total_norm(list(network.parameters()))))
+    gradient_norm, weight_norm = torch.tensor(norms).double().mean(dim=0)
+    assert record.gradient_norm == pytest.approx(gradient_norm.item(), rel=1e-4)
+    assert record.update_norm == pytest.approx(0.1 * gradient_norm.item(), rel=1e-4)
+    assert record.weight_norm == pytest.approx(weight_norm.item(), rel=1e-4)
+
+
+def test_evaluation_equals_a_plain_loop(make_training, few_images, simple_cnn):
+    training = make_training()
+    images, labels = normalize(as_tensor(few_images.test_images)), as_tensor(few_images.test_labels).long()
+    evaluation = training.evaluate(few_images.test_images, few_images.test_labels)
+    assert evaluation.correct.shape == (2, 1_000)
+    for r in range(2):
+        with torch.no_grad():
+            logits = simple_cnn(training.model.parameters[r])(images)
+        expected = nn.functional.cross_entropy(logits, labels).item()
+        correct = logits.argmax(dim=1) == labels
+        assert evaluation.losses[r].item() == pytest.approx(expected, rel=1e-5)
+        assert torch.equal(evaluation.correct[r], correct)
+        assert evaluation.errors[r].item() == pytest.approx(1 - correct.double().mean().item())
+    assert torch.equal(training.evaluate_test().losses, evaluation.losses)
+
+
+def test_an_epoch_ends_with_equal_parts_of_training_and_validation_evaluated(make_training, few_images):
+    training = make_training()
+    records = training.run_epoch()
+    for part in ("train", "validation"):
+        images, labels = getattr(few_images, f"{part}_images")[:40], getattr(few_images, f"{part}_labels")[:40]
+        evaluation = training.evaluate(images, labels)
+        assert [getattr(record, f"{part}_loss") for record in records] == evaluation.losses.tolist()
+        assert [getattr(record, f"{part}_error") for record in records] == evaluation.errors.tolist()
+
+
+# Order of the images
+
+
+def test_an_epoch_visits_every_image_once(make_training, few_images):
+    """At learning rate 0 and one image per batch the step losses are the images' own."""
+    data = few_images.subset(40)
+    training = make_training(hyperparameters={"learning_rate": 0.0}, batch_size=1, data=data)
+    own = [training.evaluate(data.train_images[i : i + 1], data.train_labels[i : i + 1]).losses for i in range(40)]
+    epochs = [[record.step_losses for record in training.run_epoch()] for _ in range(2)]
+    for r, expected in enumerate(torch.stack(own, dim=1)):
+        for losses in epochs:
+            assert sorted(losses[r]) == pytest.approx(sorted(expected.tolist()), rel=1e-5)
+        assert not np.array_equal(epochs[0][r], epochs[1][r]), "both epochs had one order"
+    assert not np.array_equal(epochs[0][0], epochs[0][1])
+
+
+def test_images_that_fill_no_batch_are_left_out_another_time(make_training):
+    training = make_training(batch_size=30, num_epochs=3)
+    left_out = []
+    for _ in range(3):
+        record, _ = training.run_epoch()
+        assert (record.steps, record.images) == (6, 180)
+        assert len(record.step_losses) == 6
+        order = training._order()
+        assert order.shape == (6, 30, 2)
+        left_out.append(set(range(200)) - set(order[:, :, 0].flatten().tolist()))
+        assert len(left_out[-1]) == 20
+    assert left_out[0] != left_out[1] != left_out[2]
+
+
+def test_start_and_order_depend_on_the_seed_alone(make_training):
+    """At learning rate 0 the step losses show the start and the order, whatever the optimizer."""
+    at_rest = {
+        "sgd": {},
+        "momentum": {"momentum": 0.9},
+        "adam": {"beta1": 0.9, "beta2": 0.999},
+        "langevin": {"diffusion": 0.01},
+        "constant_noise": {"diffusion": 0.0},
+    }
+    expected = run(make_training("sgd", {"learning_rate": 0.0}, seeds=(8, 9)))
+    for name, others in at_rest.items():
+        assert run(make_training(name, {"learning_rate": 0.0, **others}, seeds=(8, 9))) == expected
+    swapped = run(make_training("sgd", {"learning_rate": 0.0}, seeds=(9, 8)))
+    assert [record["step_losses"] for record in swapped[:2]] == [
+        record["step_losses"] for record in reversed(expected[:2])
+    ]
+
+
+def test_a_batch_larger_than_the_data_is_refused(make_training):
+    make_training(batch_size=200)
+    with pytest.raises(ValueError, match="batch_size must be at most 200, the training images, got 201; lower it"):
+        make_training(batch_size=201)
+
+
+# Reproducibility, bit for bit
+
+
+@every_optimizer
+@pytest.mark.usefixtures("untouched_global_generator")
+def test_equal_configs_give_equal_curves(make_training, name):
+    first, second = make_training(name), make_training(name)
+    assert run(first) == run(second)
+    assert torch.equal(first.model.parameters, second.model.parameters)
+    assert run(make_training(name, seeds=(0, 2))) != run(make_training(name))
+
+
+@pytest.mark.parametrize("name", [*optimizer_names(), "clipped"])
+def test_resumed_equals_uninterrupted(make_training, clipped_sgd, tmp_path, name):
+    spec = load_optimizer_source(name, clipped_sgd) if name == "clipped" else load_optimizer(name)
+    uninterrupted = make_training(name, spec=spec, num_epochs=4)
+    expected = run(uninterrupted)
+
+    interrupted = make_training(name, spec=spec, num_epochs=4)
+    for _ in range(2):
+        interrupted.run_epoch()
+    torch.save(interrupted.state_dict(), tmp_path / "state.pt")
+    run(interrupted)  # what follows a checkpoint must not reach into it
+    resumed = make_training(name, spec=spec, num_epochs=4)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert run(resumed) == expected[4:]
+    assert torch.equal(resumed.model.parameters, uninterrupted.model.parameters)
+
+
+@every_optimizer
+def test_a_state_is_a_copy(make_training, name):
+    """Neither the training it came from nor one that goes on from it changes it."""
+    source = make_training(name, num_epochs=3)
+    source.run_epoch()
+    state = source.state_dict()
+    expected = run(source)
+    for _ in range(2):
+        resumed = make_training(name, num_epochs=3)
+        resumed.load_state_dict(state)
+        assert run(resumed) == expected
+
+
+def test_divergence_survives_a_checkpoint(make_training):
+    source = make_training("sgd", {"learning_rate": 1e9}, num_epochs=3)
+    source.run_epoch()
+    resumed = make_training("sgd", {"learning_rate": 1e9}, num_epochs=3)
+    resumed.load_state_dict(source.state_dict())
+    assert resumed.finished
+    assert resumed.diverged_steps == source.diverged_steps == [2, 2]
+
+
+def test_a_later_training_equals_one_in_a_fresh_process(make_training):
+    script = """
+import torch
+from trainables.data import load_dataset
+from trainables.optimizers import load_optimizer, optimizer_names
+from trainables.training import Training
+from trainables.trial import TrialConfig
+
+torch.set_num_threads(1)
+data = load_dataset("cifar10-mini").subset(200)
+for name in optimizer_names():
+    spec = load_optimizer(name)
+    config = TrialConfig(optimizer=name, hyperparameters=spec.published, seeds=(0, 1), batch_size=20, num_epochs=2)
+    training = Training(config, spec, data)
+    print([record.step_losses.tolist() for _ in range(2) for record in training.run_epoch()])
+"""
+    root = pathlib.Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
+    run(make_training("momentum", {"learning_rate": 1e9, "momentum": 0.5}, seeds=(1, 2, 3), batch_size=7))
+    here = [str([record["step_losses"] for record in run(make_training(name))]) for name in reversed(optimizer_names())]
+    assert done.stdout.splitlines() == here[::-1]
+
+
+# Divergence
+
+
+def test_divergence_is_flagged_at_the_first_loss_that_is_not_finite(make_training, plain_training):
+    training = make_training(hyperparameters={"learning_rate": 10.0}, seeds=(0, 1, 2, 3), num_epochs=5)
+    records = training.run_epoch()
+    for record, seed in zip(records, training.config.seeds, strict=True):
+        plain = plain_training(seed, 20, lambda parameters: torch.optim.SGD(parameters, lr=10.0))
+        first = next(step for step, (loss, _) in enumerate(plain, start=1) if not math.isfinite(loss))
+        assert 2 < first < 10
+        assert record.diverged_step == training.diverged_steps[record.replicate] == first
+        assert len(record.step_losses) == first - 1
+        assert np.isfinite(record.step_losses).all()
+        assert (record.steps, record.images) == (10, 200)
+        assert record.train_loss is record.validation_loss is None
+        assert record.train_error == record.validation_error == 1.0
+        assert record.gradient_norm is record.update_norm is record.weight_norm is None
+    assert training.finished, "nothing is left to train"
+    assert training.epoch == 1
+
+
+def test_divergence_counts_steps_from_the_start_of_training(make_training):
+    training = make_training("sgd", {"learning_rate": 0.0}, num_epochs=3)
+    training.run_epoch()
+    training.model.parameters[1, 0] = math.nan
+    first, second = training.run_epoch()
+    assert (first.diverged_step, second.diverged_step) == (None, 11)
+    assert len(second.step_losses) == 0
+
+
+def test_parameters_that_are_not_finite_diverge_at_the_last_step_of_the_epoch(make_training):
+    """An infinite bias that a ReLU hides leaves all losses finite."""
+    training = make_training("sgd", {"learning_rate": 0.0})
+    training.model.parameters[0, 3 * 6 * 25] = -math.inf  # bias of the first channel
+    first, second = training.run_epoch()
+    assert (first.diverged_step, second.diverged_step) == (10, None)
+    assert len(first.step_losses) == 10
+    assert first.validation_loss is None
+
+
+def test_a_diverged_replicate_leaves_the_others_alone(make_training):
+    """Bit for bit; it has no further records, and training goes on for the others."""
+    settings = {"hyperparameters": {"learning_rate": 0.7}, "num_epochs": 5}
+    mixed = make_training(seeds=(0, 1, 3), **settings)
+    records = run(mixed)
+    healthy = make_training(seeds=(0, 4, 3), **settings)
+    expected = run(healthy)
+    assert mixed.diverged_steps[0] is mixed.diverged_steps[2] is None
+    assert mixed.diverged_steps[1] is not None
+    assert healthy.diverged_steps == [None] * 3
+    for r in (0, 2):
+        assert [record for record in records if record["replicate"] == r] == [
+            record for record in expected if record["replicate"] == r
+        ]
+        assert torch.equal(mixed.model.parameters[r], healthy.model.parameters[r])
+    last = math.ceil(mixed.diverged_steps[1] / 10)
+    assert [record["epoch"] for record in records if record["replicate"] == 1] == list(range(1, last + 1))
+    assert last < mixed.epoch == 5
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": ()}, "seeds must hold at least one seed, got none"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"num_epochs": 0}, "num_epochs must be at least 1, got 0"),
+        ({"seed": 3}, r"Unknown trial settings \['seed'\]; known are \['batch_size', 'hyperparameters', "),
+    ],
+)
+def test_a_trial_without_meaning_is_refused(change, message):
+    config = {"optimizer": "sgd", "hyperparameters": {}, "seeds": [0], "batch_size": 1, "num_epochs": 1}
+    assert TrialConfig.from_dict(config).seeds == (0,)
+    with pytest.raises(ValueError, match=message):
+        TrialConfig.from_dict({**config, **change})
+
+
+# Other devices, and the published accuracies
+
+
+@every_optimizer
+def test_first_steps_on_a_device_are_those_on_the_cpu(make_training, device, name):
+    """Noise apart: every device has a generator of its own kind."""
+    noiseless = {"diffusion": 0.0} if "diffusion" in load_optimizer(name).space else {}
+    hyperparameters = {**load_optimizer(name).published, **noiseless}
+    here, there = (make_training(name, hyperparameters, batch_size=50, device=place) for place in ("cpu", device))
+    assert torch.equal(there.model.parameters.cpu(), here.model.parameters)
+    for ours, theirs in zip(there.run_epoch(), here.run_epoch(), strict=True):
+        assert ours.step_losses == pytest.approx(theirs.step_losses, rel=1e-4)
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("learning_rate", "batch_size", "num_epochs", "low", "high"),
+    [(0.02, 100, 10, 0.60, 1.0), (0.001, 4, 2, 0.52, 0.58)],
+)
+def test_momentum_reaches_the_accuracy_that_public_runs_report(learning_rate, batch_size, num_epochs, low, high):
+    if not (directory := os.environ.get("CIFAR10_DIR")):
+        pytest.skip("CIFAR10_DIR does not name a directory with cifar-10-batches-bin, all 60,000 images")
+    config = TrialConfig(
+        optimizer="momentum",
+        hyperparameters={"learning_rate": learning_rate, "momentum": 0.9},
+        seeds=(0, 1),
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+    )
+    data = load_dataset("cifar10", data_dir=pathlib.Path(directory))
+    training = Training(config, load_optimizer("momentum"), data)
+    while not training.finished:
+        training.run_epoch()
+    accuracies = (1 - training.evaluate_test().errors).tolist()
+    print(f"test accuracy {accuracies} after {num_epochs} epochs at batch {batch_size}, learning rate {learning_rate}")
+    assert all(low <= accuracy <= high for accuracy in accuracies), accuracies
