@@ -128,7 +128,7 @@ def _read_binary(folder: Path) -> LabelledImages:
 
 def _read_pickles(root: Path, *, download: bool) -> LabelledImages:
     """Read `root`/cifar-10-batches-py through torchvision, which checks each MD5 again before it opens a pickle."""
-    from torchvision.datasets import CIFAR10  # type: ignore[import-untyped]  # here, because it takes seconds
+    from torchvision.datasets import CIFAR10  # here, because it takes seconds
 
     try:
         with warnings.catch_warnings():
