@@ -19,6 +19,7 @@ from analysis.palette import Palette
 from analysis.results import Result
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
 
+BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 DRAWING = re.compile(r"\b(?:clip|gradient_)\d+\b")
 
 
@@ -121,7 +122,9 @@ def _svg(figure: Figure) -> str:
     specification = plots.side_by_side(
         [panel.chart for panel in figure.panels], columns=figure.columns, width=figure.width
     )
-    drawing: str = vl_convert.vegalite_to_svg(specification)
+    # Where a label is too long the library cuts it between UTF-16 units and fails on half a character.
+    narrow = BEYOND_16_BITS.sub("\ufffd", json.dumps(specification, ensure_ascii=False))
+    drawing: str = vl_convert.vegalite_to_svg(narrow)
     # The library numbers clip paths over all drawings of a process; numbered anew, equal figures are equal files.
     names: dict[str, str] = {}
     return DRAWING.sub(lambda found: names.setdefault(found[0], f"{figure.name}-{len(names)}"), drawing)

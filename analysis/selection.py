@@ -34,9 +34,9 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         Key, `sampler`, hyperparameters as `setting.<name>`, numbers of `replicates`, of these `complete`, `diverged`
-        and `failed`, `is_whole` (all planned replicates are there and none failed) and the mean over the ended replicates of
-        `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the study, then by
-        phase and number.
+        and `failed`, `is_whole` (all planned replicates are there and none failed) and the mean over the ended
+        replicates of `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the
+        study, then by phase and number.
     """
     counts = trials.group_by(TRIAL).agg(
         pl.col("sampler").first(),

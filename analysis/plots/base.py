@@ -78,7 +78,7 @@ class Tables(dict[str, Rows]):
 
 def finished(layers: Sequence[alt.Chart], tables: Tables, *, height: int | alt.Step, title: str) -> Chart:
     """The layers as one chart."""
-    layered = alt.layer(*layers).properties(height=height, title=title)
+    layered = alt.layer(*layers, height=height, title=title)
     # Checking every chart against the schema takes seconds; the tests check each kind of chart.
     view = {key: entry for key, entry in layered.to_dict(validate=False).items() if key not in ("$schema", "config")}
     return Chart(view, dict(tables))
@@ -95,7 +95,8 @@ def side_by_side(charts: Sequence[Chart], *, columns: int, width: int) -> dict[s
 def for_page(chart: Chart) -> dict[str, Any]:
     """One chart without rows as a Vega-Lite specification as wide as its place on the page, which has the legend."""
     config = {**CONFIG, "legend": {**CONFIG["legend"], "disable": True}}
-    return {"params": PARAMETERS, "config": config, "width": "container", **chart.view}
+    size = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+    return {"params": PARAMETERS, "config": config, **size, **chart.view}
 
 
 def colour(palette: Palette) -> alt.Color:

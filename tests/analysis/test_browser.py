@@ -1,0 +1,107 @@
+"""The page in a real browser, as wide as a desk and as narrow as a phone."""
+
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+from urllib.parse import unquote
+
+import pytest
+
+from analysis.report import write_report
+
+CHROMIUM = pathlib.Path("/usr/bin/chromium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --virtual-time-budget=30000 --window-size=1500,1000 --dump-dom"
+).split()
+LISTEN = """<script>
+window.problems = [];
+for (const level of ["error", "warn"]) console[level] = (...words) => window.problems.push(words.join(" "));
+window.addEventListener("error", (event) => window.problems.push(event.message));
+window.addEventListener("unhandledrejection", (event) => window.problems.push(String(event.reason)));
+</script>"""
+PROBE = """<script>
+const state = () => {
+  const panels = [...document.querySelectorAll(".panel")];
+  const marks = [...document.querySelectorAll(".panel path[opacity]")].map((mark) => mark.getAttribute("opacity"));
+  return {
+    width: innerWidth, overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    panels: panels.length, drawn: panels.filter((panel) => panel.querySelector("svg, canvas")).length,
+    wide: panels.filter((panel) => panel.querySelector("svg")?.getBoundingClientRect().width > panel.clientWidth + 1).length,
+    hidden: panels.filter((panel) => panel.hidden).length, faint: marks.filter((opacity) => opacity > 0 && opacity < 0.1).length,
+  };
+};
+const wait = async () => {
+  while (document.body.dataset.drawn === undefined && !problems.length) await new Promise((go) => setTimeout(go, 50));
+  const button = document.querySelector("[data-isolate]");
+  const before = state();
+  button.click();
+  await new Promise((go) => setTimeout(go, 500));
+  const during = state();
+  button.click();
+  await new Promise((go) => setTimeout(go, 500));
+  parent.postMessage({ before, during, after: state(), problems }, "*");
+};
+wait();
+</script>"""
+FRAMES = """<!DOCTYPE html><meta charset="utf-8"><iframe src="probe.html" style="border:0;width:1400px;height:900px"></iframe>
+<iframe src="probe.html" style="border:0;width:400px;height:900px"></iframe><pre id="found"></pre>
+<script>
+const found = [];
+addEventListener("message", (event) => {
+  found.push(event.data);
+  document.getElementById("found").textContent = encodeURIComponent(JSON.stringify(found));
+});
+</script>"""
+
+needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+
+
+def opened(report_dir):
+    """What the page looks like from inside, at each width."""
+    page = (report_dir / "report.html").read_text(encoding="utf-8")
+    content, _, end = page.rpartition("</body>")  # the chart library holds these tags too, as text
+    probe = f"{content.replace('<style>', f'{LISTEN}<style>', 1)}{PROBE}</body>{end}"
+    (report_dir / "probe.html").write_text(probe, encoding="utf-8")
+    (report_dir / "frames.html").write_text(FRAMES, encoding="utf-8")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", (report_dir / "frames.html").as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout)
+    assert found, done.stdout[-2000:]
+    return {entry["before"]["width"]: entry for entry in json.loads(unquote(found[1]))}
+
+
+@needs_browser
+def test_every_chart_is_drawn_without_errors_and_fits_desk_and_phone(synthetic, tmp_path):
+    report = write_report(synthetic(num_trials=4).write(tmp_path / "study"))
+    found = opened(report.path.parent)
+    assert set(found) == {1400, 400}
+    for entry in found.values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] > 10
+        assert entry["before"]["overflow"] == 0
+        assert entry["before"]["wide"] == 0
+
+
+@needs_browser
+def test_a_click_on_a_name_isolates_it_and_a_second_click_shows_all(synthetic, tmp_path):
+    report = write_report(synthetic(num_trials=4).write(tmp_path / "study"))
+    entry = opened(report.path.parent)[1400]
+    assert (entry["before"]["hidden"], entry["before"]["faint"]) == (0, 0)
+    assert entry["during"]["hidden"] > 0
+    assert entry["during"]["faint"] > 0
+    assert (entry["after"]["hidden"], entry["after"]["faint"]) == (0, 0)
+
+
+@needs_browser
+def test_hostile_names_stay_text(synthetic, tmp_path):
+    hostile = "<img src=x onerror=alert(1)></script>\n'\"🙂" + "long" * 30
+    optimizers = {hostile: synthetic().optimizers["momentum"], "sgd": synthetic().optimizers["sgd"]}
+    report = write_report(synthetic(num_trials=3, optimizers=optimizers).write(tmp_path / "study"))
+    for entry in opened(report.path.parent).values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"]
+        assert entry["before"]["overflow"] == 0
