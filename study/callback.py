@@ -57,8 +57,9 @@ class LedgerCallback(Callback):
         attempt = self._attempts.pop(trial.trial_id, 0)
         records = self._records.pop(trial.trial_id, [])
         self._ledger.commit(task, attempt, rows, epoch_rows(task, attempt, records))
-        self._router.finish(trial.trial_id, outcomes(task, rows))
-        self._progress.trial_finished(task, rows)
+        ended = outcomes(task, rows)
+        self._router.finish(trial.trial_id, ended)
+        self._progress.trial_finished(ended)
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         # Tune pickles its settings for a `Tuner.restore` that is never used.

@@ -1,11 +1,12 @@
 """A study at work: what was asked for, what its ledger holds and what is left to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from study.ledger import Ledger
 from study.request import Request
-from study.schedule import Schedule
+from study.schedule import Outcome, Schedule
 from study.search import load_search
 
 
@@ -17,13 +18,13 @@ class Job:
         request: What is asked for.
         ledger: Where the rows are.
         schedule: What is left to do.
-        num_done: Replicates that earlier runs have finished.
+        outcomes: How the replicates of earlier runs ended.
     """
 
     request: Request
     ledger: Ledger
     schedule: Schedule
-    num_done: int
+    outcomes: Sequence[Outcome]
 
     @classmethod
     def open(cls, request: Request) -> Self:
@@ -35,4 +36,4 @@ class Job:
         ledger = Ledger(request.directory, request.spec)
         outcomes = ledger.outcomes()
         schedule = Schedule(request.spec, load_search(request.spec.identity.search), outcomes)
-        return cls(request=request, ledger=ledger, schedule=schedule, num_done=len(outcomes))
+        return cls(request=request, ledger=ledger, schedule=schedule, outcomes=outcomes)

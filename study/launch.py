@@ -3,19 +3,18 @@
 import logging
 import os
 import pathlib
-import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 import ray
 from ray import tune
 
 from study.callback import LedgerCallback
 from study.router import Router
+from study.signals import StopRequest
 from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable
 
@@ -54,46 +53,6 @@ class Execution:
         """What one trial takes, in Ray's names."""
         amounts = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
         return {name: amount for name, amount in amounts.items() if amount}
-
-
-class StopRequest:
-    """Turns SIGINT and SIGTERM into a graceful end; a second signal ends the process at once.
-
-    Attributes:
-        signal: Number of the signal that has come, or None.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._tuning = False
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Handle the signals within."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    @contextmanager
-    def tuning(self) -> Iterator[None]:
-        """Within, a signal lets Tune end by itself instead of raising KeyboardInterrupt."""
-        self._tuning = True
-        try:
-            yield
-        finally:
-            self._tuning = False
-
-    def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
-        if not self._tuning:
-            raise KeyboardInterrupt
-        # Tune ends gracefully on SIGUSR1, as on SIGINT, but has no answer to SIGTERM.
-        signal.raise_signal(signal.SIGUSR1)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ class Ledger:
             key=TrialKey(row["optimizer"], row["phase"], row["number"]),
             point={name: row[name] for name in self._hyperparameters[row["optimizer"]]},
             replicate=row["replicate"],
+            status=row["status"],
             validation_error=row["validation_error"],
         )
 

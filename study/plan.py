@@ -32,7 +32,7 @@ class Plan:
     def of(cls, job: Job) -> "Plan":
         """What a job has left to do."""
         identity = job.request.spec.identity
-        networks = job.schedule.num_replicates() - job.num_done
+        networks = job.schedule.num_replicates() - len(job.outcomes)
         steps = identity.num_train_images // identity.batch_size
         tested = job.schedule.num_confirmation_replicates()
         return cls(

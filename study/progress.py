@@ -2,8 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from study.schedule import Schedule, Task
+from analysis.schema import STATUSES
+from study.schedule import Outcome, Schedule
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -22,22 +23,25 @@ class Progress:
     Args:
         schedule: Knows the total and the best setting so far.
         optimizers: Names, in the order in which they are shown.
-        num_done: Replicates that earlier runs have finished.
+        outcomes: How the replicates of earlier runs ended.
         console: Where to show it.
     """
 
-    def __init__(self, schedule: Schedule, optimizers: Sequence[str], num_done: int, console: Console) -> None:
+    def __init__(
+        self, schedule: Schedule, optimizers: Sequence[str], outcomes: Sequence[Outcome], console: Console
+    ) -> None:
         self._schedule, self._optimizers, self._console = schedule, optimizers, console
-        self._num_done_before = self._num_done = num_done
-        self._trials: Counter[str] = Counter()
-        self._diverged: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._count(outcomes)
+        self._num_done_before = self._counts.total()
         self._start = self._last_line = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("networks"),
             TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=console,
         )  # fmt: skip
-        self._task = self._bar.add_task("training", total=schedule.num_replicates(), completed=num_done, left="")
+        self._task = self._bar.add_task(
+            "training", total=schedule.num_replicates(), completed=self._num_done_before, left=""
+        )
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
@@ -53,32 +57,31 @@ class Progress:
         else:
             self._print_line()
 
-    def trial_finished(self, task: Task, rows: Sequence[Mapping[str, Any]]) -> None:
+    def trial_finished(self, outcomes: Sequence[Outcome]) -> None:
         """Count the replicates of a stored trial."""
-        self._num_done += len(rows)
-        self._trials[task.key.optimizer] += 1
-        statuses = Counter(row["status"] for row in rows)
-        self._diverged[task.key.optimizer] += statuses["diverged"]
-        self._failed[task.key.optimizer] += statuses["failed"]
+        self._count(outcomes)
         total = self._schedule.num_replicates()
-        self._bar.update(self._task, completed=self._num_done, total=total, left=self._time_left(total))
+        self._bar.update(self._task, completed=self._counts.total(), total=total, left=self._time_left(total))
         if not self._console.is_terminal and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print_line()
 
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        self._counts.update((outcome.key.optimizer, outcome.status) for outcome in outcomes)
+
     def _time_left(self, total: int) -> str:
-        trained = self._num_done - self._num_done_before
+        num_done = self._counts.total()
+        trained = num_done - self._num_done_before
         if not trained:
             return ""
-        seconds = (time.monotonic() - self._start) / trained * (total - self._num_done)
+        seconds = (time.monotonic() - self._start) / trained * (total - num_done)
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
 
     def _render(self) -> Group:
         table = Table("optimizer", "best so far", "at", box=None, header_style="dim", pad_edge=False)
-        for title in ("trials", "diverged", "failed"):
-            table.add_column(title, justify="right")
+        for status in STATUSES:
+            table.add_column(status, justify="right")
         for name in self._optimizers:
-            counts = (str(counter[name]) for counter in (self._trials, self._diverged, self._failed))
-            table.add_row(name, *self._best(name), *counts)
+            table.add_row(name, *self._best(name), *(str(self._counts[name, status]) for status in STATUSES))
         return Group(self._bar, table)
 
     def _best(self, name: str) -> tuple[str, str]:
@@ -92,7 +95,10 @@ class Progress:
         self._last_line = time.monotonic()
         total = self._schedule.num_replicates()
         best = ", ".join(f"{name} {self._best(name)[0]}" for name in self._optimizers)
-        diverged = f"{self._diverged.total()} diverged, {self._failed.total()} failed"
-        text = f"{self._num_done} of {total} networks, {diverged}; best {best}"
+        statuses = Counter(dict.fromkeys(STATUSES[1:], 0))
+        for (_, status), count in self._counts.items():
+            statuses[status] += count
+        ended = ", ".join(f"{statuses[status]} {status}" for status in STATUSES[1:])
+        text = f"{self._counts.total()} of {total} networks, {ended}; best {best}"
         left = self._time_left(total)
         self._console.print(f"{text}; {left}" if left else text, soft_wrap=True, highlight=False, markup=False)

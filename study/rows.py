@@ -51,6 +51,7 @@ def outcomes(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
             key=task.key,
             point=task.point,
             replicate=row["replicate"],
+            status=row["status"],
             validation_error=row.get("validation_error"),
         )
         for row in rows

@@ -8,48 +8,46 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study.arguments import check, parser
+from study.signals import StopRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from study.job import Job
-    from study.launch import StopRequest
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a study; returns the exit status: 2 for a bad request, 128 + signal if one ended the study."""
     words = sys.argv[1:] if words is None else words
     arguments = parser().parse_args(words)
-    stop = None
+    stop = StopRequest()
     try:
-        selection = check(arguments)
-        # The arguments are sound; only now the imports that take seconds.
-        from study.console import new_console
-        from study.job import Job
-        from study.launch import StopRequest
-        from study.request import build_request
-
-        console, stop = new_console(), StopRequest()
         with stop.installed():
-            return _run(console, arguments, words, Job.open(build_request(arguments, selection)), stop)
+            return _run(arguments, words, stop)
     except KeyboardInterrupt:
         print("Stopped before training began.", file=sys.stderr)
-        return 128 + (signal.SIGINT if stop is None or stop.signal is None else stop.signal)
+        return 128 + (stop.signal or signal.SIGINT)
     except ValueError as error:
         print(f"python -m study.run: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
-def _run(
-    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: "StopRequest"
-) -> int:
+def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest) -> int:
+    selection = check(arguments)
+    # The arguments are sound; only now the imports that take seconds.
+    from study.console import new_console
+    from study.job import Job
+    from study.request import build_request
     from study.summary import announce
 
+    job = Job.open(build_request(arguments, selection))
+    console = new_console()
     announce(console, job)
     if arguments.dry_run:
         _estimate(console, arguments, job)
         return 0
-    _train(console, arguments, words, job, stop)
+    if not job.schedule.finished:
+        _train(console, arguments, words, job, stop)
     return _report(console, words, job, stop)
 
 
@@ -66,7 +64,7 @@ def _estimate(console: "Console", arguments: argparse.Namespace, job: "Job") -> 
 
 
 def _train(
-    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: "StopRequest"
+    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: StopRequest
 ) -> None:
     from study.budget import TimeBudget
     from study.callback import LedgerCallback
@@ -88,13 +86,15 @@ def _train(
     with connected(execution):
         job.ledger.record_run(provenance(words))
         router = Router(job.schedule, spec.identity, budget)
-        with Progress(job.schedule, spec.extent.optimizers, job.num_done, console) as progress:
+        with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
             callback = LedgerCallback(job.ledger, router, progress)
             sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
             run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
+    if budget.exhausted:
+        console.print("The time budget has ended tuning early, after as many trials for every optimizer.", markup=False)
 
 
-def _report(console: "Console", words: Sequence[str], job: "Job", stop: "StopRequest") -> int:
+def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequest) -> int:
     from analysis.report import write_report
     from analysis.spec import LedgerError
     from study.summary import print_report, resume_command

@@ -42,11 +42,12 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one replicate of a trial ended; `validation_error` is 1 if it diverged and None if it failed."""
+    """How one replicate of a trial ended: `status` is "complete", "diverged" (error 1) or "failed" (error None)."""
 
     key: TrialKey
     point: Point
     replicate: int
+    status: str
     validation_error: float | None
 
 

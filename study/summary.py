@@ -29,7 +29,7 @@ def announce(console: Console, job: Job) -> None:
         f"{'with' if extent.sweep else 'without'} sweep.",
         soft_wrap=True, highlight=False, markup=False,
     )  # fmt: skip
-    done = f", {job.num_done:,} are done" if job.num_done else ""
+    done = f", {len(job.outcomes):,} are done" if job.outcomes else ""
     console.print(
         f"{plan.num_networks:,} networks to train{done}; {plan.num_images:,} images of {identity.dataset}, "
         f"batch {identity.batch_size}, {identity.num_epochs} epochs.",

@@ -1,0 +1,47 @@
+"""SIGINT and SIGTERM: an end that loses nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Turns SIGINT and SIGTERM into a graceful end; a second signal ends the process at once.
+
+    Attributes:
+        signal: Number of the signal that has come, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._tuning = False
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals within."""
+        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def tuning(self) -> Iterator[None]:
+        """Within, a signal lets Tune end by itself instead of raising KeyboardInterrupt."""
+        self._tuning = True
+        try:
+            yield
+        finally:
+            self._tuning = False
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        if not self._tuning:
+            raise KeyboardInterrupt
+        # Tune ends gracefully on SIGUSR1, as on SIGINT, but has no answer to SIGTERM.
+        signal.raise_signal(signal.SIGUSR1)
