@@ -76,7 +76,7 @@ class Tables(dict[str, Rows]):
         return alt.NamedData(name=name)
 
 
-def finished(layers: Sequence[alt.Chart], tables: Tables, *, height: int | alt.Step, title: str) -> Chart:
+def finished(layers: Sequence[alt.Chart], tables: Tables, *, height: int, title: str) -> Chart:
     """The layers as one chart."""
     layered = alt.layer(*layers, height=height, title=title)
     # Checking every chart against the schema takes seconds; the tests check each kind of chart.

@@ -61,7 +61,7 @@ def plot_seeds(
     centres = base.mark_point(filled=True, size=85, stroke="white", strokeWidth=1).encode(
         x="mean:Q", shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer", "setting"), mean_tip()]
     )
-    return finished([spans, dots, centres], tables, title=title, height=alt.Step(20))
+    return finished([spans, dots, centres], tables, title=title, height=40 * seeds["optimizer"].n_unique())
 
 
 def plot_curves(
@@ -126,7 +126,7 @@ def plot_step_times(times: pl.DataFrame, palette: Palette, *, title: str) -> Cha
             x="median:Q", tooltip=[*tips("optimizer"), alt.Tooltip("tip:N", title="step")]
         ),
     ]
-    return finished(layers, tables, title=title, height=alt.Step(30))
+    return finished(layers, tables, title=title, height=30 * times.height)
 
 
 def mean_tip() -> alt.Tooltip:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import schema
+from analysis.report import Report, write_report
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -191,6 +192,12 @@ def _inside(axis: Mapping[str, Any], fraction: float) -> float:
 @pytest.fixture
 def synthetic() -> type[SyntheticStudy]:
     return SyntheticStudy
+
+
+@pytest.fixture(scope="session")
+def full(ledger_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of the complete study."""
+    return write_report(ledger_dir, tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="session")

@@ -42,12 +42,6 @@ def charts_of(report_dir):
     return json.loads(re.search(r'<script type="application/json" id="charts">(.*?)</script>', text, re.DOTALL)[1])
 
 
-@pytest.fixture(scope="session")
-def full(ledger_dir, tmp_path_factory):
-    output = tmp_path_factory.mktemp("full")
-    return write_report(ledger_dir, output)
-
-
 def test_a_report_is_page_markdown_tables_and_figures(full):
     folder = full.path.parent
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
