@@ -18,14 +18,15 @@ def deck(findings: Findings) -> str:
     names = list(study.optimizers)
     alone = len(names) == 1
     sides = f"the optimizer {names[0]}" if alone else f"{number_word(len(names))} optimizers"
+    verb = "gets" if alone else "get"
     budget = f"a budget of {count(study.num_trials, 'setting')}"
     budget = budget if alone else budget.replace("a budget", "the same budget")
-    text = f"{sides} got {budget} on {study.identity.get('dataset', 'one dataset')}"
+    text = f"{sides} {verb} {budget} on {study.identity.get('dataset', 'one dataset')}"
     text = f"{text[0].upper()}{text[1:]}, each trained from {count(study.num_seeds, 'seed')}."
     if not study.num_confirm_seeds:
         return text
     return (
-        f"{text} The best setting {'' if alone else 'of each '}and the published one were then retrained on "
+        f"{text} The best setting {'' if alone else 'of each '}and the published one are then retrained on "
         f"{count(study.num_confirm_seeds, 'fresh seed')}, and only then shown the test images."
     )
 
@@ -35,6 +36,8 @@ def answer(findings: Findings) -> list[str]:
     known = [(result, result.tuned_accuracy) for result in findings.results if result.tuned_accuracy]
     if not known:
         return [_without_confirmation(findings)]
+    if all(result.tuned_diverged == accuracy.num_values for result, accuracy in known):
+        return ["Every fresh seed of every tuned setting diverged: nothing was learned."]
     return [sentence for sentence in (_best(known), _rivals(known), _moved(findings)) if sentence]
 
 

@@ -1,5 +1,7 @@
 """Curves over epochs: error, losses, and how far training runs ahead."""
 
+import math
+
 import polars as pl
 
 from analysis import plots
@@ -68,6 +70,7 @@ def _curve(
     if means.is_empty():
         return None
     seeds = findings.seed_curves.filter(setting=setting).select("optimizer", "replicate", "epoch", value=quantity)
+    ends = (0.0, 1.03) if kind == "percent" else (-math.inf, math.inf)
     both = findings.mean_curves.filter(pl.col("mean").is_not_null(), quantity=quantity)
     chart = plots.plot_curves(
         with_tips(means, percent if kind == "percent" else number),
@@ -75,13 +78,13 @@ def _curve(
         palette,
         title=title,
         kind=kind,
-        limits=readable_limits(both["mean"]),
+        limits=readable_limits(both["mean"], ends),
     )
     return Panel(chart=chart, description=title)
 
 
-def readable_limits(values: pl.Series) -> tuple[float, float]:
-    """Ends of an axis that shows nearly all values: beyond three quartile ranges outside the quartiles it is cut.
+def readable_limits(values: pl.Series, ends: tuple[float, float]) -> tuple[float, float]:
+    """Limits of an axis, within `ends`, that shows nearly all values: three quartile ranges outside the quartiles.
 
     One optimizer whose loss explodes before it diverges would otherwise press all others into a line.
     """
@@ -90,7 +93,7 @@ def readable_limits(values: pl.Series) -> tuple[float, float]:
     low, high = (float(value) for value in (values.min(), values.max()))  # type: ignore[arg-type]
     low, high = max(low, lower - fence), min(high, upper + fence)
     margin = 0.06 * (high - low) or 0.05
-    return low - margin, high + margin
+    return max(ends[0], low - margin), min(ends[1], high + margin)
 
 
 def _source(findings: Findings) -> str:

@@ -61,7 +61,7 @@ def plot_seeds(
     centres = base.mark_point(filled=True, size=85, stroke="white", strokeWidth=1).encode(
         x="mean:Q", shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer", "setting"), mean_tip()]
     )
-    return finished([spans, dots, centres], tables, title=title, height=40 * seeds["optimizer"].n_unique())
+    return finished([spans, dots, centres], tables, title=title, height=46 * seeds["optimizer"].n_unique())
 
 
 def plot_curves(
