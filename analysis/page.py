@@ -70,7 +70,7 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
     return {
         "optimizer": result.optimizer,
         "best": setting(best.hyperparameters, optimizer) if best else {},
-        "origin": f"trial {best.number} ({best.phase})" if best else "no trial has ended yet",
+        "origin": f"{best.phase} trial {best.number}" if best else "no trial has ended yet",
         "published": setting(result.published, optimizer),
         "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed yet"),

@@ -108,7 +108,7 @@ def colour(palette: Palette) -> alt.Color:
 def dash(palette: Palette) -> alt.StrokeDash:
     """The dash of each optimizer."""
     scale = alt.Scale(domain=list(palette.dashes), range=[list(dash) for dash in palette.dashes.values()])
-    return alt.StrokeDash("optimizer:N", scale=scale, title=None, legend=None)
+    return alt.StrokeDash("optimizer:N", scale=scale, title=None)
 
 
 def rows_of(palette: Palette) -> alt.Y:

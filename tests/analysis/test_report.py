@@ -51,6 +51,12 @@ def test_a_report_is_page_markdown_tables_and_figures(full):
     assert not [name for name in names if name.endswith(".tmp")]
 
 
+@pytest.mark.parametrize("name", ["test_accuracy", "learning_curves", "learning_rate", "generalization_gap"])
+def test_a_figure_names_its_optimizers(full, name):
+    drawing = (full.path.parent / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+    assert all(f">{optimizer}</text>" in drawing for optimizer in ("sgd", "momentum"))
+
+
 def test_the_report_lies_in_the_study_unless_told_otherwise(synthetic, tmp_path):
     folder = synthetic(num_trials=1, phases=("tuning",)).write(tmp_path / "study")
     assert write_report(folder).path == folder / "report" / "report.html"
