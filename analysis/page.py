@@ -154,7 +154,7 @@ def markdown_text(text: object) -> str:
 
 def linked(text: str) -> Markup:
     """Text with its web addresses as links."""
-    parts = re.split(r"(https?://[\w./~%?=#&+-]*[\w/])", text)
+    parts = re.split(r"(https?://[\w./~%?=#&+():;-]*[\w/])", text)
     pieces = [
         Markup('<a href="{0}">{0}</a>').format(part) if place % 2 else Markup.escape(part)
         for place, part in enumerate(parts)

@@ -4,7 +4,7 @@ import pytest
 
 from analysis import wording
 from analysis.intervals import Estimate
-from analysis.page import markdown_text, script_json
+from analysis.page import linked, markdown_text, script_json
 from analysis.spec import Axis
 
 
@@ -44,3 +44,9 @@ def test_markdown_shows_hostile_text_as_it_is():
 def test_embedded_json_cannot_end_its_script():
     text = script_json({"name": "</script><!-- & \u2028"})
     assert not set("<>&\u2028") & set(text)
+
+
+def test_a_reference_links_its_address_and_nothing_else():
+    text = str(linked("Polyak <1964> (https://doi.org/10.1016/0041-5553(64)90137-5), and so on"))
+    address = "https://doi.org/10.1016/0041-5553(64)90137-5"
+    assert text == f'Polyak &lt;1964&gt; (<a href="{address}">{address}</a>), and so on'
