@@ -1,6 +1,6 @@
 """Which trial comes next: one queue over all optimizers and phases. Pure logic, no Ray."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +69,8 @@ class Schedule:
         self._points: dict[tuple[str, str], dict[int, Point]] = defaultdict(dict)
         self._finished: dict[TrialKey, set[int]] = defaultdict(set)
         self._follow_ups: dict[str, list[Task]] = {}
+        self._num_followed_up: Counter[str] = Counter()
+        self._num_planned: dict[str, int] = {}
         self._sweeps = spec.extent.sweep
         self._num_running = 0
         for outcome in outcomes:
@@ -100,7 +102,7 @@ class Schedule:
 
     def stop_tuning(self) -> None:
         """Start no further round of tuning; every optimizer still gets as many trials as any other has had."""
-        num_trials = max(tuning.num_started for tuning in self._tunings.values())
+        num_trials = max(tuning.num_reached for tuning in self._tunings.values())
         for tuning in self._tunings.values():
             tuning.num_trials = min(tuning.num_trials, num_trials)
         self._queue_follow_ups()
@@ -110,27 +112,35 @@ class Schedule:
         self._sweeps = False
         for name, tasks in self._follow_ups.items():
             self._follow_ups[name] = [task for task in tasks if task.key.phase != "sweep"]
+            self._num_planned[name] -= _num_replicates(tasks) - _num_replicates(self._follow_ups[name])
 
     def best(self, optimizer: str) -> tuple[float, Point] | None:
         """Lowest objective of an optimizer so far and its point."""
         return self._tunings[optimizer].best()
 
     def num_replicates(self) -> int:
-        """Replicates that the whole study trains, those of earlier runs included."""
-        extent, seeds = self._spec.extent, self._spec.identity.num_seeds
-        total = 0
-        for name, tuning in self._tunings.items():
-            sweeps = self._sweeps and "learning_rate" in self._spec.optimizers[name].space
-            total += seeds * (tuning.num_trials + (len(SWEEP_DECADES) if sweeps else 0))
-            best = tuning.best() if tuning.finished else None
-            confirms = 1 if best and best[1] == self._spec.optimizers[name].published else 2
-            total += confirms * extent.num_confirm_seeds
-        return total
+        """Replicates of the whole study: stored, in training and still to come; those of former winners count too."""
+        return sum(self._num_tuning_replicates(name) + self._num_follow_ups(name) for name in self._tunings)
 
     def num_confirmation_replicates(self) -> int:
-        """Replicates of the confirmation that have not finished, those of optimizers still in tuning included."""
-        wanted = 2 * self._spec.extent.num_confirm_seeds * len(self._tunings)
-        return max(0, wanted - sum(len(done) for key, done in self._finished.items() if key.phase == "confirm"))
+        """Replicates of the confirmation that have not started, those of optimizers still in tuning included."""
+        return sum(self._num_confirmations_to_come(name) for name in self._tunings)
+
+    def _num_tuning_replicates(self, name: str) -> int:
+        return self._spec.identity.num_seeds * self._tunings[name].num_trials
+
+    def _num_follow_ups(self, name: str) -> int:
+        if name in self._num_planned:
+            return self._num_planned[name]
+        sweeps = self._sweeps and "learning_rate" in self._spec.optimizers[name].space
+        num_swept = self._spec.identity.num_seeds * len(SWEEP_DECADES) if sweeps else 0
+        return self._num_followed_up[name] + num_swept + self._num_confirmations_to_come(name)
+
+    def _num_confirmations_to_come(self, name: str) -> int:
+        if name in self._follow_ups:
+            return _num_replicates(task for task in self._follow_ups[name] if task.key.phase == "confirm")
+        # Only the end of tuning shows whether the winner is the published setting or has been confirmed before.
+        return 2 * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
         definition, identity = self._spec.optimizers[name], self._spec.identity
@@ -150,6 +160,7 @@ class Schedule:
             self._tunings[key.optimizer].record(key.number, outcome.point, outcome.replicate, outcome.validation_error)
         else:
             self._points[key.optimizer, key.phase][key.number] = outcome.point
+            self._num_followed_up[key.optimizer] += 1
 
     def _next_tuning_task(self) -> Task | None:
         open_tunings = {name: t for name, t in self._tunings.items() if t.num_started < t.num_trials}
@@ -173,11 +184,14 @@ class Schedule:
         for name, tuning in self._tunings.items():
             if tuning.finished and name not in self._follow_ups:
                 self._follow_ups[name] = [*self._confirm_tasks(name), *self._sweep_tasks(name)]
+                self._num_planned[name] = self._num_followed_up[name] + _num_replicates(self._follow_ups[name])
 
     def _confirm_tasks(self, name: str) -> Iterator[Task]:
-        best = self._tunings[name].best()
-        points = [self._spec.optimizers[name].published, *([best[1]] if best else [])]
-        for number, point in self._numbered(name, "confirm", points).items():
+        published, best = self._spec.optimizers[name].published, self._tunings[name].best()
+        points = {0: published}
+        if best and best[1] != published:
+            points |= self._numbered(name, "confirm", [best[1]], first=1)
+        for number, point in points.items():
             key = TrialKey(name, "confirm", number)
             missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
             size = self._spec.identity.num_seeds
@@ -190,23 +204,27 @@ class Schedule:
         if not self._sweeps or best is None or "learning_rate" not in best[1]:
             return
         points = [{**best[1], "learning_rate": best[1]["learning_rate"] * 10**decades} for decades in SWEEP_DECADES]
-        for number, point in self._numbered(name, "sweep", points).items():
+        for number, point in self._numbered(name, "sweep", points, first=0).items():
             key = TrialKey(name, "sweep", number)
             missing = [r for r in range(self._spec.identity.num_seeds) if r not in self._finished[key]]
             if missing:
                 yield self._task(key, "sweep", point, missing)
 
-    def _numbered(self, name: str, phase: str, points: Sequence[Point]) -> dict[int, Point]:
-        """Points by number: one that an earlier run trained keeps its number, a new one gets the next free number."""
+    def _numbered(self, name: str, phase: str, points: Sequence[Point], *, first: int) -> dict[int, Point]:
+        """Points by number, from `first` on, or behind the points of former winners that have these numbers.
+
+        So a point keeps its number however many of the points around it an earlier run has trained.
+        """
         known = self._points[name, phase]
-        numbered: dict[int, Point] = {}
-        for point in points:
-            taken = {**known, **numbered}
-            number = next((n for n, other in taken.items() if other == point), max(taken, default=-1) + 1)
-            numbered[number] = point
-        return numbered
+        while any(known.get(number, point) != point for number, point in enumerate(points, first)):
+            first += len(points)
+        return dict(enumerate(points, first))
 
     def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
         root, fresh = self._spec.identity.seed, key.phase == "confirm"
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
         return Task(key=key, sampler=sampler, point=dict(point), replicates=tuple(replicates), seeds=seeds)
+
+
+def _num_replicates(tasks: Iterable[Task]) -> int:
+    return sum(len(task.replicates) for task in tasks)

@@ -44,6 +44,11 @@ class Tuning:
         return len(self._started)
 
     @property
+    def num_reached(self) -> int:
+        """One more than the highest number begun: what `num_started` is once the gaps below it are filled."""
+        return max((*self._started, *self._errors), default=-1) + 1
+
+    @property
     def finished(self) -> bool:
         """Whether every point has been trained."""
         return self._num_done_in_a_row >= self.num_trials
@@ -78,8 +83,9 @@ class Tuning:
         """Take note of a finished replicate; the error is 1 if it diverged and None if it failed."""
         self._points[number] = point
         self._errors[number][replicate] = validation_error
+        if not self.missing(number):
+            self._started.add(number)
         while not self.missing(self._num_done_in_a_row):
-            self._started.add(self._num_done_in_a_row)
             self._num_done_in_a_row += 1
 
     def missing(self, number: int) -> tuple[int, ...]:

@@ -1,0 +1,201 @@
+"""What the tests of studies share: small specs, a simulated cluster, and one real Ray for all of them."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import ray
+
+from study.schedule import Outcome, Schedule, Task
+from study.search import Proposal, Question, SearchAlgorithm
+from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
+from trainables.spec import Hyperparameter
+
+Response = Callable[[Task, int], float | None]
+
+RATE = Hyperparameter(low=1e-4, high=1.0, scale="log")
+MOMENTUM = Hyperparameter(low=0.0, high=0.99, scale="log_complement")
+DEFINITIONS = {
+    "sgd": OptimizerDefinition(
+        equation="θ ← θ − η g", space={"learning_rate": RATE}, published={"learning_rate": 0.01}, reference="a test"
+    ),
+    "momentum": OptimizerDefinition(
+        equation="v ← μ v + g",
+        space={"learning_rate": RATE, "momentum": MOMENTUM},
+        published={"learning_rate": 0.01, "momentum": 0.9},
+        reference="a test",
+    ),
+    "sign": OptimizerDefinition(
+        equation="θ ← θ − s sign(g)", space={"stride": RATE}, published={"stride": 0.001}, reference="a test"
+    ),
+}
+
+
+def digest(*parts: object) -> float:
+    """A fraction that changes with every part."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:6], "big") / 2**48
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> Callable[..., StudySpec]:
+    """Makes a small study of `sgd` and `momentum`; keywords replace fields of its identity and extent."""
+
+    def make(**changes: Any) -> StudySpec:
+        identity = {
+            "dataset": "cifar10-mini",
+            "num_train_images": 200,
+            "num_validation_images": 1000,
+            "num_evaluation_images": 40,
+            "num_test_images": 1000,
+            "batch_size": 20,
+            "num_epochs": 2,
+            "seed": 0,
+            "num_seeds": 2,
+            "search": "optuna",
+            "lag": 8,
+        }
+        extent = {"optimizers": ("sgd", "momentum"), "num_trials": 3, "num_confirm_seeds": 6, "sweep": True}
+        definitions = changes.pop("definitions", DEFINITIONS)
+        for fields in (identity, extent):
+            fields |= {name: changes.pop(name) for name in list(changes) if name in fields}
+        assert not changes, changes
+        names = extent["optimizers"]
+        return StudySpec(
+            identity=Identity(**identity),
+            extent=Extent(**extent),
+            optimizers={name: definitions[name] for name in names},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def listening() -> Callable[..., SearchAlgorithm]:
+    """Makes an algorithm whose points at even numbers change with every observation that it is given."""
+
+    def make(first: int = 2) -> SearchAlgorithm:
+        def learns(number: int) -> bool:
+            return number >= first and number % 2 == 0
+
+        def propose(question: Question) -> Proposal:
+            if question.number == 0:
+                return Proposal(dict(question.published), "published", "published")
+            heard = [(sorted(seen.point.items()), seen.objective) for seen in question.observations]
+            parts = (question.seed, question.number, heard if learns(question.number) else None)
+            point = {name: axis.at(digest(name, *parts)) for name, axis in question.space.items()}
+            return Proposal(point, "exploit" if learns(question.number) else "explore", "listening")
+
+        return SearchAlgorithm(propose=propose, learns=learns)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def outcomes_of() -> Callable[..., list[Outcome]]:
+    """Makes the outcomes of a task from a response: None is a failure and 1 a divergence."""
+
+    def make(task: Task, response: Response) -> list[Outcome]:
+        errors = {replicate: response(task, replicate) for replicate in task.replicates}
+        status = {None: "failed", 1.0: "diverged"}
+        return [
+            Outcome(
+                key=task.key,
+                point=task.point,
+                replicate=replicate,
+                status=status.get(error, "complete"),
+                validation_error=error,
+            )
+            for replicate, error in errors.items()
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def surface() -> Response:
+    """Validation error that depends on optimizer, point and replicate alone, as training does."""
+
+    def error(task: Task, replicate: int) -> float:
+        return 0.9 * digest(task.key.optimizer, sorted(task.point.items()), replicate)
+
+    return error
+
+
+@pytest.fixture(scope="session")
+def simulate(surface, outcomes_of) -> Callable[..., list[Task]]:
+    """Runs a schedule on simulated workers; `pick(n)` says which of n running tasks ends next."""
+
+    def run(
+        schedule: Schedule,
+        *,
+        num_workers: int = 1,
+        pick: Callable[[int], int] = lambda _: 0,
+        response: Response = surface,
+        on_start: Callable[[Task, Sequence[Outcome]], None] = lambda _task, _ended: None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> list[Task]:
+        started: list[Task] = []
+        running: list[Task] = []
+        ended: list[Outcome] = []
+        while True:
+            while len(running) < num_workers and (task := schedule.next_task()) is not None:
+                on_start(task, ended)
+                started.append(task)
+                running.append(task)
+            assert schedule.finished == (not running)
+            if not running:
+                return started
+            outcomes = outcomes_of(running.pop(pick(len(running))), response)
+            ended += outcomes
+            schedule.record(outcomes)
+            on_end()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """A Ray of two CPUs on this machine, for all tests of the session that train within this process."""
+    from study.launch import TUNE_SETTINGS
+
+    os.environ |= TUNE_SETTINGS
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def study_command(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m study.run` to its end in a directory of its own."""
+
+    def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "study.run", *words],
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+
+    return run
+
+
+@pytest.fixture
+def user_file(tmp_path) -> Callable[[str, str], pathlib.Path]:
+    """Writes an optimizer file of a user into a directory of its own."""
+
+    def write(name: str, text: str) -> pathlib.Path:
+        folder = tmp_path / "user's own"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
