@@ -23,7 +23,7 @@ MAX_FAILURES = 2
 
 CONNECT_SECONDS = 5.0
 
-_TUNE_SETTINGS = {
+TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `StopRequest` has its own
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the ledger keeps the message
@@ -63,7 +63,7 @@ def connected(execution: Execution) -> Iterator[None]:
         ValueError: There is no cluster at the address, or it has not the resources of one trial.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ |= _TUNE_SETTINGS
+    os.environ |= TUNE_SETTINGS
     address = execution.address
     if address is not None:
         _check_reachable(address)

@@ -7,6 +7,7 @@ replicates are stored before its trial rows, so a stored trial always has its ep
 import json
 import os
 import pathlib
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -50,9 +51,18 @@ class Ledger:
         """
         key = task.key
         name = f"{key.optimizer}-{key.phase}-{key.number:05d}-{task.replicates[0]:03d}-{attempt}.parquet"
+        self._set_aside_orphan(name)
         for folder, rows in (("epochs", epochs), ("trials", trials)):
             table = pa.Table.from_pylist(list(rows), schema=self._schemas[folder])
             write_atomically(table, self._directory / folder / name)
+
+    def _set_aside_orphan(self, name: str) -> None:
+        """Move epochs out of the way whose trial rows an earlier run did not live to store."""
+        epochs, trials = self._directory / "epochs" / name, self._directory / "trials" / name
+        if epochs.exists() and not trials.exists():
+            attempts = self._directory / "attempts"
+            attempts.mkdir(exist_ok=True)
+            epochs.replace(attempts / f"{epochs.stem}-{time.time_ns()}.parquet")
 
     def record_run(self, run: Row) -> None:
         """Store what the study is and where the rows of a run that begins come from."""

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+SECONDS_TO_ANSWER = 10
+
 PACKAGES = ("optimizer-study", "torch", "torchvision", "ray", "optuna", "pyarrow", "numpy", "scipy")
 
 
@@ -23,7 +25,7 @@ def provenance(arguments: Sequence[str]) -> dict[str, Any]:
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "study.run", *arguments]),
+        "command": command(arguments),
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "hardware": {
@@ -36,6 +38,11 @@ def provenance(arguments: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def command(arguments: Sequence[str]) -> str:
+    """The command line as a shell takes it."""
+    return shlex.join(["python", "-m", "study.run", *arguments])
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -44,12 +51,15 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the source tree, with "+changes" if files differ from it; None outside of a repository."""
-    root = pathlib.Path(__file__).parent
-    commit = _output(["git", "-C", str(root), "rev-parse", "HEAD"])
-    if not commit:
+    """Commit of the source tree, with "+changes" if files differ from it; None outside of its repository."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    # An installed package may lie in another repository, for instance in a virtual environment there.
+    if _output([*git, "ls-files", "--error-unmatch", pathlib.Path(__file__).name]) is None:
         return None
-    changed = _output(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"])
+    commit = _output([*git, "rev-parse", "HEAD"])
+    if commit is None:
+        return None
+    changed = _output([*git, "status", "--porcelain", "--untracked-files=no"])
     return f"{commit}+changes" if changed else commit
 
 
@@ -74,8 +84,11 @@ def _gpus() -> list[str]:
 
 
 def _output(command: Sequence[str]) -> str | None:
-    """What a command prints, or None if it is missing or fails."""
+    """What a command prints, or None if it is missing, fails or hangs."""
     if shutil.which(command[0]) is None:
         return None
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS_TO_ANSWER)
+    except subprocess.TimeoutExpired:
+        return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study.arguments import check, parser
+from study.provenance import command
 from study.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -25,11 +26,18 @@ def main(words: Sequence[str] | None = None) -> int:
         with stop.installed():
             return _run(arguments, words, stop)
     except KeyboardInterrupt:
-        print("Stopped before training began.", file=sys.stderr)
+        print(f"Stopped; go on with: {command(words)}", file=sys.stderr)
         return 128 + (stop.signal or signal.SIGINT)
     except ValueError as error:
-        print(f"python -m study.run: error: {' '.join(str(error).split())}", file=sys.stderr)
+        _print_error(error)
         return 2
+    except OSError as error:  # a full disk, a directory that may not be written
+        _print_error(error)
+        return 1
+
+
+def _print_error(error: Exception) -> None:
+    print(f"python -m study.run: error: {' '.join(str(error).split())}", file=sys.stderr)
 
 
 def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest) -> int:
@@ -97,7 +105,7 @@ def _train(
 def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequest) -> int:
     from analysis.report import write_report
     from analysis.spec import LedgerError
-    from study.summary import print_report, resume_command
+    from study.summary import print_report
 
     try:
         report = write_report(job.request.directory)
@@ -107,7 +115,7 @@ def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequ
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
     if stop.signal is None and job.schedule.finished:
         return 0
-    console.print(f"Not finished; go on with: {resume_command(words)}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Not finished; go on with: {command(words)}", soft_wrap=True, highlight=False, markup=False)
     return 1 if stop.signal is None else 128 + stop.signal
 
 

@@ -31,17 +31,19 @@ class StopRequest:
     @contextmanager
     def tuning(self) -> Iterator[None]:
         """Within, a signal lets Tune end by itself instead of raising KeyboardInterrupt."""
+        previous = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         self._tuning = True
         try:
             yield
         finally:
             self._tuning = False
+            signal.signal(signal.SIGUSR1, previous)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.signal is not None:
             os._exit(128 + number)
         self.signal = number
-        if not self._tuning:
+        if not self._tuning or signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # Tune does not listen yet
             raise KeyboardInterrupt
         # Tune ends gracefully on SIGUSR1, as on SIGINT, but has no answer to SIGTERM.
         signal.raise_signal(signal.SIGUSR1)

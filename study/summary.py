@@ -1,8 +1,7 @@
 """What a run says before and after training."""
 
 import math
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -72,11 +71,6 @@ def print_report(console: Console, report: Report) -> None:
         )
     console.print(table)
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
-
-
-def resume_command(words: Sequence[str]) -> str:
-    """The command that goes on with a stopped study: the same."""
-    return shlex.join(["python", "-m", "study.run", *words])
 
 
 def _point(point: Mapping[str, float]) -> str:
