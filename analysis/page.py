@@ -73,10 +73,10 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
         "origin": f"{best.phase} trial {best.number}" if best else "no trial has ended yet",
         "published": setting(result.published, optimizer),
         "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
-        "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed yet"),
+        "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed"),
         "authors": Cell(percent(published.mean), percent_interval(published))
         if published
-        else Cell(NONE, "not confirmed yet"),
+        else Cell(NONE, "not confirmed"),
         "difference": Cell("same setting", "nothing beat it")
         if result.published_won
         else Cell(points(difference.mean), points_interval(difference))

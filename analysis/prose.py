@@ -45,9 +45,11 @@ def _without_confirmation(findings: Findings) -> str:
     if not findings.best:
         return "No setting has ended with all its replicates yet, so there is no best one."
     best = min(findings.best.values(), key=lambda setting: setting.validation_error)
+    is_planned = findings.ledger.study.num_confirm_seeds > 0
+    end = "fresh seeds and the test images come with the confirmation" if is_planned else "no confirmation is planned"
     return (
-        f"So far the lowest validation error is {percent(best.validation_error)}, by {best.optimizer}. It is the error "
-        "that chose the setting, so it flatters; fresh seeds and the test images come with the confirmation."
+        f"{'So far the' if is_planned else 'The'} lowest validation error is {percent(best.validation_error)}, by "
+        f"{best.optimizer}. It is the error that chose the setting, so it flatters; {end}."
     )
 
 

@@ -16,7 +16,7 @@ def accuracy(findings: Findings, palette: Palette) -> Figure:
         ("results", "test_accuracy"),
     )
     if findings.accuracies.is_empty():
-        text = "No setting has been confirmed on fresh seeds yet, so there is no test accuracy to show."
+        text = "No setting has been confirmed on fresh seeds, so there is no test accuracy to show."
         return Figure(name=name, title=title, text=text, panels=(), tables=tables)
     accuracies = findings.accuracies
     means = with_tips(summarise(accuracies, ["optimizer", "setting"], "test_accuracy"), percent)

@@ -99,7 +99,7 @@ def readable_limits(values: pl.Series, ends: tuple[float, float]) -> tuple[float
 def _source(findings: Findings) -> str:
     if findings.is_confirmed:
         return "The seeds are fresh ones that took no part in choosing the settings. "
-    return "Nothing has been confirmed yet: these are the tuning runs themselves, whose seeds chose the tuned setting. "
+    return "Nothing has been confirmed: these are the tuning runs themselves, whose seeds chose the tuned setting. "
 
 
 def _survivors(findings: Findings) -> str:

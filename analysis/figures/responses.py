@@ -24,7 +24,7 @@ def learning_rate(findings: Findings, palette: Palette) -> Figure:
     rows = _drawable(_responses(findings).filter(phase="sweep", hyperparameter=RATE))
     title = "How much the learning rate matters"
     if rows.is_empty():
-        text = "No learning-rate sweep has been run yet."
+        text = "No learning-rate sweep has been run."
         return Figure(name="learning_rate", title=title, text=text, panels=(), tables=("trials",))
     chart = plots.plot_sweeps(rows, palette, axis=Axis(low=0, high=0, scale="log"), limits=_error_limits(rows))
     text = (

@@ -114,7 +114,7 @@ def test_the_report_carries_the_results(full):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"phases": ("tuning",)}, "No setting has been confirmed on fresh seeds yet"),
+        ({"phases": ("tuning",)}, "No setting has been confirmed on fresh seeds"),
         ({"phases": ("confirm",)}, "Missing so far"),
         ({"phases": ("tuning", "sweep")}, "these are the tuning runs themselves"),
         ({"num_confirm_seeds": 1, "num_seeds": 1}, "one seed, no interval"),
