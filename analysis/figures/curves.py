@@ -71,14 +71,15 @@ def _curve(
         return None
     seeds = findings.seed_curves.filter(setting=setting).select("optimizer", "replicate", "epoch", value=quantity)
     ends = (0.0, 1.03) if kind == "percent" else (-math.inf, math.inf)
-    both = findings.mean_curves.filter(pl.col("mean").is_not_null(), quantity=quantity)
+    # Of both settings together, so that the panels of one quantity share their axis.
+    every = findings.seed_curves[quantity].drop_nulls()
     chart = plots.plot_curves(
         with_tips(means, percent if kind == "percent" else number),
         seeds.drop_nulls("value"),
         palette,
         title=title,
         kind=kind,
-        limits=readable_limits(both["mean"], ends),
+        limits=readable_limits(every, ends),
     )
     return Panel(chart=chart, description=title)
 

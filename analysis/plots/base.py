@@ -15,7 +15,7 @@ Number = Literal["percent", "plain"]
 Rows = list[dict[str, Any]]
 
 INK, MUTED, GRID, RULE = "#1f2933", "#52606d", "#e4e7eb", "#9aa5b1"
-FORMATS: dict[Number, str] = {"percent": ".0%", "plain": ".3~g"}
+FORMATS: dict[Number, str] = {"percent": ".1~%", "plain": ".4~g"}
 DIVERGENCE = ("none diverged", "some diverged", "all diverged")
 CROSS = "M-.9,-.6L-.6,-.9L0,-.3L.6,-.9L.9,-.6L.3,0L.9,.6L.6,.9L0,.3L-.6,.9L-.9,.6L-.3,0Z"
 DRAWN = (

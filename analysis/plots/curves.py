@@ -1,5 +1,6 @@
 """Charts of seeds, of curves over epochs and of times."""
 
+import math
 from typing import Any
 
 import altair as alt
@@ -84,7 +85,8 @@ def plot_curves(
         limits: Ends of the vertical axis; curves beyond them are cut.
     """
     tables = Tables()
-    axis = alt.Axis(tickMinStep=1, format="d", grid=False)
+    epochs = means["epoch"].unique().sort().to_list()
+    axis = alt.Axis(values=epochs[:: math.ceil(len(epochs) / 10)], format="d", grid=False)
     x = alt.X("epoch:Q", title="epoch", axis=axis, scale=alt.Scale(nice=False, zero=False))
     thin = (
         alt.Chart(tables.keep(seeds))
