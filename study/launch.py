@@ -3,7 +3,6 @@
 import logging
 import os
 import pathlib
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from trainables.ray_trainable import RayTrainable
 
 MAX_FAILURES = 2
 """Times that a trial whose worker dies is started again."""
-
-CONNECT_SECONDS = 5.0
 
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
@@ -65,8 +62,6 @@ def connected(execution: Execution) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ |= TUNE_SETTINGS
     address = execution.address
-    if address is not None:
-        _check_reachable(address)
     try:
         ray.init(
             address=address or "local",
@@ -144,17 +139,3 @@ def _room(execution: Execution) -> int:
             f"One trial needs {wanted}, but the cluster has {has}; lower --cpus-per-trial or --gpus-per-trial."
         )
     return room
-
-
-def _check_reachable(address: str) -> None:
-    """Refuse a HOST:PORT where nothing listens: Ray itself would try for a long time."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ValueError(
-            f"--address must name a running Ray cluster, got {address}, which does not answer ({error}); "
-            "start one with `ray start --head`, or leave --address out to run on this machine."
-        ) from None

@@ -1,12 +1,12 @@
 """The command line `python -m study.run`: arguments -> StudySpec -> launch -> report."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from study.address import cluster_address
 from study.arguments import check, parser
 from study.provenance import command
 from study.signals import StopRequest
@@ -42,6 +42,7 @@ def _print_error(error: Exception) -> None:
 
 def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest) -> int:
     selection = check(arguments)
+    address = None if arguments.dry_run else cluster_address(arguments.address)
     # The arguments are sound; only now the imports that take seconds.
     from study.console import new_console
     from study.job import Job
@@ -55,7 +56,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
         _estimate(console, arguments, job)
         return 0
     if not job.schedule.finished:
-        _train(console, arguments, words, job, stop)
+        _train(console, arguments, address, words, job, stop)
     return _report(console, words, job, stop)
 
 
@@ -72,7 +73,12 @@ def _estimate(console: "Console", arguments: argparse.Namespace, job: "Job") -> 
 
 
 def _train(
-    console: "Console", arguments: argparse.Namespace, words: Sequence[str], job: "Job", stop: StopRequest
+    console: "Console",
+    arguments: argparse.Namespace,
+    address: str | None,
+    words: Sequence[str],
+    job: "Job",
+    stop: StopRequest,
 ) -> None:
     from study.budget import TimeBudget
     from study.callback import LedgerCallback
@@ -86,7 +92,7 @@ def _train(
     budget = TimeBudget(arguments.time_budget)
     data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     execution = Execution(
-        address=arguments.address or os.environ.get("RAY_ADDRESS"),
+        address=address,
         cpus_per_trial=arguments.cpus_per_trial,
         gpus_per_trial=arguments.gpus_per_trial,
         max_concurrent=arguments.max_concurrent,

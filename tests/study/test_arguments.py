@@ -1,0 +1,425 @@
+"""The command line refuses what makes no sense: one line, status 2, nothing written, no heavy import."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from study import __version__
+from study.arguments import FEWEST_CONFIRM_SEEDS, parse_values, parser
+from study.ledger import write_study
+from study.run import main
+from study.search import search_names
+from trainables.optimizers import optimizer_names
+
+SPEC = """
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+def build(parameters, *, generators, learning_rate):
+    return torch.optim.SGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={"learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log")},
+    published={"learning_rate": 0.01},
+    reference="a test",
+)
+"""
+MIXING = SPEC.replace(
+    "    return torch",
+    "    parameters[0].data /= parameters[0].norm()  # of all replicates\n    return torch",
+)
+FILES = {
+    "mine.py": SPEC,
+    "no_spec.py": "PSEC = 1\n",
+    "wrong_spec.py": "SPEC = {'name': 'sgd'}\n",
+    "raises.py": "raise RuntimeError('first line\\nsecond line')\n",
+    "leaves.py": "raise SystemExit(0)\n",
+    "syntax.py": "def build(:\n",
+    "refuses.py": SPEC.replace("    return torch", "    raise ValueError('no')\n    return torch"),
+    "still.py": SPEC.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
+    "global_noise.py": SPEC.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
+    "mixes.py": MIXING,
+    "column.py": SPEC.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
+    "outside.py": SPEC.replace("0.01", "2.0"),
+    "sgd.py": SPEC,
+    "Upper.py": SPEC,
+    "with space.py": SPEC,
+    "mine.txt": SPEC,
+    "other/mine.py": SPEC,
+}
+BINARY = "cifar-10-batches-bin"
+SMALL = ["--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2"]
+GRID = ["--search", "grid"]
+OPTUNA = ["--search", "optuna"]
+
+# Words, then the message as a regular expression. {given} is the folder that holds the files.
+REFUSED = {
+    "no search": ([], r"the following arguments are required: --search"),
+    "unknown option": ([*OPTUNA, "--trails", "3"], r"unrecognized arguments: --trails 3"),
+    "abbreviated option": ([*OPTUNA, "--trial", "3"], r"unrecognized arguments: --trial 3"),
+    "unknown search": (["--search", "tpe"], r"--search must be one of grid, optuna, random, sobol, got 'tpe'\."),
+    "unknown optimizer": (
+        [*OPTUNA, "--optimizers", "sgd,adamax"],
+        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, got 'adamax'; "
+        r"to add your own, write a file and give it with --optimizer-file\.",
+    ),
+    "optimizer in capitals": ([*OPTUNA, "--optimizers", "SGD"], r"--optimizers must name some of .*, got 'SGD'; .*"),
+    "empty optimizers": ([*OPTUNA, "--optimizers", ""], r"--optimizers must name some of .*, got ''; .*"),
+    "trailing comma": ([*OPTUNA, "--optimizers", "sgd,"], r"--optimizers must name some of .*, got ''; .*"),
+    "repeated optimizer": (
+        [*OPTUNA, "--optimizers", "sgd,adam,sgd"],
+        r"--optimizers must name each optimizer once, got 'sgd' 2 times\.",
+    ),
+    "huge optimizer name": ([*OPTUNA, "--optimizers", "x" * 10_000], r"--optimizers must .*, got 'x{60}'; .*"),
+    "unknown dataset": (
+        [*OPTUNA, "--dataset", "mnist"],
+        r"Unknown dataset 'mnist'; choose one of cifar10-mini, cifar10\.",
+    ),
+    "no trials": ([*OPTUNA, "--trials", "0"], r"argument --trials: must be a whole number from 1, got '0'"),
+    "negative trials": ([*OPTUNA, "--trials", "-3"], r"argument --trials: must be a whole number from 1, got '-3'"),
+    "half a trial": ([*OPTUNA, "--trials", "2.5"], r"argument --trials: must be a whole number from 1, got '2\.5'"),
+    "wordy trials": ([*OPTUNA, "--trials", "many"], r"argument --trials: must be a whole number from 1, got 'many'"),
+    "huge trials": ([*OPTUNA, "--trials", "9" * 50], r"argument --trials: must be a whole number .*, got '9{40}'"),
+    "no seeds": ([*OPTUNA, "--seeds", "0"], r"argument --seeds: must be a whole number from 1, got '0'"),
+    "no epochs": ([*OPTUNA, "--epochs", "0"], r"argument --epochs: must be a whole number from 1, got '0'"),
+    "NaN epochs": ([*OPTUNA, "--epochs", "nan"], r"argument --epochs: must be a whole number from 1, got 'nan'"),
+    "no batch": ([*OPTUNA, "--batch-size", "0"], r"argument --batch-size: must be a whole number from 1, got '0'"),
+    "no lag": ([*OPTUNA, "--lag", "0"], r"argument --lag: must be a whole number from 1, got '0'"),
+    "no workers": (
+        [*OPTUNA, "--max-concurrent", "0"],
+        r"argument --max-concurrent: must be a whole number from 1, got '0'",
+    ),
+    "negative seed": ([*OPTUNA, "--seed", "-1"], r"argument --seed: must be a whole number from 0, got '-1'"),
+    "huge seed": ([*OPTUNA, "--seed", "2147483648"], r"argument --seed: must be a whole number from 0, got '2\d+'"),
+    "no time": ([*OPTUNA, "--time-budget", "0"], r"argument --time-budget: must be a positive number, got '0'"),
+    "NaN minutes": ([*OPTUNA, "--time-budget", "nan"], r"argument --time-budget: must be a positive number, got 'nan'"),
+    "endless": ([*OPTUNA, "--time-budget", "inf"], r"argument --time-budget: must be a positive number, got 'inf'"),
+    "no cores": ([*OPTUNA, "--cpus-per-trial", "0"], r"argument --cpus-per-trial: must be a positive number, got '0'"),
+    "negative GPUs": (
+        [*OPTUNA, "--gpus-per-trial", "-1"],
+        r"argument --gpus-per-trial: must be a non-negative number, got '-1'",
+    ),
+    **{
+        f"{count} confirmation seeds": (
+            [*OPTUNA, "--confirm-seeds", str(count)],
+            rf"--confirm-seeds must be 0 or at least 6, got {count}: with fewer pairs no exact test can reach .*",
+        )
+        for count in range(1, FEWEST_CONFIRM_SEEDS)
+    },
+    "too few images": ([*OPTUNA, "--train-images", "4"], r"--train-images must be from 5 to 4000, got 4; .*"),
+    "too many images": ([*OPTUNA, "--train-images", "4001"], r"--train-images must be from 5 to 4000, got 4001; .*"),
+    "batch above the images": (
+        [*OPTUNA, "--train-images", "50", "--batch-size", "51"],
+        r"--batch-size must be at most the 50 training images, got 51; lower it or raise --train-images\.",
+    ),
+    "data directory for the mini set": (
+        [*OPTUNA, "--data-dir", "{given}"],
+        r"Dataset cifar10-mini comes with the package, got --data-dir {given}; leave it out or use --dataset cifar10\.",
+    ),
+    "download of the mini set": ([*OPTUNA, "--download"], r"Dataset cifar10-mini comes with the package, got --down.*"),
+    "no data directory": (
+        [*OPTUNA, "--dataset", "cifar10"],
+        r"Dataset cifar10 is read from a directory, got none; add --data-dir DIR\.",
+    ),
+    "missing data": (
+        [*OPTUNA, "--dataset", "cifar10", "--data-dir", "{given}/nowhere"],
+        rf"The data directory must hold {BINARY} or cifar-10-batches-py, got {{given}}/nowhere with neither; .*",
+    ),
+    "a file as data directory": (
+        [*OPTUNA, "--dataset", "cifar10", "--data-dir", "{given}/mine.py"],
+        r"The data directory must be a directory, got the file {given}/mine\.py; pick another --data-dir\.",
+    ),
+    "corrupt data": (
+        [*OPTUNA, "--dataset", "cifar10", "--data-dir", "{given}/corrupt"],
+        rf"{{given}}/corrupt/{BINARY}/data_batch_1\.bin must have MD5 5dd7e06a14cb22eb9f671a540d1b7c25, "
+        r"got [0-9a-f]{32}; delete .*",
+    ),
+    "incomplete data": (
+        [*OPTUNA, "--dataset", "cifar10", "--data-dir", "{given}/incomplete"],
+        rf"{{given}}/incomplete/{BINARY}/data_batch_1\.bin must be a readable file with MD5 5dd7e06.*, got: No such .*",
+    ),
+    "missing file": (
+        [*OPTUNA, "--optimizer-file", "{given}/absent.py"],
+        r"--optimizer-file must name a readable text file, got '{given}/absent\.py': .*No such file.*",
+    ),
+    "not a Python file": (
+        [*OPTUNA, "--optimizer-file", "{given}/mine.txt"],
+        r"--optimizer-file must name a Python file \(\*\.py\), got '{given}/mine\.txt'\.",
+    ),
+    "same file name twice": (
+        [*OPTUNA, "--optimizer-file", "{given}/mine.py", "--optimizer-file", "{given}/other/mine.py"],
+        r"--optimizer-file must give each name once, got 'mine' twice; rename one file\.",
+    ),
+    "name in capitals": (
+        [*OPTUNA, "--optimizer-file", "{given}/Upper.py"],
+        r"An optimizer file is named by up to 40 lower-case letters, digits and underscores, got 'Upper'; rename it\.",
+    ),
+    "name with a space": ([*OPTUNA, "--optimizer-file", "{given}/with space.py"], r"An optimizer file is named by .*"),
+    "name that is taken": (
+        [*OPTUNA, "--optimizer-file", "{given}/sgd.py"],
+        r"Optimizer 'sgd' is already part of the study program; rename your file\.",
+    ),
+    "file without SPEC": (
+        [*OPTUNA, "--optimizer-file", "{given}/no_spec.py"],
+        r"no_spec\.py must define SPEC, a trainables\.spec\.OptimizerSpec, got NoneType\.",
+    ),
+    "SPEC of another kind": (
+        [*OPTUNA, "--optimizer-file", "{given}/wrong_spec.py"],
+        r"wrong_spec\.py must define SPEC, a trainables\.spec\.OptimizerSpec, got dict\.",
+    ),
+    "file that raises": (
+        [*OPTUNA, "--optimizer-file", "{given}/raises.py"],
+        r"raises\.py must be a Python file that defines SPEC, but it raises RuntimeError\(.*\); mend it\.",
+    ),
+    "file that is no Python": (
+        [*OPTUNA, "--optimizer-file", "{given}/syntax.py"],
+        r"syntax\.py must be a Python file that defines SPEC, but it raises SyntaxError\(.*\); mend it\.",
+    ),
+    "optimizer that refuses its own setting": (
+        [*OPTUNA, "--optimizer-file", "{given}/refuses.py"],
+        r"Optimizer 'refuses' must take a step with its published setting .*, but raised ValueError\('no'\); mend .*",
+    ),
+    "optimizer that stands still": (
+        [*OPTUNA, "--optimizer-file", "{given}/still.py"],
+        r"Optimizer 'still' must move its parameters, but 3 steps left them alone; mend it\.",
+    ),
+    "optimizer with noise from nowhere": (
+        [*OPTUNA, "--optimizer-file", "{given}/global_noise.py"],
+        r"Optimizer 'global_noise' must draw its noise from `generators`, but the same seeds gave two results; .*",
+    ),
+    "optimizer that mixes replicates": (
+        [*OPTUNA, "--optimizer-file", "{given}/mixes.py"],
+        r"Optimizer 'mixes' must update each element from its own .*; set mixes_elements=True in its SPEC\.",
+    ),
+    "hyperparameter with the name of a column": (
+        [*OPTUNA, "--optimizer-file", "{given}/column.py"],
+        r"Hyperparameters may not have a column's name, got seed; rename them\.",
+    ),
+    "published setting out of range": (
+        [*OPTUNA, "--optimizer-file", "{given}/outside.py"],
+        r"outside\.py must be a Python file that defines SPEC, but it raises .*must lie within its range.*",
+    ),
+    "values without a grid": (
+        [*OPTUNA, "--values", "sgd.learning_rate=0.1"],
+        r"--values is for --search grid, got --search optuna; leave one of them out\.",
+    ),
+    "grid without values": (GRID, r"--search grid needs --values for each optimizer, got none for sgd, .*"),
+    "grid with trials": (
+        [*GRID, "--trials", "3", "--values", "sgd.learning_rate=0.1"],
+        r"--trials is not for --search grid, which trains every combination of --values; leave it out\.",
+    ),
+    "grid that misses a hyperparameter": (
+        [*GRID, "--values", "momentum.learning_rate=0.1"],
+        r"--values must give each hyperparameter of momentum \(learning_rate, momentum\), got learning_rate\.",
+    ),
+    "grid with a hyperparameter too many": (
+        [*GRID, "--values", "sgd.learning_rate=0.1", "sgd.beta1=0.1"],
+        r"--values must give each hyperparameter of sgd \(learning_rate\), got beta1, learning_rate\.",
+    ),
+    "grid of an optimizer that is not asked for": (
+        [*GRID, "--optimizers", "sgd", "--values", "sgd.learning_rate=0.1", "adam.learning_rate=0.1"],
+        r"--values must be for an optimizer of the study \(sgd\), got adam\.",
+    ),
+    "grid of an unknown optimizer": (
+        [*GRID, "--values", "sdg.learning_rate=0.1"],
+        r"--optimizers must name some of .*, got 'sdg'; .*",
+    ),
+    "grids of unequal size": (
+        [*GRID, "--values", "sgd.learning_rate=0.1,0.2", "langevin.learning_rate=0.1", "langevin.diffusion=0"],
+        r"--values must give every optimizer the same number of points, a fair budget; got sgd 2, langevin 1\.",
+    ),
+    "grid with a value that the optimizer refuses": (
+        [*GRID, "--values", "sgd.learning_rate=0.1,-0.1"],
+        r"Optimizer 'sgd' does not accept learning_rate=-0\.1: .*",
+    ),
+    "grid with a value twice": (
+        [*GRID, "--values", "sgd.learning_rate=0.1,1e-1"],
+        r"--values must list each value once, got 'sgd\.learning_rate=0\.1,1e-1'\.",
+    ),
+    "grid with a hyperparameter twice": (
+        [*GRID, "--values", "sgd.learning_rate=0.1", "sgd.learning_rate=0.2"],
+        r"--values must give sgd\.learning_rate once, got it twice; join the lists\.",
+    ),
+    **{
+        f"grid value {word!r}": ([*GRID, "--values", word], r"--values takes OPTIMIZER\.HYPERPARAMETER=V1.* got '.*'\.")
+        for word in ("sgd", "sgd=0.1", "sgd.learning_rate", "sgd.learning_rate=", "sgd.=1", ".learning_rate=1",
+                     "sgd.learning_rate=0.1,", "sgd.learning_rate=nan", "sgd.learning_rate=inf", "sgd.learning_rate=x")
+    },
+    "a file as output": (
+        [*OPTUNA, "--output", "{given}/mine.py"],
+        r"--output must be a directory, {given}/mine\.py is a file; choose another\.",
+    ),
+    "output among other files": (
+        [*OPTUNA, "--output", "{given}"],
+        r"--output must be a new directory or that of a study, {given} holds other files\.",
+    ),
+    "output of another study": (
+        [*OPTUNA, *SMALL, "--batch-size", "10", "--lag", "3", "--output", "{given}/study"],
+        r"{given}/study holds a different study: batch_size is 20, not 10; lag is 8, not 3\. "
+        r"Choose another --output, or give the same settings to continue it\.",
+    ),
+    "output with another optimizer of that name": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/study"],
+        r"{given}/study holds a different study: sgd\.reference is .*, not .*",
+    ),
+    "output that needs a file of the user": (
+        [*OPTUNA, *SMALL, "--optimizers", "adam", "--output", "{given}/own"],
+        r"{given}/own holds a study with your own sign; add --optimizer-file sign\.py to continue it\.",
+    ),
+    "damaged study.json": (
+        [*OPTUNA, "--output", "{given}/damaged"],
+        r"{given}/damaged/study\.json must describe a study, but cannot be read \(.*\); restore it\.",
+    ),
+    "unreachable cluster": (
+        [*OPTUNA, "--address", "127.0.0.1:1"],
+        r"--address must name a running Ray cluster, got 127\.0\.0\.1:1, which does not answer \(.*\); start .*",
+    ),
+    **{
+        f"address {word}": (
+            [*OPTUNA, "--address", word],
+            r"--address must be HOST:PORT of a Ray cluster that this machine belongs to, or auto, got '.*'; leave .*",
+        )
+        for word in ("", "nonsense", "ray://127.0.0.1:10001", "host:port", "host:99999", ":6379")
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def given(tmp_path, make_spec):
+    """A folder with every file that the cases name; the command runs beside it."""
+    folder = tmp_path / "given"
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for name in ("corrupt", "incomplete"):
+        (folder / name / BINARY).mkdir(parents=True)
+    (folder / "corrupt" / BINARY / "data_batch_1.bin").write_bytes(b"\x00" * 3073)
+    write_study(folder / "study", {**make_spec().to_dict(), "runs": [], "looks": []})
+    own = make_spec(optimizers=("sign",)).to_dict()
+    own["optimizers"]["sign"]["source"] = SPEC
+    write_study(folder / "own", {**own, "runs": [], "looks": []})
+    (folder / "damaged").mkdir()
+    (folder / "damaged" / "study.json").write_text(json.dumps({"identity": {}}), encoding="utf-8")
+    return folder
+
+
+def refusal(words, capsys):
+    """Exit status and message of a command that is refused."""
+    try:
+        status = main(words)
+    except SystemExit as left:
+        status = left.code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("python -m study.run: error: ")
+    return status, line.removeprefix("python -m study.run: error: ")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_gets_one_line_status_2_and_nothing_is_written(case, given, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    words, pattern = REFUSED[case]
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    status, message = refusal([word.replace("{given}", str(given)) for word in words], capsys)
+    assert re.fullmatch(pattern.replace("{given}", re.escape(str(given))), message), message
+    assert status == 2
+    assert list(here.iterdir()) == []
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
+
+
+def test_an_address_of_the_environment_is_checked_like_one_given(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    status, message = refusal(OPTUNA, capsys)
+    assert status == 2
+    assert "got 127.0.0.1:1, which does not answer" in message
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(["--help"], 0), (["--version"], 0), (["--search", "none"], 2), ([*OPTUNA, "--optimizers", "none"], 2),
+     ([*OPTUNA, "--address", "127.0.0.1:1"], 2), ([*OPTUNA, "--train-images", "1"], 2)],
+)  # fmt: skip
+def test_a_refusal_loads_neither_torch_nor_ray(words, status, tmp_path):
+    """Nor anything else that takes seconds, so the answer comes at once."""
+    code = (
+        "import sys\nfrom study.run import main\n"
+        f"try:\n    status = main({words!r})\nexcept SystemExit as left:\n    status = left.code\n"
+        "heavy = {'torch', 'torchvision', 'ray', 'optuna', 'scipy', 'pyarrow', 'altair', 'polars'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_optimizer_and_search(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in (*optimizer_names(), *search_names()))
+
+
+def test_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"optimizer-study {__version__}\n"
+
+
+def test_values_are_grouped_by_optimizer_in_the_order_given():
+    words = ["momentum.momentum=0.9,0", "momentum.learning_rate=1e-3,1E-2", "sgd.learning_rate=1"]
+    assert parse_values(words) == {
+        "momentum": {"momentum": [0.9, 0.0], "learning_rate": [0.001, 0.01]},
+        "sgd": {"learning_rate": [1.0]},
+    }
+
+
+def test_seed_zero_is_a_seed():
+    assert parser().parse_args([*OPTUNA, "--seed", "0"]).seed == 0
+
+
+@pytest.mark.parametrize("words", [["--confirm-seeds", "0"], ["--trials", "1"], ["--seeds", "1"], ["--lag", "99999"]])
+def test_a_dry_run_prints_the_plan_and_writes_nothing(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*OPTUNA, "--train-images", "50", "--batch-size", "10", "--epochs", "1", "--dry-run", *words]) == 0
+    text = capsys.readouterr().out
+    assert re.search(
+        r"Study [0-9a-f]{12} in results/[0-9a-f]{12}: 5 optimizers x \d+ trials x \d seeds by optuna", text
+    )
+    assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epochs\.", text)
+    assert re.search(r"About \d+ (seconds|minutes) on this machine", text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", "--confirm-seeds"]
+    assert main([*words, "6"]) == 0
+    assert "6 confirmation seeds can settle a single claim, but not a family of 6" in capsys.readouterr().out
+    assert main([*words, "8"]) == 0
+    assert "family" not in capsys.readouterr().out
+
+
+def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run"]
+    directories = set()
+    for extent in ([], ["--trials", "2"], ["--optimizers", "adam"], ["--no-sweep"], ["--max-concurrent", "1"]):
+        assert main([*words, *extent]) == 0
+        directories.add(re.search(r"in (results/[0-9a-f]{12}):", capsys.readouterr().out)[1])
+    assert len(directories) == 1
+    assert not pathlib.Path("results").exists()

@@ -1,0 +1,84 @@
+"""The plan counts what is left, image by image."""
+
+import os
+
+import pytest
+
+from study.job import Job
+from study.plan import EVALUATION_COST, Plan, local_workers, measure_seconds_per_image
+from study.request import Request
+from study.schedule import Schedule
+from trainables.data import load_dataset
+from trainables.optimizers import load_optimizer
+
+
+@pytest.fixture
+def job_of(tmp_path, listening):
+    """Makes the job of a spec that has these outcomes already."""
+
+    def make(spec, outcomes=()):
+        request = Request(spec=spec, optimizers={}, directory=tmp_path, stored=None)
+        schedule = Schedule(spec, listening(), outcomes)
+        return Job(request=request, ledger=None, schedule=schedule, outcomes=outcomes)
+
+    return make
+
+
+def test_a_new_study_plans_all_networks_and_every_image(make_spec, job_of):
+    """Per optimizer 3 trials and 9 sweep points of 2 seeds, and 2 settings on 6 fresh seeds: 36 networks."""
+    plan = Plan.of(job_of(make_spec()))
+    assert plan.num_networks == 2 * (3 * 2 + 9 * 2 + 2 * 6)
+    assert plan.num_images == 72 * 2 * 200
+    assert plan.num_evaluations == 72 * 2 * 2 * 40 + 2 * 2 * 6 * 1000
+
+
+def test_images_that_fill_no_batch_are_not_counted(make_spec, job_of):
+    plan = Plan.of(job_of(make_spec(batch_size=30)))
+    assert plan.num_images == 72 * 2 * 180
+
+
+def test_a_finished_study_has_nothing_to_train(make_spec, job_of, listening, simulate, outcomes_of, surface):
+    spec = make_spec()
+    stored = [o for task in simulate(Schedule(spec, listening())) for o in outcomes_of(task, surface)]
+    plan = Plan.of(job_of(spec, stored))
+    assert (plan.num_networks, plan.num_images, plan.num_evaluations) == (0, 0, 0)
+
+
+def test_former_winners_do_not_shorten_the_plan(make_spec, job_of, listening, simulate, outcomes_of):
+    """Two trials more, the last of which wins: all of its 9 sweep points and 6 confirmations are to come."""
+
+    def improving(task, _):
+        return 0.9 - 0.1 * task.key.number
+
+    first = simulate(Schedule(make_spec(), listening()), response=improving)
+    stored = [outcome for task in first for outcome in outcomes_of(task, improving)]
+    plan = Plan.of(job_of(make_spec(num_trials=5), stored))
+    assert plan.num_networks == 2 * (2 * 2 + 9 * 2 + 6)
+
+
+def test_time_is_shared_by_workers_and_evaluation_costs_a_third_of_training():
+    plan = Plan(num_networks=4, num_images=9000, num_evaluations=3000)
+    assert plan.seconds(0.001, 1) == pytest.approx(9 + EVALUATION_COST * 3)
+    assert plan.seconds(0.001, 5) == pytest.approx(plan.seconds(0.001, 1) / 5)
+
+
+def test_the_probe_measures_a_positive_time(make_spec):
+    identity = make_spec(num_train_images=40).identity
+    seconds = measure_seconds_per_image(identity, load_optimizer("momentum"), load_dataset("cifar10-mini"))
+    assert 0 < seconds < 1
+
+
+@pytest.mark.parametrize("size", [(5, 1), (5, 5), (4000, 100)])
+def test_the_probe_takes_any_size_of_study(make_spec, size):
+    num_train_images, batch_size = size
+    identity = make_spec(num_train_images=num_train_images, batch_size=batch_size, num_seeds=1).identity
+    assert measure_seconds_per_image(identity, load_optimizer("sgd"), load_dataset("cifar10-mini")) > 0
+
+
+def test_this_machine_runs_as_many_trials_as_it_has_cores_for():
+    cores = len(os.sched_getaffinity(0))
+    assert local_workers(1.0, None) == cores
+    assert local_workers(0.5, None) == 2 * cores
+    assert local_workers(1000.0, None) == 1
+    assert local_workers(1.0, 1) == 1
+    assert local_workers(1.0, 1000) == cores

@@ -1,0 +1,84 @@
+"""The live view: a table in a terminal, plain lines elsewhere."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from study.progress import Progress
+from study.schedule import Schedule
+
+
+@pytest.fixture
+def show(make_spec, listening, simulate, outcomes_of, surface):
+    """Runs a small study under a live view on a console of the given kind; returns what it printed."""
+
+    def run(*, terminal, width=80, height=24, response=surface, stored=()):
+        spec = make_spec()
+        schedule = Schedule(spec, listening(), stored)
+        console = Console(
+            file=io.StringIO(), force_terminal=terminal, width=width, height=height, _environ={"TERM": "xterm"}
+        )
+        before = list(stored)
+        with Progress(schedule, spec.extent.optimizers, stored, console) as progress:
+
+            def on_start(_, ended):
+                progress.trial_finished(ended[len(seen) :])
+                seen.extend(ended[len(seen) :])
+
+            seen = []
+            tasks = simulate(schedule, response=response, on_start=on_start)
+            everything = [outcome for task in tasks for outcome in outcomes_of(task, response)]
+            progress.trial_finished(everything[len(seen) :])
+        assert len(before) + len(everything) == schedule.num_replicates()
+        return console.file.getvalue()
+
+    return run
+
+
+def test_a_file_gets_plain_lines_without_control_characters(show):
+    text = show(terminal=False)
+    first, *_, last = text.splitlines()
+    assert first == "0 of 72 networks, 0 diverged, 0 failed; best sgd -, momentum -"
+    assert re.fullmatch(
+        r"(\d+) of \1 networks, 0 diverged, 0 failed; best sgd [\d.]+% error, momentum [\d.]+% error; about 0 s left",
+        last,
+    )
+    assert "\x1b" not in text
+
+
+def test_a_long_line_is_not_broken(show):
+    assert len(show(terminal=False, width=20).splitlines()) == 2
+
+
+def test_a_terminal_gets_a_bar_and_a_row_for_each_optimizer(show):
+    text = show(terminal=True, width=120)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    for title in ("training", "optimizer", "best so far", "complete", "diverged", "failed"):
+        assert title in last
+    assert re.search(r"momentum +[\d.]+% error +learning_rate [\d.e-]+, momentum [\d.]+", last)
+    assert "networks" in last
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_no_line_is_wider_than_the_terminal(show, width):
+    text = show(terminal=True, width=width)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_diverged_and_failed_replicates_are_counted(show):
+    text = show(terminal=False, response=lambda _, replicate: 1.0 if replicate == 0 else None).splitlines()[-1]
+    count = int(text.split()[0])
+    diverged, failed = (int(re.search(rf"(\d+) {status}", text)[1]) for status in ("diverged", "failed"))
+    assert diverged + failed == count
+    assert diverged
+    assert failed
+    assert "best sgd -, momentum -" in text
+
+
+def test_replicates_of_earlier_runs_count_as_done(show, make_spec, listening, outcomes_of, surface):
+    schedule = Schedule(make_spec(), listening())
+    stored = outcomes_of(schedule.next_task(), surface)
+    assert show(terminal=False, stored=stored).startswith("2 of 72 networks, 0 diverged")
