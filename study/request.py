@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from study.arguments import Selection
 from study.ledger import read_study
 from study.search import load_search
+from study.selection import Selection
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.data import DATASETS
 from trainables.optimizers import resolve_optimizer

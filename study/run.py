@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from study.address import cluster_address
-from study.arguments import check, parser
+from study.arguments import parser
 from study.provenance import command
+from study.selection import check
 from study.signals import StopRequest
 
 if TYPE_CHECKING:

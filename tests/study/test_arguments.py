@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from study import __version__
-from study.arguments import FEWEST_CONFIRM_SEEDS, parse_values, parser
+from study.arguments import FEWEST_CONFIRM_SEEDS, parser
 from study.ledger import write_study
 from study.run import main
 from study.search import search_names
+from study.selection import parse_values
 from trainables.optimizers import optimizer_names
 
 SPEC = """
