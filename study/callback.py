@@ -1,5 +1,6 @@
 """From Tune's events to the ledger. Runs in the driver, the only writer."""
 
+import pathlib
 from typing import Any
 
 from ray.tune import Callback
@@ -10,6 +11,8 @@ from study.progress import Progress
 from study.router import Router
 from study.rows import Record, epoch_rows, failed_rows, outcomes, trial_rows
 from study.schedule import Task
+
+LONGEST_MESSAGE = 1000
 
 
 class LedgerCallback(Callback):
@@ -48,9 +51,9 @@ class LedgerCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has failed for good."""
         task, attempt = self._router.task(trial.trial_id), self._attempts.get(trial.trial_id, 0)
-        cause = getattr(trial.get_pickled_error() or trial.get_error(), "cause", None)
-        lines = [line.strip() for line in str(cause or trial.get_error()).splitlines() if line.strip()]
-        message = lines[-1] if lines else "the worker ended without a message"
+        # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
+        text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+        message = error_message(text)
         self._store(trial, task, failed_rows(task, attempt, self._records.get(trial.trial_id, []), message))
 
     def _store(self, trial: Trial, task: Task, rows: list[dict[str, Any]]) -> None:
@@ -64,3 +67,12 @@ class LedgerCallback(Callback):
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         # Tune pickles its settings for a `Tuner.restore` that is never used.
         return object, ()
+
+
+def error_message(text: str) -> str:
+    """The last error of Tune's error file in one line: what follows the last, indented, line of its traceback."""
+    lines = text.rstrip().splitlines()
+    message: list[str] = []
+    while lines and lines[-1][:1].strip():
+        message.insert(0, lines.pop())
+    return " ".join(message)[:LONGEST_MESSAGE] or "the worker ended without a message"

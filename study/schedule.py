@@ -223,7 +223,8 @@ class Schedule:
     def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
         root, fresh = self._spec.identity.seed, key.phase == "confirm"
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
-        return Task(key=key, sampler=sampler, point=dict(point), replicates=tuple(replicates), seeds=seeds)
+        in_order = {name: point[name] for name in self._spec.optimizers[key.optimizer].space}
+        return Task(key=key, sampler=sampler, point=in_order, replicates=tuple(replicates), seeds=seeds)
 
 
 def _num_replicates(tasks: Iterable[Task]) -> int:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from analysis.intervals import Estimate
 from analysis.report import Report
+from study.console import say
 from study.job import Job
 from study.plan import Plan
 
@@ -22,42 +23,47 @@ def announce(console: Console, job: Job) -> None:
     spec, directory = job.request.spec, job.request.directory
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(job)
-    console.print(
+    say(
+        console,
         f"Study {spec.study_hash} in {directory}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
         f"{'with' if extent.sweep else 'without'} sweep.",
-        soft_wrap=True, highlight=False, markup=False,
-    )  # fmt: skip
+    )
     done = f", {len(job.outcomes):,} are done" if job.outcomes else ""
-    console.print(
+    say(
+        console,
         f"{plan.num_networks:,} networks to train{done}; {plan.num_images:,} images of {identity.dataset}, "
         f"batch {identity.batch_size}, {identity.num_epochs} epochs.",
-        soft_wrap=True, highlight=False, markup=False,
-    )  # fmt: skip
+    )
     needed = math.ceil(1 + math.log2(FAMILY / ALPHA))
     if 0 < extent.num_confirm_seeds < needed:
-        console.print(
+        say(
+            console,
             f"Note: {extent.num_confirm_seeds} confirmation seeds can settle a single claim, but not a family of "
             f"{FAMILY} claims, which takes {needed}.",
-            soft_wrap=True, highlight=False, markup=False,
-        )  # fmt: skip
+        )
 
 
 def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int) -> None:
     """Say how long a plan takes on this machine."""
     seconds = plan.seconds(seconds_per_image, num_workers)
-    console.print(
+    say(
+        console,
         f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
         f"each network, just measured on one core; {num_workers} trials at once.",
-        soft_wrap=True, highlight=False, markup=False,
-    )  # fmt: skip
+    )
 
 
 def print_report(console: Console, report: Report) -> None:
     """Show the result of each optimizer and where the page is."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("optimizer", "best setting", "validation error", "test accuracy", "published", "trials", "diverged"):
-        table.add_column(title, justify="left" if title in ("optimizer", "best setting") else "right")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("optimizer", no_wrap=True)
+    words = [name for result in report.results if result.best for name in result.best.hyperparameters]
+    table.add_column("best setting", min_width=max(map(len, words), default=0))
+    for title in ("validation error", "test accuracy", "published"):
+        table.add_column(title, justify="right")
+    for title in ("trials", "diverged"):
+        table.add_column(title, justify="right", no_wrap=True)
     for result in report.results:
         best = result.best
         table.add_row(
@@ -74,7 +80,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _point(point: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in point.items())
+    return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
 
 
 def _accuracy(estimate: Estimate | None) -> str:

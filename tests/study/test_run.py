@@ -1,0 +1,554 @@
+"""Whole studies on a real Ray: real images, real worker processes, real signals."""
+
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+import ray
+import torch
+from rich.console import Console
+
+from analysis.schema import epochs_schema, trials_schema
+from study.budget import TimeBudget
+from study.callback import LedgerCallback
+from study.launch import MAX_FAILURES, Execution, run_schedule
+from study.ledger import Ledger, read_study
+from study.progress import Progress
+from study.router import Router
+from study.schedule import Schedule
+from study.search import load_search
+from study.signals import StopRequest
+from study.spec import OptimizerDefinition
+from trainables.data import load_dataset
+from trainables.optimizers import load_optimizer, load_optimizer_source
+from trainables.randomness import replicate_seed
+from trainables.training import Training
+from trainables.trial import TrialConfig
+
+KEY = ["optimizer", "phase", "number", "replicate"]
+MEASURED = ["seconds", "node"]  # all that may differ between two runs of one study
+
+CLIPPED = '''
+"""SGD with the gradient clipped to norm 0.1, network by network, through a class of its own."""
+
+import dataclasses
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+@dataclasses.dataclass
+class Clipping:
+    largest: float
+
+    def __call__(self, parameters):
+        torch.nn.utils.clip_grad_norm_(parameters, self.largest)
+
+
+class ClippedSGD(torch.optim.SGD):
+    clipping = Clipping(0.1)
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            self.clipping(group["params"])
+        return super().step(closure)
+
+
+def build(parameters, *, generators, learning_rate):
+    return ClippedSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g / max(1, 10 ‖g‖)",
+    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
+    published={"learning_rate": 0.1},
+    reference="a test",
+    mixes_elements=True,
+)
+'''
+
+FAILING = '''
+"""SGD that gives up at its seventh step unless its learning rate is the published one."""
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+class FailingSGD(torch.optim.SGD):
+    num_steps = 0
+
+    def step(self, closure=None):
+        self.num_steps += 1
+        if self.num_steps == 7 and self.param_groups[0]["lr"] != 0.1:
+            raise RuntimeError("the fan stands still <script>alert(1)</script>")
+        return super().step(closure)
+
+
+def build(parameters, *, generators, learning_rate):
+    return FailingSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
+    published={"learning_rate": 0.1},
+    reference="a test",
+)
+'''
+
+DYING = '''
+"""SGD whose worker process is killed once, in its second epoch, unless the marker is there already."""
+
+import os
+import pathlib
+import signal
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+MARKER = pathlib.Path({marker!r})
+
+
+class DyingSGD(torch.optim.SGD):
+    num_steps = 0
+
+    def step(self, closure=None):
+        self.num_steps += 1
+        if self.num_steps == 12 and not MARKER.exists():
+            MARKER.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(closure)
+
+
+def build(parameters, *, generators, learning_rate):
+    return DyingSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
+    published={{"learning_rate": 0.1}},
+    reference="a test",
+)
+'''
+
+
+@pytest.fixture(scope="session")
+def images():
+    return load_dataset("cifar10-mini").subset(200)
+
+
+@pytest.fixture(scope="session")
+def train(cluster, images):
+    """Runs what a study has left to do on the cluster of the session; returns its schedule."""
+    del cluster
+
+    def run(spec, directory, *, workers=None, minutes=None):
+        ledger = Ledger(directory, spec)
+        outcomes = ledger.outcomes()
+        schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
+        sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
+        execution = Execution(address=None, cpus_per_trial=1.0, gpus_per_trial=0.0, max_concurrent=workers)
+        router = Router(schedule, spec.identity, TimeBudget(minutes))
+        ledger.record_run({"command": "a test"})
+        with Progress(schedule, spec.extent.optimizers, outcomes, Console(file=io.StringIO())) as progress:
+            run_schedule(router, LedgerCallback(ledger, router, progress), images, sources, execution, StopRequest())
+        return schedule
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def real_spec(make_spec):
+    """Makes a spec whose optimizers are those of the package, or of sources by name."""
+
+    def make(*names, sources=None, values=None, **changes):
+        sources, values = sources or {}, values or {}
+        definitions = {
+            name: OptimizerDefinition.of(
+                load_optimizer_source(name, sources[name]) if name in sources else load_optimizer(name),
+                source=sources.get(name),
+                values=values.get(name, {}),
+            )
+            for name in names
+        }
+        return make_spec(optimizers=names, definitions=definitions, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study(train, real_spec, tmp_path_factory):
+    """The ledger of a small study that two workers have trained to its end."""
+    directory = tmp_path_factory.mktemp("study")
+    spec = real_spec("langevin", "adam", num_trials=3, sweep=False)
+    assert train(spec, directory).finished
+    return spec, directory
+
+
+def table(directory, folder):
+    return pl.read_parquet(directory / folder / "*.parquet")
+
+
+def points(directory):
+    trials = table(directory, "trials")
+    names = [name for name in trials.columns if name in ("learning_rate", "diffusion", "beta1", "beta2", "momentum")]
+    return trials.select(*KEY[:3], *names, "sampler").unique().sort(KEY[:3])
+
+
+def rows(directory, folder):
+    """All that is determined by the spec, in the order of the key."""
+    found = table(directory, folder)
+    order = [*KEY, "epoch"] if folder == "epochs" else KEY
+    return found.drop(MEASURED, strict=False).sort(order)
+
+
+def test_every_replicate_of_every_trial_is_stored_once_with_all_its_epochs(study):
+    _, directory = study
+    trials, epochs = table(directory, "trials"), table(directory, "epochs")
+    assert trials.select(KEY).is_unique().all()
+    assert epochs.select(*KEY, "epoch").is_unique().all()
+    per_phase = Counter(trials["phase"])
+    confirmed = trials.filter(phase="confirm").select("optimizer", "number").n_unique()
+    assert per_phase == {"published": 4, "explore": 8, "confirm": 6 * confirmed}
+    complete = trials.filter(status="complete").select(KEY)
+    reached = epochs.group_by(KEY).agg(pl.col("epoch").sort())
+    assert complete.join(reached, on=KEY)["epoch"].to_list() == [[1, 2]] * complete.height
+    assert reached.height == trials.height
+
+
+def test_the_columns_are_those_of_the_schema(study):
+    _, directory = study
+    expected = {"trials": trials_schema(["beta1", "beta2", "diffusion", "learning_rate"]), "epochs": epochs_schema()}
+    for folder, schema in expected.items():
+        for path in (directory / folder).iterdir():
+            assert pq.read_schema(path).equals(schema)
+            pq.read_table(path).validate(full=True)
+
+
+def test_rows_hold_what_the_spec_fixes(study):
+    _, directory = study
+    trials, epochs = table(directory, "trials"), table(directory, "epochs")
+    assert set(epochs["steps"]) == {10}
+    assert set(epochs["images"]) == {200}
+    assert epochs["step_losses"].list.len().to_list() == [10] * epochs.height
+    assert (trials["steps"] == 20).all()
+    assert (trials["attempt"] == 0).all()
+    for phase, fresh in (("explore", False), ("confirm", True)):
+        own = trials.filter(phase=phase)
+        for replicate, seed in own.select("replicate", "seed").unique().rows():
+            assert seed == replicate_seed(0, fresh=fresh, replicate=replicate)
+    confirm = trials.filter(phase="confirm")
+    assert trials.filter(pl.col("phase") != "confirm").select(
+        "test_loss", "test_error", "test_correct"
+    ).null_count().row(0) == (12, 12, 12)
+    wrong = [1 - np.unpackbits(np.frombuffer(bits, np.uint8))[:1000].mean() for bits in confirm["test_correct"]]
+    assert confirm["test_error"].to_list() == pytest.approx(wrong)
+
+
+def test_one_worker_asks_the_same_points_and_gets_the_same_bits_as_two(study, train, tmp_path):
+    """One worker trains all in one process, one trial after another: a used process gives what any other does."""
+    spec, directory = study
+    train(spec, tmp_path, workers=1)
+    assert points(tmp_path).equals(points(directory))
+    for folder in ("trials", "epochs"):
+        assert rows(tmp_path, folder).equals(rows(directory, folder))
+
+
+def test_a_trial_on_the_cluster_equals_the_same_trial_in_this_process(study, images):
+    _, directory = study
+    row = table(directory, "trials").filter(optimizer="langevin", phase="explore", number=2).sort("replicate")
+    config = TrialConfig(
+        optimizer="langevin",
+        hyperparameters={name: row[name][0] for name in ("learning_rate", "diffusion")},
+        seeds=tuple(row["seed"]),
+        batch_size=20,
+        num_epochs=2,
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    training = Training(config, load_optimizer("langevin"), images)
+    records = [record for _ in range(2) for record in training.run_epoch()]
+    torch.set_num_threads(before)
+    stored = rows(directory, "epochs").filter(optimizer="langevin", phase="explore", number=2)
+    for record in records:
+        (there,) = stored.filter(replicate=record.replicate, epoch=record.epoch).to_dicts()
+        assert there["validation_loss"] == record.validation_loss
+        assert there["step_losses"] == record.step_losses.tolist()
+        assert there["weight_norm"] == record.weight_norm
+
+
+@pytest.mark.slow
+def test_a_larger_study_trains_what_is_new_and_nothing_else(train, real_spec, tmp_path):
+    small = real_spec("sgd", num_trials=2, num_confirm_seeds=0, sweep=False)
+    large = real_spec("sgd", num_trials=4, num_confirm_seeds=0, sweep=False)
+    train(small, tmp_path / "grown")
+    before = {path: path.read_bytes() for path in (tmp_path / "grown").rglob("*.parquet")}
+    schedule = train(large, tmp_path / "grown")
+    assert schedule.finished
+    after = {path: path.read_bytes() for path in (tmp_path / "grown").rglob("*.parquet")}
+    assert before.items() <= after.items()
+    assert len(after) == 2 * len(before)
+    train(large, tmp_path / "direct")
+    assert points(tmp_path / "grown").equals(points(tmp_path / "direct"))
+
+
+@pytest.mark.slow
+def test_a_grid_trains_exactly_its_points(train, real_spec, tmp_path):
+    values = {"momentum": {"momentum": [0.5, 0.0], "learning_rate": [0.1, 0.01]}}
+    spec = real_spec(
+        "momentum", values=values, search="grid", num_trials=4, num_confirm_seeds=0, sweep=False, num_epochs=1
+    )
+    train(spec, tmp_path)
+    trained = points(tmp_path)
+    assert trained["phase"].to_list() == ["grid"] * 4
+    assert trained.select("number", "momentum", "learning_rate").rows() == [
+        (0, 0.5, 0.1),
+        (1, 0.5, 0.01),
+        (2, 0.0, 0.1),
+        (3, 0.0, 0.01),
+    ]
+
+
+@pytest.mark.slow
+def test_own_optimizers_run_on_the_workers_and_one_that_fails_stops_nobody(train, real_spec, tmp_path):
+    spec = real_spec("clipped", "failing", sources={"clipped": CLIPPED, "failing": FAILING}, num_trials=2, sweep=False)
+    schedule = train(spec, tmp_path)
+    assert schedule.finished
+    trials = table(tmp_path, "trials")
+    assert set(trials.filter(optimizer="clipped")["status"]) == {"complete"}
+    failing = trials.filter(optimizer="failing")
+    assert failing.group_by("phase", "status").len().sort("phase").rows() == [
+        ("confirm", "complete", 6),
+        ("explore", "failed", 2),
+        ("published", "complete", 2),
+    ]
+    failed = failing.filter(status="failed")
+    assert set(failed["message"]) == {"RuntimeError: the fan stands still <script>alert(1)</script>"}
+    assert set(failed["attempt"]) == {MAX_FAILURES}
+    assert failed["validation_error"].null_count() == 2
+    stored = read_study(tmp_path)
+    assert stored["optimizers"]["clipped"]["source"] == CLIPPED
+    assert schedule.best("failing")[1] == {"learning_rate": 0.1}
+
+
+@pytest.mark.slow
+def test_a_trial_whose_worker_is_killed_is_trained_again_and_counts_once(train, real_spec, tmp_path):
+    """In its second epoch: the first one's records of the lost attempt are superseded."""
+    sources = {"dying": DYING.format(marker=str(tmp_path / "marker"))}
+    spec = real_spec("dying", sources=sources, num_trials=2, num_confirm_seeds=0, sweep=False)
+    assert train(spec, tmp_path / "study").finished
+    assert (tmp_path / "marker").exists()
+    trials, epochs = table(tmp_path / "study", "trials"), table(tmp_path / "study", "epochs")
+    assert trials["status"].to_list() == ["complete"] * 4
+    assert sorted(trials["attempt"].to_list()) == [0, 0, 1, 1]
+    assert epochs.select(*KEY, "epoch").is_unique().all()
+    assert epochs.height == 2 * 2 * 2
+    attempts = trials.select(*KEY, "attempt").join(epochs.select(*KEY, "attempt"), on=[*KEY, "attempt"], how="semi")
+    assert attempts.height == 4
+    train(spec, tmp_path / "undisturbed")
+    assert (
+        rows(tmp_path / "study", "epochs")
+        .drop("attempt")
+        .equals(rows(tmp_path / "undisturbed", "epochs").drop("attempt"))
+    )
+
+
+def test_a_study_in_which_every_point_diverges_ends(train, real_spec, tmp_path):
+    values = {"langevin": {"learning_rate": [1e6, 1e7], "diffusion": [1e9]}}
+    spec = real_spec("langevin", values=values, search="grid", num_trials=2, sweep=False)
+    assert train(spec, tmp_path).finished
+    trials = table(tmp_path, "trials")
+    assert set(trials.filter(phase="grid")["status"]) == {"diverged"}
+    diverged = trials.filter(status="diverged")
+    assert set(diverged["validation_error"]) == {1.0}
+    assert diverged["validation_loss"].null_count() == diverged.height
+    assert (diverged["diverged_step"] >= 1).all()
+    assert set(trials.filter(phase="confirm", number=1)["test_error"]) == {1.0}
+
+
+@pytest.mark.slow
+def test_a_time_budget_that_is_over_leaves_confirmation(train, real_spec, tmp_path):
+    spec = real_spec("sgd", "adam", num_trials=50, num_epochs=1)
+    assert train(spec, tmp_path, minutes=0.03).finished
+    trials = table(tmp_path, "trials")
+    assert set(trials.filter(phase="confirm")["optimizer"]) == {"sgd", "adam"}
+    tuned = trials.filter(~pl.col("phase").is_in(["confirm", "sweep"]))
+    counts = tuned.group_by("optimizer").agg(pl.col("number").n_unique())["number"].to_list()
+    assert len(set(counts)) <= 1
+    assert "sweep" not in set(trials["phase"])
+
+
+WORDS = (
+    *("--search", "optuna", "--optimizers", "sgd", "--train-images", "200", "--batch-size", "20"),
+    *("--epochs", "2", "--seeds", "2", "--confirm-seeds", "6", "--no-sweep"),
+)
+
+
+def bytes_of(directory):
+    return {path: path.read_bytes() for path in sorted(directory.rglob("*.parquet"))}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_command_joins_a_cluster_trains_reports_and_does_nothing_twice(study_command, tmp_path):
+    words = (*WORDS, "--trials", "2", "--address", ray.get_runtime_context().gcs_address, "--output", "Größe 1")
+    done = study_command(*words, env={"RAY_AUTH_MODE": "token"})
+    assert done.returncode == 0, done.stderr
+    directory = tmp_path / "Größe 1"
+    for name in ("report.html", "report.md"):
+        assert (directory / "report" / name).stat().st_size > 1000
+    assert list((directory / "report").rglob("*.csv"))
+    assert list((directory / "report").rglob("*.svg"))
+    assert "Report: Größe 1/report/report.html" in done.stdout
+    assert "16 networks to train" in done.stdout
+    assert "best setting" in done.stdout
+    assert done.stderr == ""
+    before = bytes_of(directory)
+    again = study_command(*words, env={"RAY_AUTH_MODE": "token"})
+    assert again.returncode == 0, again.stderr
+    assert "0 networks to train, " in again.stdout
+    assert bytes_of(directory) == before
+    stored = read_study(directory)
+    assert len(stored["runs"]) == 1
+    assert "--trials 2" in stored["runs"][0]["command"]
+
+
+@pytest.mark.slow
+def test_the_command_starts_a_ray_of_its_own_and_extends_a_study(study_command, tmp_path):
+    small = study_command(*WORDS, "--trials", "2", "--output", "out")
+    assert small.returncode == 0, small.stderr
+    before = bytes_of(tmp_path / "out")
+    large = study_command(*WORDS, "--trials", "4", "--max-concurrent", "1", "--output", "out")
+    assert large.returncode == 0, large.stderr
+    assert before.items() < bytes_of(tmp_path / "out").items()
+    assert len(read_study(tmp_path / "out")["runs"]) == 2
+
+
+@pytest.mark.slow
+def test_the_command_trains_an_optimizer_of_another_folder(study_command, user_file, tmp_path):
+    path = user_file("clipped", CLIPPED)
+    words = (*WORDS, "--optimizer-file", str(path), "--trials", "2", "--output", "out")
+    done = study_command(*words)
+    assert done.returncode == 0, done.stderr
+    assert set(table(tmp_path / "out", "trials")["optimizer"]) == {"sgd", "clipped"}
+    assert read_study(tmp_path / "out")["optimizers"]["clipped"]["source"] == CLIPPED
+    path.write_text(CLIPPED + "\n# changed\n", encoding="utf-8")
+    changed = study_command(*words)
+    assert changed.returncode == 2
+    assert "out holds a different study: clipped.source is " in changed.stderr
+
+
+@pytest.mark.slow
+def test_the_command_ends_well_when_every_trial_fails(study_command, user_file, tmp_path):
+    path = user_file("failing", FAILING.replace("!= 0.1", "> 0"))
+    done = study_command(*WORDS, "--optimizer-file", str(path), "--trials", "2", "--output", "out")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)</script>" not in page
+    assert set(table(tmp_path / "out", "trials").filter(optimizer="failing")["status"]) == {"failed"}
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Starts a study that takes a while and waits until its first trial is stored."""
+    started = []
+    words = [*WORDS, "--trials", "12", "--epochs", "12", "--output", "out"]
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "study.run", *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        deadline = time.monotonic() + 200
+        while not list(tmp_path.glob("out/trials/*.parquet")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process, words
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_study_with_a_report_and_the_same_command_completes_it(
+    running, study_command, tmp_path, number, status
+):
+    process, words = running()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == status, err
+    assert err == ""
+    assert "Not finished; go on with: python -m study.run --search optuna" in out
+    assert (tmp_path / "out" / "report" / "report.html").exists()
+    before = bytes_of(tmp_path / "out")
+    assert before
+    done = study_command(*words)
+    assert done.returncode == 0, done.stderr
+    assert before.items() < bytes_of(tmp_path / "out").items()
+    trials = table(tmp_path / "out", "trials")
+    assert trials.select(KEY).is_unique().all()
+    assert trials.filter(pl.col("phase") != "confirm").height == 12 * 2
+    assert (trials["status"] == "complete").all()
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_study_at_once(running, tmp_path):
+    process, _ = running()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode == 143
+    assert "Not finished" not in out
+    assert table(tmp_path / "out", "trials").height >= 2
+
+
+@pytest.mark.slow
+def test_a_study_killed_with_sigkill_is_completed_by_the_same_command(running, study_command, tmp_path):
+    process, words = running()
+    process.kill()
+    process.wait(timeout=60)
+    before = bytes_of(tmp_path / "out")
+    done = study_command(*words)
+    assert done.returncode == 0, done.stderr
+    after = bytes_of(tmp_path / "out")
+    assert {path: after[path] for path in before if path.parent.name == "trials"}.items() <= before.items()
+    trials, epochs = table(tmp_path / "out", "trials"), table(tmp_path / "out", "epochs")
+    assert trials.select(KEY).is_unique().all()
+    assert epochs.select(*KEY, "epoch").is_unique().all()
+    assert epochs.height == 12 * trials.height
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("CIFAR10_DIR" not in os.environ, reason="CIFAR10_DIR names no copy of the full data set")
+def test_the_command_trains_on_the_full_data_set(study_command, tmp_path):
+    directory = str(pathlib.Path(os.environ["CIFAR10_DIR"]).absolute())
+    done = study_command(*WORDS, "--dataset", "cifar10", "--data-dir", directory, "--trials", "2", "--output", "out")
+    assert done.returncode == 0, done.stderr
+    assert read_study(tmp_path / "out")["identity"]["num_test_images"] == 10_000
+    confirm = table(tmp_path / "out", "trials").filter(phase="confirm")
+    assert {len(bits) for bits in confirm["test_correct"]} == {1250}
