@@ -83,6 +83,7 @@ def _train(
 ) -> None:
     from study.budget import TimeBudget
     from study.callback import LedgerCallback
+    from study.console import say
     from study.launch import Execution, connected, run_schedule
     from study.progress import Progress
     from study.provenance import provenance
@@ -106,7 +107,11 @@ def _train(
             sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
             run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
     if budget.exhausted:
-        console.print("The time budget has ended tuning early, after as many trials for every optimizer.", markup=False)
+        say(
+            console,
+            "The time budget has cut the study short, after as many trials for every optimizer; "
+            "the same command with a larger one goes on.",
+        )
 
 
 def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequest) -> int:

@@ -62,8 +62,7 @@ def print_report(console: Console, report: Report) -> None:
     table.add_column("best setting", min_width=max(map(len, words), default=0))
     for title in ("validation error", "test accuracy", "published"):
         table.add_column(title, justify="right")
-    for title in ("trials", "diverged"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("diverged", justify="right", min_width=len("diverged"))
     for result in report.results:
         best = result.best
         table.add_row(
@@ -72,8 +71,7 @@ def print_report(console: Console, report: Report) -> None:
             "-" if best is None else f"{best.validation_error:.1%}",
             _accuracy(result.tuned_accuracy),
             _accuracy(result.published_accuracy),
-            str(result.trials),
-            str(result.diverged),
+            f"{result.diverged} of {result.trials}",
         )
     console.print(table)
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
