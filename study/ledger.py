@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from analysis.schema import epochs_schema, trials_schema
 from study.schedule import Outcome, Task, TrialKey
-from study.spec import StudySpec
+from study.spec import FORMAT_VERSION, StudySpec
 
 Row = Mapping[str, Any]
 
@@ -71,10 +71,16 @@ class Ledger:
         write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks})
 
     def record_look(self, num_confirm_seeds: int) -> None:
-        """Store that the results have been looked at; every look at a growing study costs significance."""
+        """Store that the results have been looked at; every look at a growing study costs significance.
+
+        A look at the same replicates as the last one costs nothing and is not stored.
+        """
         stored = read_study(self._directory)
         assert stored is not None
-        look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "num_confirm_seeds": num_confirm_seeds}
+        look = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
+        if stored["looks"] and stored["looks"][-1].items() >= look.items():
+            return
+        look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}
         write_study(self._directory, {**stored, "looks": [*stored["looks"], look]})
 
     def outcomes(self) -> list[Outcome]:
@@ -139,6 +145,8 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"it has format {content['format_version']}, this release writes {FORMAT_VERSION}")
         StudySpec.from_dict(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None

@@ -163,8 +163,14 @@ class StudySpec:
         found = self.identity.differences(other.identity)
         for name in self.optimizers:
             if name in other.optimizers:
-                found += _differences(f"{name}.", asdict(self.optimizers[name]), asdict(other.optimizers[name]))
+                mine, theirs = (_trained_by(study.optimizers[name]) for study in (self, other))
+                found += _differences(f"{name}.", mine, theirs)
         return found
+
+
+def _trained_by(definition: OptimizerDefinition) -> dict[str, object]:
+    """The fields on which rows depend: a corrected reference or equation makes no other study."""
+    return {key: value for key, value in asdict(definition).items() if key not in ("equation", "reference")}
 
 
 def _differences(prefix: str, mine: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:

@@ -195,6 +195,20 @@ def test_study_json_holds_the_spec_and_every_run_and_look(filled, tmp_path, spec
     assert read_study(tmp_path) == stored
 
 
+def test_a_second_look_at_the_same_replicates_is_no_look(filled, tmp_path):
+    filled.record_look(6)
+    filled.record_look(6)
+    filled.record_look(8)
+    looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
+    assert [(look["num_confirm_seeds"], look["num_replicates"]) for look in looks] == [(6, 2), (8, 2)]
+
+
+def test_a_study_json_of_another_format_is_refused(tmp_path, spec):
+    write_study(tmp_path, {**spec.to_dict(), "format_version": 2, "runs": [], "looks": []})
+    with pytest.raises(ValueError, match=r"study\.json must describe a study.*it has format 2, this release writes 1"):
+        read_study(tmp_path)
+
+
 def test_names_beyond_ascii_stay_readable_in_study_json(tmp_path, spec):
     write_study(tmp_path, {**spec.to_dict(), "runs": [{"command": "--output Größe"}], "looks": []})
     assert "Größe" in (tmp_path / "study.json").read_text(encoding="utf-8")

@@ -117,6 +117,14 @@ def test_another_source_of_an_own_optimizer_is_a_difference(make_spec):
     assert old.differences(new) == ['sgd.source is null, not "SPEC = 1"']
 
 
+def test_a_corrected_reference_or_equation_is_no_difference(make_spec):
+    old = make_spec(optimizers=("sgd",))
+    changed = dataclasses.replace(old.optimizers["sgd"], reference="Kiefer & Wolfowitz (1952)", equation="the same")
+    new = dataclasses.replace(old, optimizers={"sgd": changed})
+    assert old.differences(new) == []
+    assert old.extended(new).optimizers["sgd"] == changed
+
+
 def test_a_tuple_of_values_equals_the_stored_list(make_spec):
     one, other = (
         make_spec(

@@ -266,6 +266,7 @@ def test_an_unknown_optimizer_lists_the_known_ones(name):
             r"mine\.py must be a Python file that defines SPEC, but it raises SyntaxError.*; mend it",
         ),
         ("\0", r"mine\.py must be a Python file that defines SPEC, but it raises (ValueError|SyntaxError)"),
+        ("raise SystemExit(3)", r"mine\.py must be a Python file .*, but it raises SystemExit\(3\); mend it"),
         ("1 / 0", r"mine\.py must be a Python file .*, but it raises ZeroDivisionError.*; mend it"),
         ("import no_such_module", r"but it raises ModuleNotFoundError.*no_such_module"),
         ("", r"mine\.py must define SPEC, a trainables\.spec\.OptimizerSpec, got NoneType"),

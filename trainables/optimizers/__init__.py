@@ -51,7 +51,7 @@ def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
     sys.modules[module.__name__] = module  # dataclasses look their module up there
     try:
         exec(compile(source, f"{name}.py", "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"{name}.py must be a Python file that defines SPEC, but it raises {error!r}; mend it."
         ) from error
