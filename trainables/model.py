@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
+from trainables.layers import Convolution, Dense, cross_entropy, rectify_backward
+
 NUM_CLASSES = 10
 SHAPES = (
     (6, 3, 5, 5),
@@ -39,16 +41,27 @@ class ReplicatedSimpleCNN:
 
     Attributes:
         parameters: Shape (num_replicates, 62006); row r is replicate r, in the order of `SHAPES`.
-        gradients: Same shape; what `backward` has written last.
+        gradients: Same shape; what `backpropagate` has written last.
     """
 
     def __init__(self, generators: Sequence[torch.Generator], device: torch.device) -> None:
         self.num_replicates = len(generators)
         self.parameters = torch.stack([initial_parameters(generator) for generator in generators]).to(device)
         self.gradients = torch.zeros_like(self.parameters)
-        # Leaves of the autograd graph that share memory with `parameters`, one per layer tensor.
-        self._layers = [layer.detach().requires_grad_() for layer in split_layers(self.parameters)]
+        values, gradients = split_layers(self.parameters), split_layers(self.gradients)
+        fields = [
+            {
+                "weight": values[i],
+                "bias": values[i + 1],
+                "weight_gradient": gradients[i],
+                "bias_gradient": gradients[i + 1],
+            }
+            for i in range(0, len(SHAPES), 2)
+        ]
+        self._convolution1, self._convolution2 = (Convolution(**field) for field in fields[:2])
+        self._dense1, self._dense2, self._dense3 = (Dense(**field) for field in fields[2:])
 
+    @torch.no_grad()
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of normalised images.
 
@@ -59,24 +72,40 @@ class ReplicatedSimpleCNN:
         Returns:
             Logits, shape (num_replicates, batch, 10); no softmax.
         """
-        conv1, bias1, conv2, bias2, *dense = self._layers
-        groups = self.num_replicates
-        own_images = images.shape[1] == 3 * groups
-        # Max-pooling and ReLU commute; pooling first leaves a quarter of the elements to rectify.
-        hidden = F.conv2d(images, conv1.flatten(0, 1), bias1.flatten(), groups=groups if own_images else 1)
-        hidden = F.max_pool2d(hidden, 2).relu_()
-        hidden = F.conv2d(hidden, conv2.flatten(0, 1), bias2.flatten(), groups=groups)
-        hidden = F.max_pool2d(hidden, 2).relu_()
-        hidden = hidden.reshape(len(images), groups, -1).transpose(0, 1)
-        weight1, offset1, weight2, offset2, weight3, offset3 = dense
-        hidden = torch.baddbmm(offset1.unsqueeze(1), hidden, weight1.mT).relu_()
-        hidden = torch.baddbmm(offset2.unsqueeze(1), hidden, weight2.mT).relu_()
-        return torch.baddbmm(offset3.unsqueeze(1), hidden, weight3.mT)
+        pooled = self._convolution2.forward(self._convolution1.forward(images).output).output
+        hidden = self._dense1.forward(self._split_channels(pooled).flatten(2)).relu_()
+        return self._dense3.forward(self._dense2.forward(hidden).relu_())
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Write the gradient of `loss`, a scalar that sums independent terms of the replicates, to `gradients`."""
-        layer_gradients = torch.autograd.grad(loss, self._layers)
-        torch.cat([gradient.flatten(1) for gradient in layer_gradients], dim=1, out=self.gradients)
+    @torch.no_grad()
+    def backpropagate(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Loss of each replicate; its gradient is written to `gradients`.
+
+        Args:
+            images: Shape (batch, num_replicates * 3, 32, 32), as for `forward`.
+            labels: Class numbers, int64, shape (num_replicates, batch).
+
+        Returns:
+            Mean cross-entropy in nats, shape (num_replicates,).
+        """
+        first = self._convolution1.forward(images)
+        second = self._convolution2.forward(first.output)
+        features = self._split_channels(second.output).flatten(2)
+        hidden1 = self._dense1.forward(features).relu_()
+        hidden2 = self._dense2.forward(hidden1).relu_()
+        losses, gradient = cross_entropy(self._dense3.forward(hidden2), labels)
+        gradient = rectify_backward(self._dense3.backward(hidden2, gradient), hidden2)
+        gradient = rectify_backward(self._dense2.backward(hidden1, gradient), hidden1)
+        gradient = self._dense1.backward(features, gradient)
+        pooled_gradient = torch.empty_like(second.output)
+        pooled_by_replicate = self._split_channels(pooled_gradient)
+        pooled_by_replicate.copy_(gradient.view(pooled_by_replicate.shape))
+        gradient = self._convolution2.backward(second, pooled_gradient, reach_images=True)
+        self._convolution1.backward(first, gradient, reach_images=False)
+        return losses
+
+    def _split_channels(self, images: torch.Tensor) -> torch.Tensor:
+        """View of shape (num_replicates, batch, channels, height, width) of replicates' images side by side."""
+        return images.view(len(images), self.num_replicates, -1, *images.shape[2:]).transpose(0, 1)
 
 
 def split_layers(flat: torch.Tensor) -> list[torch.Tensor]:

@@ -17,9 +17,6 @@ from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.trial import ReplicateEpoch, TrialConfig
 
-GATHER_BYTES = 16 * 2**20
-"""Training images are gathered for many steps at once, up to this size: one large copy instead of many small ones."""
-
 EVALUATION_BATCH = 250
 
 
@@ -151,15 +148,14 @@ class Training:
         losses, norms = [], []
         before = torch.empty_like(self.model.parameters)
         for images, labels in self._batches():
-            step_losses = replicate_losses(self.model.forward(images), labels)
-            self.model.backward(step_losses.sum())
+            step_losses = self.model.backpropagate(images, labels)
             gradient_norm = torch.linalg.vector_norm(self.model.gradients, dim=1)
             before.copy_(self.model.parameters)
             for optimizer in self._optimizers:
                 optimizer.step()
             update_norm = torch.linalg.vector_norm(before.sub_(self.model.parameters), dim=1)
             weight_norm = torch.linalg.vector_norm(self.model.parameters, dim=1)
-            losses.append(step_losses.detach())
+            losses.append(step_losses)
             norms.append(torch.stack((gradient_norm, update_norm, weight_norm)))
         return torch.stack(losses).cpu(), torch.stack(norms).cpu()
 
@@ -171,14 +167,11 @@ class Training:
             (num_replicates, batch).
         """
         order = self._order()
-        labels = self._labels[order].long().transpose(1, 2)
-        bytes_per_step = order[0].numel() * self._images[0].numel()
-        size = max(1, GATHER_BYTES // bytes_per_step)
-        for chunk, chunk_labels in zip(torch.split(order, size), torch.split(labels, size), strict=True):
-            gathered = self._images[chunk].flatten(2, 3)
-            gathered = gathered.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
-            for images, step_labels in zip(gathered, chunk_labels, strict=True):
-                yield normalize(images), step_labels
+        labels = self._labels[order].long().transpose(1, 2).contiguous()
+        for chosen, step_labels in zip(order, labels, strict=True):
+            images = normalize(self._images.index_select(0, chosen.flatten()))
+            side_by_side = images.view(len(chosen), -1, *images.shape[2:])
+            yield side_by_side.contiguous(memory_format=torch.channels_last), step_labels
 
     def _order(self) -> torch.Tensor:
         """Which images each replicate sees in the current epoch, shape (steps, batch, num_replicates)."""
@@ -188,7 +181,7 @@ class Training:
             generator = torch.Generator().manual_seed(derive_seed(seed, f"batch_order/{self.epoch}"))
             orders.append(torch.randperm(len(self._images), generator=generator)[:num_images])
         shape = (len(orders), self._steps_per_epoch, self.config.batch_size)
-        return torch.stack(orders).view(shape).permute(1, 2, 0).to(self.device)
+        return torch.stack(orders).view(shape).permute(1, 2, 0).contiguous().to(self.device)
 
     def _records(
         self, running: list[int], losses: torch.Tensor, norms: torch.Tensor, seconds: float
