@@ -1,7 +1,8 @@
 """The layers of replicated networks with their gradients written out.
 
-Autograd would find the same gradients, but on a CPU it takes a fifth longer for a step on a small batch
-(benchmarks/README.md): it gathers each layer's gradient anew before it can be copied to where the optimizer reads it.
+Autograd would find the same gradients, but makes a step on a small batch take a sixth longer on a CPU
+(benchmarks/README.md): it puts each layer's gradient in a place of its own, from where it must be copied for the
+optimizer.
 
 Shapes: S is num_replicates; the replicates' channels stand side by side in the channel axis.
 """
