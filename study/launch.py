@@ -53,8 +53,12 @@ class Execution:
 
 
 @contextmanager
-def connected(execution: Execution) -> Iterator[None]:
+def connected(execution: Execution, stop: StopRequest) -> Iterator[None]:
     """Start Ray on this machine, or join the cluster at `execution.address`; leave it at the end.
+
+    Args:
+        execution: Where to run.
+        stop: Gets the signals back, which Ray takes for itself when it starts.
 
     Raises:
         ValueError: There is no cluster at the address, or it has not the resources of one trial.
@@ -75,6 +79,7 @@ def connected(execution: Execution) -> Iterator[None]:
             raise ValueError(f"Ray could not start on this machine: {reason}") from None
         raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
     try:
+        stop.listen()
         _room(execution)
         yield
     finally:

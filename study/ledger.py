@@ -77,7 +77,7 @@ class Ledger:
         """
         stored = read_study(self._directory)
         assert stored is not None
-        look = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
+        look: dict[str, Any] = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return
         look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}

@@ -99,7 +99,7 @@ def _train(
         gpus_per_trial=arguments.gpus_per_trial,
         max_concurrent=arguments.max_concurrent,
     )
-    with connected(execution):
+    with connected(execution, stop):
         job.ledger.record_run(provenance(words))
         router = Router(job.schedule, spec.identity, budget)
         with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:

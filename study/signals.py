@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class StopRequest:
@@ -18,10 +19,14 @@ class StopRequest:
         self.signal: int | None = None
         self._tuning = False
 
+    def listen(self) -> dict[int, Any]:
+        """Handle the signals from now on; returns the handlers before, by signal."""
+        return {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Handle the signals within."""
-        previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = self.listen()
         try:
             yield
         finally:
