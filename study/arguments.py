@@ -28,7 +28,7 @@ class Recipe:
 
 
 RECIPES = {
-    "cifar10-mini": Recipe(num_train_images=512, batch_size=8, num_epochs=12),
+    "cifar10-mini": Recipe(num_train_images=384, batch_size=8, num_epochs=12),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
 }
 
@@ -85,7 +85,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how much is spent on it")
     group.add_argument("--trials", type=_at_least(1), help="tuning trials of each optimizer (default: 24)")
-    group.add_argument("--seeds", type=_at_least(1), default=3, help="replicates of each trial (default: %(default)s)")
+    group.add_argument("--seeds", type=_at_least(1), default=2, help="replicates of each trial (default: %(default)s)")
     group.add_argument(
         "--confirm-seeds",
         type=_at_least(0),

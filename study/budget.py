@@ -1,5 +1,6 @@
 """How long a run may take, and when tuning has to make room for confirmation."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -15,27 +16,46 @@ class TimeBudget:
     Args:
         minutes: Wall time of the run; None for no limit.
         clock: Seconds since any fixed moment, never running backwards.
+
+    Attributes:
+        has_cut: Whether anything was left out.
     """
 
     def __init__(self, minutes: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = None if minutes is None else 60 * minutes
+        self._seconds = math.inf if minutes is None else 60 * minutes
         self._clock = clock
         self._start = clock()
-        self.exhausted = False
+        self._first_end = self._last_end = 0.0
+        self._num_finished = self._num_in_first = 0
+        self._is_over = False
+        self.has_cut = False
 
-    def apply(self, schedule: Schedule, num_finished: int) -> None:
+    def record(self, num_replicates: int) -> None:
+        """Take note of a group of replicates that has ended now."""
+        self._last_end = self._clock()
+        if self._num_finished == 0:
+            self._first_end, self._num_in_first = self._last_end, num_replicates
+        self._num_finished += num_replicates
+
+    def apply(self, schedule: Schedule, num_running: int) -> None:
         """Cut the schedule short if what is left of the budget is needed for confirmation.
 
         Args:
             schedule: What is left to do.
-            num_finished: Replicates that this run has finished, which give its throughput.
+            num_running: Replicates in training.
         """
-        if self._seconds is None or self.exhausted:
+        if self._is_over:
             return
-        elapsed = self._clock() - self._start
-        seconds_per_replicate = elapsed / num_finished if num_finished else 0.0
-        needed = RESERVE * seconds_per_replicate * schedule.num_confirmation_replicates()
-        if elapsed + needed >= self._seconds:
-            self.exhausted = True
+        wanted = num_running + schedule.num_confirmation_replicates()
+        needed = RESERVE * self._seconds_per_replicate() * wanted
+        if self._clock() - self._start + needed >= self._seconds:
+            self._is_over = True
+            before = schedule.num_replicates()
             schedule.stop_tuning()
             schedule.skip_sweep()
+            self.has_cut = schedule.num_replicates() < before
+
+    def _seconds_per_replicate(self) -> float:
+        """Wall time over replicates since the first group ended, so that starting up does not count."""
+        num_replicates = self._num_finished - self._num_in_first
+        return (self._last_end - self._first_end) / num_replicates if num_replicates else 0.0

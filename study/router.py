@@ -22,11 +22,10 @@ class Router(Searcher):
         super().__init__()
         self._schedule, self._identity, self._budget = schedule, identity, budget
         self._tasks: dict[str, Task] = {}
-        self.num_finished = 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Config of the next trial, None while all that is left waits for results, `FINISHED` at the end."""
-        self._budget.apply(self._schedule, self.num_finished)
+        self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
         task = self._schedule.next_task()
         if task is None:
             # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
@@ -48,7 +47,7 @@ class Router(Searcher):
     def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
         """Tell the schedule how a trial ended, after its rows have been stored."""
         del self._tasks[trial_id]
-        self.num_finished += len(outcomes)
+        self._budget.record(len(outcomes))
         self._schedule.record(outcomes)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

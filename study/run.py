@@ -106,7 +106,7 @@ def _train(
             callback = LedgerCallback(job.ledger, router, progress)
             sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
             run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
-    if budget.exhausted:
+    if budget.has_cut:
         say(
             console,
             "The time budget has cut the study short, after as many trials for every optimizer; "

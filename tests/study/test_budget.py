@@ -28,15 +28,14 @@ def study(make_spec, listening):
 def run(schedule, budget, clock, outcomes_of, surface):
     """Every replicate takes a minute, one after another."""
     tasks = []
-    num_finished = 0
     while True:
-        budget.apply(schedule, num_finished)
+        budget.apply(schedule, 0)
         task = schedule.next_task()
         if task is None:
             return tasks
         tasks.append(task)
         clock.seconds += 60 * len(task.replicates)
-        num_finished += len(task.replicates)
+        budget.record(len(task.replicates))
         schedule.record(outcomes_of(task, surface))
 
 
@@ -44,7 +43,7 @@ def test_without_a_budget_everything_is_trained(study, clock, outcomes_of, surfa
     budget = TimeBudget(None, clock)
     tasks = run(study, budget, clock, outcomes_of, surface)
     assert {task.key.phase for task in tasks} >= {"explore", "exploit", "sweep", "confirm"}
-    assert not budget.exhausted
+    assert not budget.has_cut
 
 
 @pytest.mark.parametrize("minutes", [30, 45, 60, 90])
@@ -53,7 +52,7 @@ def test_a_budget_is_kept_and_every_optimizer_is_confirmed_after_equal_tuning(
 ):
     budget = TimeBudget(minutes, clock)
     tasks = run(study, budget, clock, outcomes_of, surface)
-    assert budget.exhausted
+    assert budget.has_cut
     longest = 2 * 2  # minutes of a round of both optimizers, which is finished before confirmation
     assert clock.seconds - 1000 <= 60 * (minutes + longest)
     assert {task.key.optimizer for task in tasks if task.key.phase == "confirm"} == {"sgd", "momentum"}
@@ -65,7 +64,7 @@ def test_a_budget_larger_than_the_study_cuts_nothing(study, clock, outcomes_of, 
     budget = TimeBudget(600, clock)
     num_replicates = study.num_replicates()
     tasks = run(study, budget, clock, outcomes_of, surface)
-    assert not budget.exhausted
+    assert not budget.has_cut
     assert sum(len(task.replicates) for task in tasks) <= num_replicates
 
 
@@ -76,14 +75,49 @@ def test_a_budget_that_is_over_at_once_still_confirms_the_published_settings(stu
     assert {(task.key.phase, task.key.number) for task in tasks} == {("confirm", 0)}
 
 
-def test_the_reserve_is_what_confirmation_takes_at_the_speed_so_far(make_spec, listening, clock):
-    """20 replicates in 20 minutes; 24 to confirm need 24 minutes, 20 % more in reserve."""
-    schedule = Schedule(make_spec(num_trials=20), listening())
-    assert schedule.num_confirmation_replicates() == 24
-    enough = 20 + RESERVE * 24
-    clock.seconds = 0.0
-    budgets = [TimeBudget(minutes, clock) for minutes in (enough + 0.01, enough - 0.01)]
-    clock.seconds = 20 * 60.0
-    for budget in budgets:
-        budget.apply(schedule, 20)
-    assert [budget.exhausted for budget in budgets] == [False, True]
+def run_in_parallel(schedule, budget, clock, outcomes_of, surface, *, workers, start_up, group_seconds):
+    """Seconds that a study takes on several workers which all start up first; its tuning trials."""
+    running, num_trials, start = [], 0, clock.seconds
+    while not schedule.finished:
+        while len(running) < workers:
+            budget.apply(schedule, sum(len(task.replicates) for _, task in running))
+            task = schedule.next_task()
+            if task is None:
+                break
+            num_trials += task.key.phase not in ("confirm", "sweep")
+            begun = max(clock.seconds, start + start_up)
+            running.append((begun + group_seconds, task))
+        running.sort(key=lambda entry: entry[0])
+        clock.seconds, task = running.pop(0)
+        budget.record(len(task.replicates))
+        schedule.record(outcomes_of(task, surface))
+    return clock.seconds - start, num_trials
+
+
+@pytest.mark.parametrize(("workers", "start_up", "group_seconds"), [(2, 10, 4), (16, 30, 60), (64, 60, 600)])
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
+def test_a_budget_is_used_and_kept_by_any_number_of_workers(
+    make_spec, listening, clock, outcomes_of, surface, workers, start_up, group_seconds, share
+):
+    times = {"workers": workers, "start_up": start_up, "group_seconds": group_seconds}
+    spec = make_spec(num_trials=200)
+    whole, _ = run_in_parallel(
+        Schedule(spec, listening()), TimeBudget(None, clock), clock, outcomes_of, surface, **times
+    )
+    budget = TimeBudget(share * whole / 60, clock)
+    taken, num_trials = run_in_parallel(Schedule(spec, listening()), budget, clock, outcomes_of, surface, **times)
+    assert budget.has_cut
+    assert taken <= share * whole + 2 * group_seconds
+    assert num_trials >= 2 * 200 * 0.5 * share
+
+
+def test_starting_up_does_not_count_as_slow_training(study, clock):
+    """Ten minutes of start-up, then a group of two every two minutes: confirmation of 24 takes 24 minutes."""
+    for minutes, cuts in ((14 + RESERVE * 24 + 0.01, False), (14 + RESERVE * 24 - 0.01, True)):
+        clock.seconds = 0.0
+        budget = TimeBudget(minutes, clock)
+        for end in (10, 12, 14):
+            clock.seconds = 60.0 * end
+            budget.record(2)
+        budget.apply(study, 0)
+        assert budget.has_cut is cuts
