@@ -3,7 +3,7 @@
 import os
 import socket
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 1.0
 
 
 def cluster_address(given: str | None) -> str | None:

@@ -14,6 +14,8 @@ from trainables.optimizers import optimizer_names
 
 LAG = 8
 
+LARGEST = 2**31 - 1
+
 FEWEST_CONFIRM_SEEDS = 6
 """An exact sign-flip test on n pairs has no two-sided p-value below 2^(1 - n): from 6 pairs on that is under 0.05."""
 
@@ -28,7 +30,7 @@ class Recipe:
 
 
 RECIPES = {
-    "cifar10-mini": Recipe(num_train_images=384, batch_size=8, num_epochs=12),
+    "cifar10-mini": Recipe(num_train_images=320, batch_size=8, num_epochs=12),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
 }
 
@@ -159,8 +161,10 @@ class _Count:
             number = int(text)
         except ValueError:
             number = self.smallest - 1
-        if number < self.smallest or number >= 2**31:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {self.smallest}, got {text[:40]!r}")
+        if number < self.smallest or number > LARGEST:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {self.smallest} to {LARGEST}, got {text[:40]!r}"
+            )
         return number
 
 

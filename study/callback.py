@@ -22,12 +22,16 @@ class LedgerCallback(Callback):
         ledger: Where rows go.
         router: Knows what each Tune trial trains.
         progress: Live view.
+
+    Attributes:
+        error: What kept rows from being stored and ended the study, a full disk for instance; None if all went well.
     """
 
     def __init__(self, ledger: Ledger, router: Router, progress: Progress) -> None:
         self._ledger, self._router, self._progress = ledger, router, progress
         self._records: dict[str, list[Record]] = {}
         self._attempts: dict[str, int] = {}
+        self.error: OSError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Begin an attempt; what an earlier one has reported is superseded."""
@@ -59,7 +63,11 @@ class LedgerCallback(Callback):
     def _store(self, trial: Trial, task: Task, rows: list[dict[str, Any]]) -> None:
         attempt = self._attempts.pop(trial.trial_id, 0)
         records = self._records.pop(trial.trial_id, [])
-        self._ledger.commit(task, attempt, rows, epoch_rows(task, attempt, records))
+        try:
+            self._ledger.commit(task, attempt, rows, epoch_rows(task, attempt, records))
+        except OSError as error:  # Tune ends the study and turns the error into text; the caller wants the error
+            self.error = error
+            raise
         ended = outcomes(task, rows)
         self._router.finish(trial.trial_id, ended)
         self._progress.trial_finished(ended)

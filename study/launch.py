@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pathlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable
 
 MAX_FAILURES = 2
-"""Times that a trial whose worker dies is started again."""
+"""Times that a trial whose worker dies or raises is started again."""
 
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
@@ -104,6 +103,8 @@ def run_schedule(
         execution: Resources.
         stop: Ends the run early.
 
+    Raises:
+        OSError: Rows could not be stored.
     """
     room = _room(execution)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -123,14 +124,19 @@ def run_schedule(
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(pathlib.Path(scratch)),
+                storage_path=scratch,
                 verbose=0,
                 callbacks=[callback],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        except tune.TuneError:
+            if callback.error is None:
+                raise
+            raise callback.error from None
 
 
 def _room(execution: Execution) -> int:

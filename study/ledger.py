@@ -65,9 +65,16 @@ class Ledger:
             epochs.replace(attempts / f"{epochs.stem}-{time.time_ns()}.parquet")
 
     def record_run(self, run: Row) -> None:
-        """Store what the study is and where the rows of a run that begins come from."""
+        """Store what the study is and where the rows of a run that begins come from.
+
+        The metadata of the Parquet files committed from now on names the run by its place in `runs`.
+        """
         stored = read_study(self._directory) or {"runs": [], "looks": []}
         runs, looks = [*stored["runs"], run], stored["looks"]
+        origin = {"study_hash": self._spec.study_hash, "run": str(len(runs) - 1)}
+        self._schemas = {
+            name: schema.with_metadata({**schema.metadata, **origin}) for name, schema in self._schemas.items()
+        }
         write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks})
 
     def record_look(self, num_confirm_seeds: int) -> None:
@@ -118,7 +125,7 @@ def write_atomically(table: pa.Table, path: pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _draft(path)
     pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
-    draft.replace(path)
+    _publish(draft, path)
 
 
 def write_study(directory: pathlib.Path, content: Mapping[str, Any]) -> None:
@@ -127,7 +134,7 @@ def write_study(directory: pathlib.Path, content: Mapping[str, Any]) -> None:
     path = directory / "study.json"
     draft = _draft(path)
     draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    _publish(draft, path)
 
 
 def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
@@ -152,6 +159,21 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None
     assert isinstance(content, dict)
     return content
+
+
+def _publish(draft: pathlib.Path, path: pathlib.Path) -> None:
+    """Give a draft its name once its bytes are on the disk: a power loss leaves the old file or the new one."""
+    _flush(draft)
+    draft.replace(path)
+    _flush(path.parent)
+
+
+def _flush(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _draft(path: pathlib.Path) -> pathlib.Path:

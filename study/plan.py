@@ -2,13 +2,9 @@
 
 import os
 from dataclasses import dataclass
+from typing import Self
 
 from study.job import Job
-from study.spec import Identity
-from trainables.data import Dataset
-from trainables.spec import OptimizerSpec
-
-PROBE_STEPS = 20
 
 EVALUATION_COST = 1 / 3
 """Work of an evaluated image, in trained images: a forward pass alone, without the backward pass of twice its cost."""
@@ -29,7 +25,7 @@ class Plan:
     num_evaluations: int
 
     @classmethod
-    def of(cls, job: Job) -> "Plan":
+    def of(cls, job: Job) -> Self:
         """What a job has left to do."""
         identity = job.request.spec.identity
         networks = job.schedule.num_replicates() - len(job.outcomes)
@@ -46,25 +42,6 @@ class Plan:
         """Wall time of the plan, start and report aside."""
         work = self.num_images + EVALUATION_COST * self.num_evaluations
         return work * seconds_per_image / num_workers
-
-
-def measure_seconds_per_image(identity: Identity, optimizer: OptimizerSpec, data: Dataset) -> float:
-    """Train a few steps on one core of this machine: seconds for each image of each network."""
-    from trainables.training import Training
-    from trainables.trial import TrialConfig
-
-    trial = TrialConfig(
-        optimizer="probe",
-        hyperparameters=optimizer.published,
-        seeds=tuple(range(identity.num_seeds)),
-        batch_size=identity.batch_size,
-        num_epochs=2,
-    )
-    num_images = min(identity.num_train_images, PROBE_STEPS * identity.batch_size)
-    probe = Training(trial, optimizer, data.subset(max(5, num_images)))
-    probe.run_epoch()  # warms up
-    record = probe.run_epoch()[0]
-    return record.seconds / (record.images * identity.num_seeds)
 
 
 def local_workers(cpus_per_trial: float, max_concurrent: int | None) -> int:

@@ -1,7 +1,6 @@
 """From checked arguments to a `StudySpec`: loads the optimizers and compares with what is stored."""
 
 import argparse
-import math
 import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +64,7 @@ def build_request(arguments: argparse.Namespace, selection: Selection) -> Reques
         _refuse(directory, old.differences(spec))
         spec = old.extended(spec)
         optimizers = _with_stored(spec, optimizers, directory)
+    _check_budgets(spec)
     return Request(spec=spec, optimizers=optimizers, directory=directory, stored=stored)
 
 
@@ -110,7 +110,14 @@ def _check_grid(selection: Selection, optimizers: Mapping[str, OptimizerSpec]) -
             )
         for end in (min, max):
             check_point(name, optimizers[name], {key: end(numbers) for key, numbers in values.items()})
-    sizes = {name: math.prod(map(len, values.values())) for name, values in selection.values.items()}
+
+
+def _check_budgets(spec: StudySpec) -> None:
+    """Refuse a grid that gives one optimizer more points than another, those of earlier runs included."""
+    num_points = load_search(spec.identity.search).num_points
+    if num_points is None:
+        return
+    sizes = {name: num_points(definition.values) for name, definition in spec.optimizers.items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"--values must give every optimizer the same number of points, a fair budget; got {shown}.")

@@ -4,6 +4,8 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from study.address import cluster_address
@@ -57,20 +59,21 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
         _estimate(console, arguments, job)
         return 0
     if not job.schedule.finished:
-        _train(console, arguments, address, words, job, stop)
+        # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
+        with suppress(KeyboardInterrupt):
+            _train(console, arguments, address, words, job, stop)
     return _report(console, words, job, stop)
 
 
 def _estimate(console: "Console", arguments: argparse.Namespace, job: "Job") -> None:
-    from study.plan import Plan, local_workers, measure_seconds_per_image
+    from study.plan import Plan, local_workers
     from study.summary import print_estimate
-    from trainables.data import load_dataset
+    from trainables.probe import seconds_per_image
 
-    data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
-    optimizer = next(iter(job.request.optimizers.values()))
-    seconds_per_image = measure_seconds_per_image(job.request.spec.identity, optimizer, data)
+    identity, optimizers = job.request.spec.identity, job.request.optimizers
+    seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
-    print_estimate(console, Plan.of(job), seconds_per_image, workers)
+    print_estimate(console, Plan.of(job), fmean(seconds), workers)
 
 
 def _train(

@@ -4,12 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from analysis.schema import TUNING_PHASES
 from study.search import Point, SearchAlgorithm
 from study.spec import StudySpec
 from study.tuning import Tuning
 from trainables.randomness import derive_seed, replicate_seed
 
-TUNING_PHASES = frozenset({"published", "explore", "exploit", "grid"})
+CONFIRM_GROUP = 6
+"""Fewest replicates that a confirmation trains at once, if there are as many: larger groups cost less each."""
 
 SWEEP_DECADES = [step / 2 for step in range(-4, 5)]
 """Learning rates of the sweep, in decades from the winner's."""
@@ -194,7 +196,7 @@ class Schedule:
         for number, point in points.items():
             key = TrialKey(name, "confirm", number)
             missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
-            size = self._spec.identity.num_seeds
+            size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
             for start in range(0, len(missing), size):
                 sampler = "published" if number == 0 else "winner"
                 yield self._task(key, sampler, point, missing[start : start + size])

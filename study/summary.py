@@ -50,7 +50,7 @@ def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_w
     say(
         console,
         f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
-        f"each network, just measured on one core; {num_workers} trials at once.",
+        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once.",
     )
 
 
@@ -74,6 +74,8 @@ def print_report(console: Console, report: Report) -> None:
             f"{result.diverged} of {result.trials}",
         )
     console.print(table)
+    if failed := sum(result.failed for result in report.results):
+        say(console, f"{failed} tuning trials failed; the column `message` of the ledger's trials says why.")
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
 
 

@@ -93,9 +93,12 @@ class Tuning:
         return tuple(r for r in range(self._num_seeds) if r not in self._errors.get(number, {}))
 
     def objective(self, number: int) -> float | None:
-        """Mean validation error over the replicates; None if the trial is not finished or a replicate failed."""
+        """Mean validation error over the replicates; None if the trial is not finished or a replicate failed.
+
+        Rounded to 12 decimal places, as the report does: equal counts of errors are a tie, whatever their floats.
+        """
         errors = [self._errors.get(number, {}).get(r) for r in range(self._num_seeds)]
-        return None if None in errors else fmean(error for error in errors if error is not None)
+        return None if None in errors else round(fmean(error for error in errors if error is not None), 12)
 
     def best(self) -> tuple[float, Point] | None:
         """Lowest objective and its point, the earliest if several share it; None if there is none yet."""

@@ -86,9 +86,9 @@ class OptimizerSpec:
     """One optimizer as the study sees it. Its name is the name of its file.
 
     Args:
-        build: Makes the optimizer; called as `build(parameters, generators=..., **hyperparameters)`. Every parameter
-            has a leading replicate axis; `generators` holds one `torch.Generator` per replicate, the only
-            permitted source of randomness.
+        build: Makes the optimizer; called as `build(parameters, generators=..., **hyperparameters)`. `parameters` holds
+            one tensor of shape (num_replicates, num_parameters); `generators` holds one `torch.Generator` per
+            replicate, the only permitted source of randomness.
         equation: The update in one line, as readers of the report will see it.
         space: Range of each searched hyperparameter.
         published: The setting its authors print, a value for each hyperparameter of `space`.

@@ -70,6 +70,7 @@ class Training:
             )
         self.model = ReplicatedSimpleCNN(self._generators("initialization", "cpu"), self.device)
         self._noise = self._generators("noise", self.device)
+        self._mixes_elements = optimizer_spec.mixes_elements
         self._optimizers = build_optimizers(
             optimizer_spec,
             config.hyperparameters,
@@ -151,13 +152,21 @@ class Training:
             step_losses = self.model.backpropagate(images, labels)
             gradient_norm = torch.linalg.vector_norm(self.model.gradients, dim=1)
             before.copy_(self.model.parameters)
-            for optimizer in self._optimizers:
-                optimizer.step()
+            self._take_step(step_losses)
             update_norm = torch.linalg.vector_norm(before.sub_(self.model.parameters), dim=1)
             weight_norm = torch.linalg.vector_norm(self.model.parameters, dim=1)
             losses.append(step_losses)
             norms.append(torch.stack((gradient_norm, update_norm, weight_norm)))
         return torch.stack(losses).cpu(), torch.stack(norms).cpu()
+
+    def _take_step(self, step_losses: torch.Tensor) -> None:
+        """Update the parameters; one that mixes elements is spared a diverged replicate, on which it might raise."""
+        if not self._mixes_elements:
+            self._optimizers[0].step()
+            return
+        for optimizer, is_finite in zip(self._optimizers, step_losses.isfinite().tolist(), strict=True):
+            if is_finite:
+                optimizer.step()
 
     def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Batches of one epoch.

@@ -5,11 +5,9 @@ import os
 import pytest
 
 from study.job import Job
-from study.plan import EVALUATION_COST, Plan, local_workers, measure_seconds_per_image
+from study.plan import EVALUATION_COST, Plan, local_workers
 from study.request import Request
 from study.schedule import Schedule
-from trainables.data import load_dataset
-from trainables.optimizers import load_optimizer
 
 
 @pytest.fixture
@@ -60,19 +58,6 @@ def test_time_is_shared_by_workers_and_evaluation_costs_a_third_of_training():
     plan = Plan(num_networks=4, num_images=9000, num_evaluations=3000)
     assert plan.seconds(0.001, 1) == pytest.approx(9 + EVALUATION_COST * 3)
     assert plan.seconds(0.001, 5) == pytest.approx(plan.seconds(0.001, 1) / 5)
-
-
-def test_the_probe_measures_a_positive_time(make_spec):
-    identity = make_spec(num_train_images=40).identity
-    seconds = measure_seconds_per_image(identity, load_optimizer("momentum"), load_dataset("cifar10-mini"))
-    assert 0 < seconds < 1
-
-
-@pytest.mark.parametrize("size", [(5, 1), (5, 5), (4000, 100)])
-def test_the_probe_takes_any_size_of_study(make_spec, size):
-    num_train_images, batch_size = size
-    identity = make_spec(num_train_images=num_train_images, batch_size=batch_size, num_seeds=1).identity
-    assert measure_seconds_per_image(identity, load_optimizer("sgd"), load_dataset("cifar10-mini")) > 0
 
 
 def test_this_machine_runs_as_many_trials_as_it_has_cores_for():
