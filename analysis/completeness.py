@@ -6,9 +6,8 @@ import polars as pl
 
 from analysis.findings import Findings
 from analysis.schema import TUNING_PHASES
+from analysis.selection import RATE, SWEEP_TRIALS, is_planned_rate, sweep_through
 from analysis.wording import count, listing
-
-SWEEP_TRIALS = 9
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def completeness(findings: Findings) -> Completeness:
         ended = _ended(findings, result.optimizer)
         planned = {
             "tuning": study.num_trials,
-            "sweep": SWEEP_TRIALS if study.has_sweep else 0,
+            "sweep": SWEEP_TRIALS if study.has_sweep and RATE in study.optimizers[result.optimizer].space else 0,
             # The winner stands beside the published setting unless it is the published setting.
             "confirmation": (1 if result.published_won else 2) if study.num_confirm_seeds else 0,
         }
@@ -52,9 +51,15 @@ def _ended(findings: Findings, optimizer: str) -> dict[str, int]:
         pl.col("replicates") >= pl.col("phase").replace_strict(needed, default=study.num_seeds, return_dtype=pl.Int64)
     )
     shown = findings.shown.filter(optimizer=optimizer, phase="confirm")["number"].unique()
+    best = findings.best.get(optimizer)
+    swept = (
+        sweep_through(best, full).filter(is_planned_rate(best.hyperparameters[RATE])).height
+        if best and RATE in best.hyperparameters
+        else 0
+    )
+    # Sweep and confirmation of a setting that a later trial has overtaken are no longer part of the plan.
     return {
         "tuning": full.filter(pl.col("phase").is_in(TUNING_PHASES)).height,
-        "sweep": full.filter(phase="sweep").height,
-        # Confirmation of a setting that a later trial has overtaken is no longer part of the plan.
+        "sweep": swept,
         "confirmation": full.filter(pl.col("phase") == "confirm", pl.col("number").is_in(shown.to_list())).height,
     }

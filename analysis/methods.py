@@ -64,9 +64,9 @@ def _budget(findings: Findings) -> str:
 
 def _selection(study: Study) -> str:
     text = (
-        "The winner has the lowest validation error at the last epoch, mean over its replicates; ties go to the "
-        "earlier trial. A diverged replicate has error 1 and is counted, never left out of an error; a trial with a "
-        "failed or missing replicate cannot win. "
+        "The winner has the lowest validation error at the last epoch, mean over its replicates rounded to 12 decimal "
+        "places; ties go to the earlier trial. A diverged replicate has error 1 and is counted, never left out of an "
+        "error; a trial with a failed or missing replicate cannot win. "
     )
     if not study.num_confirm_seeds:
         return text + "No confirmation is planned, so every number comes from the seeds that chose the settings."

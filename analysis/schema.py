@@ -93,8 +93,8 @@ TIMINGS = (
     Column("node", pa.string(), "IP address of the Ray node"),
 )
 
-RESERVED = frozenset(column.name for column in (*TRIALS_HEAD, *TRIALS_TAIL, *EPOCHS, *TIMINGS))
-"""Column names that no hyperparameter may have."""
+RESERVED = frozenset(column.name for column in (*TRIALS_HEAD, *TRIALS_TAIL, *EPOCHS))
+"""Column names that no hyperparameter may have; `timings` holds no hyperparameters."""
 
 
 def trials_schema(hyperparameters: Iterable[str]) -> pa.Schema:

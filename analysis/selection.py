@@ -10,6 +10,9 @@ from analysis.schema import TUNING_PHASES
 from analysis.spec import Optimizer, Study
 
 TRIAL = ("optimizer", "phase", "number")
+RATE = "learning_rate"
+SWEEP_TRIALS = 9
+"""Learning rates of a sweep, half a decade apart, the winner's in the middle; numbers come in blocks of as many."""
 
 
 def setting_column(hyperparameter: str) -> str:
@@ -35,8 +38,8 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Key, `sampler`, hyperparameters as `setting.<name>`, numbers of `replicates`, of these `complete`, `diverged`
         and `failed`, `is_whole` (all planned replicates are there and none failed) and the mean over the ended
-        replicates of `validation_error` (1 for a diverged one) with its interval `low`, `high`. In the order of the
-        study, then by phase and number.
+        replicates of `validation_error` (1 for a diverged one), rounded to 12 decimal places, with its interval `low`,
+        `high`. In the order of the study, then by phase and number.
     """
     counts = trials.group_by(TRIAL).agg(
         pl.col("sampler").first(),
@@ -61,6 +64,7 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
 def winner(optimizer: Optimizer, points: pl.DataFrame) -> Setting | None:
     """The tuning trial with the lowest mean validation error at the last epoch; ties go to the lower number.
 
+    Means are compared after rounding to 12 decimal places, so equal counts of errors tie, whatever their floats.
     Only whole trials can win: a mean over fewer replicates would be luckier, and a failed one has no outcome.
 
     Args:
@@ -94,6 +98,19 @@ def confirm_number(best: Setting, points: pl.DataFrame) -> int | None:
     same = [pl.col(setting_column(name)) == value for name, value in best.hyperparameters.items()]
     found = points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "confirm", *same)["number"].sort()
     return int(found[0]) if len(found) else None
+
+
+def sweep_through(best: Setting, points: pl.DataFrame) -> pl.DataFrame:
+    """The sweep trials that hold all hyperparameters of `best` but its learning rate, in the rows of `points`."""
+    same = [pl.col(setting_column(name)) == value for name, value in best.hyperparameters.items() if name != RATE]
+    return points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "sweep", *same)
+
+
+def is_planned_rate(rate: float) -> pl.Expr:
+    """Whether a sweep trial has the learning rate that its place in the sweep around `rate` asks for."""
+    planned = rate * 10.0 ** ((pl.col("number") % SWEEP_TRIALS - SWEEP_TRIALS // 2) / 2)
+    # A tolerance, since powers may differ in the last bit between the machine of the study and this one.
+    return (pl.col(setting_column(RATE)) - planned).abs() <= 1e-9 * planned
 
 
 def shown_runs(study: Study, points: pl.DataFrame, best: Mapping[str, Setting]) -> pl.DataFrame:

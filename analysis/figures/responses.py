@@ -1,18 +1,15 @@
 """How the validation error responds to the hyperparameters, and where training diverges."""
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from analysis import plots
 from analysis.figures.base import Figure, Panel
 from analysis.findings import Findings
 from analysis.palette import Palette
-from analysis.selection import setting_column
+from analysis.selection import RATE, SWEEP_TRIALS, setting_column, sweep_through
 from analysis.spec import Axis
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
-RATE = "learning_rate"
 MARKS = (
     "Circle: no replicate diverged; triangle: some did; cross: all did (error 1). "
     "The rings mark the published setting and the winner."
@@ -28,13 +25,10 @@ def learning_rate(findings: Findings, palette: Palette) -> Figure:
         return Figure(name="learning_rate", title=title, text=text, panels=(), tables=("trials",))
     chart = plots.plot_sweeps(rows, palette, axis=Axis(low=0, high=0, scale="log"), limits=_error_limits(rows))
     text = (
-        "Nine learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation "
+        "Learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation "
         f"error with its {LEVEL_NAME} band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates "
         "diverged; cross: all did (error 1)."
-    )
-    others = [name for name, best in findings.best.items() if _is_elsewhere(findings, name, best.hyperparameters)]
-    if others:
-        text += f" The sweep of {listing(others)} runs through an earlier winner that a later trial has overtaken."
+    ) + _note_on_overtaken(findings)
     panel = Panel(chart=chart, description=title)
     return Figure(
         name="learning_rate", title=title, text=text, panels=(panel,), tables=("trials",), columns=1, width=640
@@ -67,7 +61,7 @@ def sensitivity(findings: Findings, palette: Palette) -> Figure:
     text = (
         "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at "
         f"once. The line is the learning-rate sweep through the winner. {MARKS}"
-    )
+    ) + _note_on_overtaken(findings)
     lost = every.filter(pl.col("phase") != "sweep").height - rows.filter(pl.col("phase") != "sweep").height
     if lost:
         text += f" {count(lost, 'value')} of 0 or beyond the logarithmic axis cannot be drawn and stand in the table."
@@ -117,7 +111,9 @@ def divergence(findings: Findings, palette: Palette) -> Figure:
 def _responses(findings: Findings) -> pl.DataFrame:
     """The responses with what a chart shows of a trial: `x`, `divergence`, `mark`, and the texts of its tooltip."""
     study = findings.ledger.study
-    rows = findings.responses.filter(pl.col("validation_error").is_not_null())
+    measured = findings.responses.filter(pl.col("validation_error").is_not_null())
+    tuning = measured.filter(pl.col("phase") != "sweep")
+    rows = pl.concat([tuning, *[_sweep(findings, measured, name) for name in study.optimizers]])
     texts = []
     for row in rows.to_dicts():
         optimizer = study.optimizers[row["optimizer"]]
@@ -156,8 +152,19 @@ def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
     return max(0.0, best - 0.08), 1.03
 
 
-def _is_elsewhere(findings: Findings, name: str, winner: Mapping[str, float]) -> bool:
-    """Whether the sweep holds other values fixed than those of the winner."""
-    sweep = findings.points.filter(optimizer=name, phase="sweep")
-    fixed = [pl.col(setting_column(key)) == value for key, value in winner.items() if key != RATE]
-    return bool(fixed) and sweep.height > sweep.filter(*fixed).height
+def _sweep(findings: Findings, rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The sweep of an optimizer to draw: through its winner, or the latest one if none of that has been measured."""
+    best, sweep = findings.best.get(name), rows.filter(optimizer=name, phase="sweep")
+    through = sweep_through(best, sweep) if best else sweep.clear()
+    block = pl.col("number") // SWEEP_TRIALS
+    return sweep.filter(block == block.max()) if through.is_empty() else through
+
+
+def _note_on_overtaken(findings: Findings) -> str:
+    """A sentence on the sweeps that hold other values fixed than those of the winner; empty if none does."""
+    rows = findings.responses.filter(pl.col("validation_error").is_not_null())
+    sweeps = {name: (best, _sweep(findings, rows, name)) for name, best in findings.best.items()}
+    others = [name for name, (best, sweep) in sweeps.items() if sweep_through(best, sweep).height < sweep.height]
+    if not others:
+        return ""
+    return f" The sweep of {listing(others)} runs through an earlier winner that a later trial has overtaken."

@@ -50,6 +50,7 @@ class SyntheticStudy:
     rate_limit: float = 0.4
     group_size: int = 4
     message: str = "RuntimeError: out of memory"
+    former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -70,13 +71,11 @@ class SyntheticStudy:
             yield from tuning
         best = min(tuning, key=lambda trial: (self.error(trial[3], 0), trial[1]))[3]
         if "sweep" in self.phases and "learning_rate" in best:
-            for number in range(9):
-                yield (
-                    "sweep",
-                    number,
-                    "sweep",
-                    {**best, "learning_rate": best["learning_rate"] * 10 ** ((number - 4) / 2)},
-                )
+            swept = [self.former_winners[name], best] if name in self.former_winners else [best]
+            for block, center in enumerate(swept):
+                for number in range(9):
+                    rate = center["learning_rate"] * 10 ** ((number - 4) / 2)
+                    yield "sweep", 9 * block + number, "sweep", {**center, "learning_rate": rate}
         if "confirm" in self.phases:
             yield "confirm", 0, "published", dict(entry["published"])
             if best != entry["published"]:

@@ -93,6 +93,42 @@ def test_what_a_partial_study_lacks_is_listed(synthetic, tmp_path):
     assert found.planned - found.done == 11
 
 
+def test_no_sweep_is_planned_without_a_learning_rate(synthetic, tmp_path):
+    space = {"x": {"low": 0.0, "high": 1.0, "scale": "linear", "unit": "1"}}
+    optimizers = {**synthetic().optimizers, "plain": {"space": space, "published": {"x": 0.5}}}
+    found = completeness(findings_of(synthetic(optimizers=optimizers), tmp_path))
+    assert found.missing == ()
+    assert found.done == found.planned
+
+
+@pytest.mark.parametrize(
+    ("former", "gone", "missing"),
+    [
+        ({"momentum": {"learning_rate": 0.01, "momentum": 0.25}}, "1-sweep-9-*", 1),
+        ({"momentum": {"learning_rate": 0.01, "momentum": 0.25}}, "1-sweep-[1-9]*", 9),
+        ({"sgd": {"learning_rate": 0.002}}, "0-sweep-1[0-7]-*", 8),
+    ],
+)
+def test_the_sweep_of_a_former_winner_does_not_count(synthetic, tmp_path, former, gone, missing):
+    folder = synthetic(former_winners=former).write(tmp_path / "study")
+    name = next(iter(former))
+    assert completeness(find(load(folder))).missing == ()
+    for path in folder.glob(f"*/{gone}"):
+        path.unlink()
+    what = f"{missing} sweep trial" + ("s" if missing > 1 else "")
+    assert completeness(find(load(folder))).missing == (f"{name}: {what}",)
+
+
+def test_a_sweep_one_step_off_the_winner_does_not_count(synthetic, tmp_path):
+    """Eight rates of a former winner half a decade away are rates of the new sweep too, at other places in it."""
+    best = findings_of(synthetic(), tmp_path / "first").best["sgd"].hyperparameters
+    former = {"sgd": {"learning_rate": best["learning_rate"] * 10**0.5}}
+    folder = synthetic(former_winners=former).write(tmp_path / "study")
+    for path in [*folder.glob("*/0-sweep-9-*"), *folder.glob("*/0-sweep-1?-*")]:
+        path.unlink()
+    assert completeness(find(load(folder))).missing == ("sgd: 9 sweep trials",)
+
+
 def test_a_metric_declares_unit_and_direction():
     assert set(METRICS) == {"validation_error", "test_accuracy", "generalization_gap", "seconds_per_step"}
     for metric in METRICS.values():

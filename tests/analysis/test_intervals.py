@@ -75,3 +75,8 @@ def test_summary_by_groups_equals_the_interval_of_each_group():
     assert (found["b"]["num_values"], found["b"]["num_rows"]) == (1, 2)
     assert found["b"]["low"] is None
     assert found["c"]["low"] is None
+
+
+def test_a_summary_has_12_decimal_places_and_12_significant_digits():
+    rows = pl.DataFrame({"side": ["a", "b", "c", "d"], "value": [0.0123456789012345, 1e-17, 12345.67890123456, 1.0]})
+    assert summarise(rows, ["side"], "value")["mean"].to_list() == [0.012345678901, 0.0, 12345.6789012, 1.0]

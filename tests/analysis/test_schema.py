@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from analysis import schema
+from analysis.findings import find
+from analysis.load import load
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "ledger.md"
 
@@ -34,3 +36,27 @@ def test_hyperparameters_are_columns_in_alphabetical_order():
 def test_a_hyperparameter_may_not_have_the_name_of_a_column():
     with pytest.raises(ValueError, match=r"Hyperparameters may not have a column's name, got seed; rename them"):
         schema.trials_schema(["seed", "momentum"])
+
+
+@pytest.mark.parametrize("name", ["block", "batch_size", "replicates"])
+def test_a_hyperparameter_may_have_the_name_of_a_column_of_timings(synthetic, tmp_path, name):
+    axis = {"low": 0.1, "high": 1.0, "scale": "linear", "unit": "1"}
+    entry = {"space": {"learning_rate": axis, name: axis}, "published": {"learning_rate": 0.1, name: 0.5}}
+    found = find(load(synthetic(optimizers={"own": entry}, num_trials=2).write(tmp_path / "study")))
+    assert name in found.best["own"].hyperparameters
+    assert found.points["replicates"].unique().to_list() == [2, 3]
+
+
+def test_the_recipes_of_the_documentation_choose_winners_as_the_report_does(ledger_dir):
+    page = PAGE.read_text(encoding="utf-8")
+    assert "round(avg(validation_error), 12) AS error" in page
+    assert "ORDER BY error, number" in page
+    assert 'error=pl.col("validation_error").mean().round(12)' in page
+    block = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "import polars" in block)
+    printed = []
+    exec(block.replace("STUDY_DIR", str(ledger_dir)), {"print": printed.append})
+    chosen = dict(printed[0].select("optimizer", "number").rows())
+    best = find(load(ledger_dir)).best
+    assert chosen == {name: setting.number for name, setting in best.items()}
+    errors = dict(printed[0].select("optimizer", "error").rows())
+    assert errors == {name: setting.validation_error for name, setting in best.items()}

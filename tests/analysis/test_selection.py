@@ -33,6 +33,16 @@ def test_ties_go_to_the_lower_number(ledger):
     assert winner(ledger.study.optimizers["sgd"], points).number == 0
 
 
+def test_means_are_compared_with_12_decimal_places(ledger):
+    """Small errors too: significant digits would tell apart what the study holds for a tie."""
+    values = {0: 0.001, 1: 0.001 - 4e-13, 2: 0.002, 3: 0.003, 4: 0.004}
+    is_tuning = pl.col("phase").is_in(["published", "explore", "exploit"])
+    error = pl.when(is_tuning).then(pl.col("number").replace_strict(values, default=1.0)).otherwise("validation_error")
+    trials = ledger.trials.with_columns(error.alias("validation_error"))
+    found = winner(ledger.study.optimizers["sgd"], settings(ledger.study, trials))
+    assert (found.number, found.validation_error) == (0, 0.001)
+
+
 def test_a_sweep_or_confirm_trial_never_wins(ledger):
     better = pl.when(pl.col("phase").is_in(["sweep", "confirm"])).then(0.0).otherwise("validation_error")
     points = points_of(ledger).with_columns(better.alias("validation_error"))
