@@ -30,7 +30,7 @@ class Recipe:
 
 
 RECIPES = {
-    "cifar10-mini": Recipe(num_train_images=320, batch_size=8, num_epochs=12),
+    "cifar10-mini": Recipe(num_train_images=320, batch_size=8, num_epochs=10),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
 }
 
