@@ -271,8 +271,8 @@ REFUSED = {
         r"Choose another --output, or give the same settings to continue it\.",
     ),
     "output with another optimizer of that name": (
-        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/study"],
-        r"{given}/study holds a different study: sgd\.reference is .*, not .*",
+        [*OPTUNA, *SMALL, "--optimizers", "momentum", "--output", "{given}/study"],
+        r"{given}/study holds a different study: momentum\.space is .*, not .*",
     ),
     "output that needs a file of the user": (
         [*OPTUNA, *SMALL, "--optimizers", "adam", "--output", "{given}/own"],
