@@ -38,7 +38,7 @@ class Router(Searcher):
             "batch_size": self._identity.batch_size,
             "num_epochs": self._identity.num_epochs,
         }
-        return {"trial": trial, "test": task.tests}
+        return {"trial": trial, "test": task.tests, "checkpoint": None}
 
     def task(self, trial_id: str) -> Task:
         """What a Tune trial trains."""

@@ -1,8 +1,8 @@
 """Ray Tune's view of a trial. The only module of this package that imports Ray."""
 
-import pathlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,20 +14,20 @@ from trainables.data import Dataset
 from trainables.optimizers import resolve_optimizer
 from trainables.training import Training
 from trainables.trial import TrialConfig
-
-_STATE = "training.pt"
+from trainables.trial_checkpoint import TrialCheckpoint
 
 
 class RayTrainable(tune.Trainable):
     """Runs one epoch of `Training` for each Tune iteration.
 
-    The config holds `trial`, a `TrialConfig` as a mapping, and `test`, whether to evaluate on the test set after
-    the last epoch. Each result holds `epochs`, the epoch's `ReplicateEpoch` records as mappings, with replicates
-    numbered within the group; the last one also `test_loss`, `test_error` and `test_correct` if asked for.
+    The config holds `trial`, a `TrialConfig` as a mapping, `test`, whether to evaluate on the test set after the last
+    epoch, and `checkpoint`, what a `TrialCheckpoint` takes or None. Each result holds `epochs`, the epoch's
+    `ReplicateEpoch` records as mappings, with replicates numbered within the group; the last one also `test_loss`,
+    `test_error` and `test_correct` if asked for.
     """
 
     def setup(self, config: dict[str, Any], data: Dataset, sources: Mapping[str, str]) -> None:  # type: ignore[override]
-        """Build the networks and the optimizer.
+        """Build the networks and the optimizer, as they were at the checkpoint if there is one to go on from.
 
         Args:
             config: See the class.
@@ -37,7 +37,9 @@ class RayTrainable(tune.Trainable):
         device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
         trial = TrialConfig.from_dict(config["trial"])
         spec = resolve_optimizer(trial.optimizer, sources)
-        self._training = Training(trial, spec, data, device)
+        build = partial(Training, trial, spec, data, device)
+        self._checkpoint = None if config["checkpoint"] is None else TrialCheckpoint(config["checkpoint"])
+        self._training = self._checkpoint.resume(build) if self._checkpoint else build()
         self._tests = bool(config["test"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -46,7 +48,10 @@ class RayTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch."""
+        """Train one epoch, after a checkpoint of those before."""
+        if self._checkpoint:
+            # Tune asks for an epoch once the driver has stored the one before, so no checkpoint is ahead of its log.
+            self._checkpoint.save(self._training)
         records = self._training.run_epoch()
         result: dict[str, Any] = {
             "epochs": [asdict(record) for record in records],
@@ -56,14 +61,6 @@ class RayTrainable(tune.Trainable):
         if self._training.finished and self._tests:
             result |= self._test()
         return result
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Save everything that an uninterrupted run would have in memory."""
-        torch.save(self._training.state_dict(), pathlib.Path(checkpoint_dir, _STATE))
-
-    def load_checkpoint(self, checkpoint: str) -> None:  # type: ignore[override]
-        """Go on from a checkpoint; its bytes are never unpickled as code."""
-        self._training.load_state_dict(torch.load(pathlib.Path(checkpoint, _STATE), weights_only=True))
 
     def _test(self) -> dict[str, Any]:
         evaluation = self._training.evaluate_test()
