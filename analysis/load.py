@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from analysis import schema
-from analysis.spec import LedgerError, Study, one_line, read_study
+from analysis.parts import DamagedFileError, Part, conform, read_parts
+from analysis.spec import LedgerError, Study, read_study
 
 KEY = [column.name for column in schema.KEY]
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
@@ -62,40 +61,31 @@ def load(study_dir: pathlib.Path) -> Ledger:
 def _read(
     folder: pathlib.Path, expected: pa.Schema, *, may_lack: Iterable[str] = (), leave_out: str | None = None
 ) -> pl.DataFrame:
-    """All files of a folder as one table; hyperparameter columns that a file lacks are null there."""
-    paths = sorted(folder.glob("*.parquet"))
-    columns = [name for name in expected.names if name != leave_out]
-    if not paths:
-        return pl.DataFrame(pl.from_arrow(expected.empty_table())).select(columns)
-    for path in paths:
-        _check_file(path, expected, frozenset(may_lack))
-    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    files = ds.dataset(paths, schema=expected, format=ds.ParquetFileFormat(default_fragment_scan_options=options))
+    """All files of a folder as one table; hyperparameters and younger columns that a file lacks are null there."""
+    wanted = pa.schema([field for field in expected if field.name != leave_out])
     try:
-        return pl.DataFrame(pl.from_arrow(files.to_table(columns=columns)))
-    except (OSError, pa.ArrowException) as error:
+        parts = read_parts(folder, leave_out)
+    except DamagedFileError as error:
         raise LedgerError(
-            f"every file of {str(folder)!r} must be intact Parquet, one is damaged ({one_line(str(error))}); "
-            "restore it from a copy, or delete it and run the study again."
+            f"{error}; the command of the study sets it aside and trains its trials again, or restore it from a copy."
         ) from None
+    tables = [wanted.empty_table()]
+    for part in parts:
+        _check_columns(part, wanted, frozenset(may_lack))
+        tables.append(conform(part.rows, wanted))
+    return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 
-def _check_file(path: pathlib.Path, expected: pa.Schema, may_lack: frozenset[str]) -> None:
-    try:
-        found = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
+def _check_columns(part: Part, expected: pa.Schema, may_lack: frozenset[str]) -> None:
+    found = part.rows.schema
+    if part.version > schema.SCHEMA_VERSION:
         raise LedgerError(
-            f"{str(path)!r} must be a Parquet file, it is not readable ({one_line(str(error))}); "
-            "restore it from a copy, or delete it and run the study again."
-        ) from None
-    version = (found.metadata or {}).get(b"schema_version", str(schema.SCHEMA_VERSION).encode()).decode()
-    if version != str(schema.SCHEMA_VERSION):
-        raise LedgerError(
-            f"this report reads ledgers of schema version {schema.SCHEMA_VERSION}, {str(path)!r} has version "
-            f"{version}; use the release that wrote it."
+            f"this release reads ledgers up to schema version {schema.SCHEMA_VERSION}, {str(part.path)!r} has version "
+            f"{part.version}; use the release that wrote it."
         )
+    younger = {name for name, since in schema.COLUMNS_SINCE.items() if since > part.version}
     for problem, names in (
-        ("lacks the columns", set(expected.names) - set(found.names) - may_lack),
+        ("lacks the columns", set(expected.names) - set(found.names) - may_lack - younger),
         ("has unknown columns", set(found.names) - set(expected.names)),
         (
             "has columns of another type:",
@@ -103,7 +93,9 @@ def _check_file(path: pathlib.Path, expected: pa.Schema, may_lack: frozenset[str
         ),
     ):
         if names:
-            raise LedgerError(f"{str(path)!r} {problem} {', '.join(sorted(names))}; docs/ledger.md lists the columns.")
+            raise LedgerError(
+                f"{str(part.path)!r} {problem} {', '.join(sorted(names))}; docs/ledger.md lists the columns."
+            )
 
 
 def _fits(field: pa.Field, expected: pa.Schema) -> bool:

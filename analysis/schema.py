@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STATUSES = ("complete", "diverged", "failed")
 TUNING_PHASES = ("published", "explore", "exploit", "grid")
@@ -17,13 +17,23 @@ PHASES = (*TUNING_PHASES, "sweep", "confirm", "timing")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a ledger table; `unit` is "" for text and for pure numbers."""
+    """One column of a ledger table.
+
+    Args:
+        name: Its name.
+        type: Its Arrow type.
+        meaning: What it says.
+        unit: "" for text and for pure numbers.
+        nullable: Whether a row may have none.
+        since: First schema version that has it; rows of older ledgers have none.
+    """
 
     name: str
     type: pa.DataType
     meaning: str
     unit: str = ""
     nullable: bool = False
+    since: int = 1
 
     def field(self) -> pa.Field:
         """The column as Arrow sees it."""
@@ -63,6 +73,7 @@ TRIALS_TAIL = (
     Column("seconds", pa.float64(), "wall time of the group's training, evaluation excluded", "seconds"),
     Column("device", pa.string(), "cpu, or the name of the GPU"),
     Column("node", pa.string(), "IP address of the Ray node"),
+    Column("run", pa.int32(), "run that stored the row: its place in `runs` of study.json, from 0", "", True, since=2),
 )
 
 EPOCHS = (
@@ -93,7 +104,10 @@ TIMINGS = (
     Column("node", pa.string(), "IP address of the Ray node"),
 )
 
-RESERVED = frozenset(column.name for column in (*TRIALS_HEAD, *TRIALS_TAIL, *EPOCHS))
+COLUMNS_SINCE = {column.name: column.since for column in (*TRIALS_HEAD, *TRIALS_TAIL, *EPOCHS)}
+"""First schema version of each column that is no hyperparameter."""
+
+RESERVED = frozenset(COLUMNS_SINCE)
 """Column names that no hyperparameter may have; `timings` holds no hyperparameters."""
 
 

@@ -140,6 +140,18 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output", type=pathlib.Path, metavar="DIR", help="where the study is kept (default: results/<study hash>)"
     )
+    group.add_argument("--fresh", action="store_true", help="start anew, in another directory if that one is in use")
+    group.add_argument(
+        "--storage",
+        metavar="URI",
+        help="folder or URI that all workers reach: keep checkpoints there, so that trials cut off go on from them",
+    )
+    group.add_argument(
+        "--max-failures",
+        type=_at_least(0),
+        default=2,
+        help="times that a trial whose worker dies or raises is started again (default: %(default)s)",
+    )
     group.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 

@@ -1,76 +1,93 @@
 """From Tune's events to the ledger. Runs in the driver, the only writer."""
 
 import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from study.ledger import Ledger
+from study.continuation import Continuation
+from study.ledger import Attempt, Ledger
 from study.progress import Progress
 from study.router import Router
-from study.rows import Record, epoch_rows, failed_rows, outcomes, trial_rows
-from study.schedule import Task
+from study.rows import failed_rows, outcomes, trial_rows
 
 LONGEST_MESSAGE = 1000
 
 
 class LedgerCallback(Callback):
-    """Stores every trial that has ended, then tells the schedule and the live view.
+    """Logs every epoch, stores every trial that has ended, then tells the schedule and the live view.
 
     Args:
         ledger: Where rows go.
         router: Knows what each Tune trial trains.
         progress: Live view.
+        continuation: Knows the checkpoints; None without a storage for them.
 
     Attributes:
         error: What kept rows from being stored and ended the study, a full disk for instance; None if all went well.
     """
 
-    def __init__(self, ledger: Ledger, router: Router, progress: Progress) -> None:
-        self._ledger, self._router, self._progress = ledger, router, progress
-        self._records: dict[str, list[Record]] = {}
-        self._attempts: dict[str, int] = {}
+    def __init__(
+        self, ledger: Ledger, router: Router, progress: Progress, continuation: Continuation | None = None
+    ) -> None:
+        self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
+        self._attempts: dict[str, Attempt] = {}
         self.error: OSError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Begin an attempt; what an earlier one has reported is superseded."""
-        self._attempts[trial.trial_id] = self._attempts.get(trial.trial_id, -1) + 1
-        self._records[trial.trial_id] = []
+        """Begin an attempt."""
+        self._begin(trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Keep an epoch's records."""
-        self._records[trial.trial_id] += result["epochs"]
+        """Log an epoch; Tune asks for the next one afterwards."""
+        with self._storing():
+            self._attempts[trial.trial_id].append(result["epochs"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has trained to its end; one that Tune has stopped before is left for the next run."""
         result = trial.last_result
-        if not result.get("done"):
-            return
-        task, attempt = self._router.task(trial.trial_id), self._attempts[trial.trial_id]
-        self._store(trial, task, trial_rows(task, attempt, self._records[trial.trial_id], result))
+        if result.get("done"):
+            attempt = self._attempts[trial.trial_id]
+            self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, result))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has failed for good."""
-        task, attempt = self._router.task(trial.trial_id), self._attempts.get(trial.trial_id, 0)
+        if trial.trial_id not in self._attempts:  # its worker never came up
+            self._begin(trial)
+        attempt = self._attempts[trial.trial_id]
         # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
-        message = error_message(text)
-        self._store(trial, task, failed_rows(task, attempt, self._records.get(trial.trial_id, []), message))
+        self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
 
-    def _store(self, trial: Trial, task: Task, rows: list[dict[str, Any]]) -> None:
-        attempt = self._attempts.pop(trial.trial_id, 0)
-        records = self._records.pop(trial.trial_id, [])
-        try:
-            self._ledger.commit(task, attempt, rows, epoch_rows(task, attempt, records))
-        except OSError as error:  # Tune ends the study and turns the error into text; the caller wants the error
-            self.error = error
-            raise
-        ended = outcomes(task, rows)
+    def _begin(self, trial: Trial) -> None:
+        task = self._router.task(trial.trial_id)
+        checkpoint = self._continuation.name(task) if self._continuation else None
+        earlier = self._attempts.get(trial.trial_id)
+        self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
+
+    def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:
+        attempt = self._attempts.pop(trial.trial_id)
+        with self._storing():
+            self._ledger.commit(attempt, rows)
+        if self._continuation:
+            self._continuation.discard(attempt.task)
+        ended = outcomes(attempt.task, rows)
         self._router.finish(trial.trial_id, ended)
         self._progress.trial_finished(ended)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Tune ends the study at an error of a callback and turns it into text; the caller wants the error itself."""
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+            raise
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         # Tune pickles its settings for a `Tuner.restore` that is never used.

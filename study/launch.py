@@ -16,13 +16,11 @@ from study.signals import StopRequest
 from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable
 
-MAX_FAILURES = 2
-"""Times that a trial whose worker dies or raises is started again."""
-
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # `StopRequest` has its own
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the ledger keeps the message
+    "TUNE_RESULT_BUFFER_LENGTH": "1",  # an epoch is logged before the next one is asked for
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing resumes from Tune's snapshots
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints even when told to be silent
 }
@@ -37,12 +35,14 @@ class Execution:
         cpus_per_trial: CPU cores of each trial.
         gpus_per_trial: GPUs of each trial; a fraction shares one.
         max_concurrent: Trials at once; None for as many as the cluster has room for.
+        max_failures: Times that a trial whose worker dies or raises is started again.
     """
 
     address: str | None
     cpus_per_trial: float
     gpus_per_trial: float
     max_concurrent: int | None
+    max_failures: int
 
     @property
     def resources(self) -> dict[str, float]:
@@ -128,7 +128,7 @@ def run_schedule(
                 verbose=0,
                 callbacks=[callback],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                failure_config=tune.FailureConfig(max_failures=execution.max_failures),
             ),
         )
         try:

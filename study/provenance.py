@@ -43,6 +43,13 @@ def command(arguments: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "study.run", *arguments])
 
 
+def resume_command(arguments: Sequence[str], directory: pathlib.Path) -> str:
+    """The command line that goes on with a study; to repeat `--fresh` would start another one."""
+    if "--fresh" not in arguments:
+        return command(arguments)
+    return command([*(word for word in arguments if word != "--fresh"), "--output", str(directory)])
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.ledger import read_study
+from study.ledger.files import free_name
 from study.search import load_search
 from study.selection import Selection
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
@@ -35,14 +36,24 @@ class Request:
     stored: Mapping[str, Any] | None
 
 
-def build_request(arguments: argparse.Namespace, selection: Selection) -> Request:
+def study_directory(arguments: argparse.Namespace, selection: Selection) -> pathlib.Path:
+    """Where the study is kept; with --fresh the first of `NAME`, `NAME-2`, `NAME-3`, ... that is not in use."""
+    base = arguments.output or pathlib.Path("results", _identity(arguments, selection).study_hash)
+    if not arguments.fresh:
+        return base
+    whole = base.resolve() if base.name in ("", "..") else base
+    if not whole.name:
+        raise ValueError(f"--fresh needs a directory that can have a neighbour, got --output {base}; choose another.")
+    return free_name(whole)
+
+
+def build_request(arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path) -> Request:
     """Load the optimizers and put the study together. Imports torch, after all checks that do without it.
 
     Raises:
         ValueError: The directory holds another study, or an optimizer's file or a grid is not of the right form.
     """
     identity = _identity(arguments, selection)
-    directory = arguments.output or pathlib.Path("results", identity.study_hash)
     stored = read_study(directory)
     old = None if stored is None else StudySpec.from_dict(stored)
     if old is not None:

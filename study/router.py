@@ -5,6 +5,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from study.budget import TimeBudget
+from study.continuation import Continuation
 from study.schedule import Outcome, Schedule, Task
 from study.spec import Identity
 
@@ -16,11 +17,14 @@ class Router(Searcher):
         schedule: Chooses them.
         identity: What all trials have in common.
         budget: Cuts the schedule short when time runs out.
+        continuation: Knows the checkpoints; None without a storage for them.
     """
 
-    def __init__(self, schedule: Schedule, identity: Identity, budget: TimeBudget) -> None:
+    def __init__(
+        self, schedule: Schedule, identity: Identity, budget: TimeBudget, continuation: Continuation | None = None
+    ) -> None:
         super().__init__()
-        self._schedule, self._identity, self._budget = schedule, identity, budget
+        self._schedule, self._identity, self._budget, self._continuation = schedule, identity, budget, continuation
         self._tasks: dict[str, Task] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
@@ -38,7 +42,8 @@ class Router(Searcher):
             "batch_size": self._identity.batch_size,
             "num_epochs": self._identity.num_epochs,
         }
-        return {"trial": trial, "test": task.tests, "checkpoint": None}
+        checkpoint = self._continuation.config(task) if self._continuation else None
+        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint}
 
     def task(self, trial_id: str) -> Task:
         """What a Tune trial trains."""

@@ -8,35 +8,32 @@ from study.schedule import Outcome, Task
 Record = Mapping[str, Any]
 """A `trainables.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
 
+Row = Mapping[str, Any]
+"""A row of a table, or of the log: there an epoch has its `diverged_step` as well."""
+
 
 def epoch_rows(task: Task, attempt: int, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Rows of `epochs`."""
-    rows = []
-    for record in records:
-        columns = {name: value for name, value in record.items() if name != "diverged_step"}
-        rows.append({**columns, **_key(task, record["replicate"]), "attempt": attempt})
-    return rows
+    """Rows of the log."""
+    return [{**record, **_key(task, record["replicate"]), "attempt": attempt} for record in records]
 
 
-def trial_rows(
-    task: Task, attempt: int, records: Sequence[Record], last_result: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def trial_rows(task: Task, attempt: int, epochs: Sequence[Row], last_result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of `trials` for a group that has trained to its end.
 
     Args:
         task: What was trained.
         attempt: Which attempt, from 0.
-        records: All records of the attempt.
+        epochs: All its rows of the log.
         last_result: The last result of the trainable, with the test evaluation if there was one.
     """
-    return [_trial_row(task, attempt, position, records, last_result) for position in range(len(task.replicates))]
+    return [_trial_row(task, attempt, position, epochs, last_result) for position in range(len(task.replicates))]
 
 
-def failed_rows(task: Task, attempt: int, records: Sequence[Record], message: str) -> list[dict[str, Any]]:
+def failed_rows(task: Task, attempt: int, epochs: Sequence[Row], message: str) -> list[dict[str, Any]]:
     """Rows of `trials` for a group that ended in an error."""
     rows = []
-    for position in range(len(task.replicates)):
-        mine = [record for record in records if record["replicate"] == position]
+    for position, replicate in enumerate(task.replicates):
+        mine = [row for row in epochs if row["replicate"] == replicate]
         rows.append(
             {**_origin(task, attempt, position), **_effort(mine), "status": "failed", "message": message}
             | {"device": "unknown", "node": "unknown"}
@@ -44,7 +41,7 @@ def failed_rows(task: Task, attempt: int, records: Sequence[Record], message: st
     return rows
 
 
-def outcomes(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+def outcomes(task: Task, rows: Sequence[Row]) -> list[Outcome]:
     """What the schedule has to know of rows of `trials`."""
     return [
         Outcome(
@@ -59,12 +56,12 @@ def outcomes(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
 
 
 def _trial_row(
-    task: Task, attempt: int, position: int, records: Sequence[Record], last_result: Mapping[str, Any]
+    task: Task, attempt: int, position: int, epochs: Sequence[Row], last_result: Mapping[str, Any]
 ) -> dict[str, Any]:
-    mine = [record for record in records if record["replicate"] == position]
+    mine = [row for row in epochs if row["replicate"] == task.replicates[position]]
     last = mine[-1]
     diverged = last["diverged_step"] is not None
-    finite_losses = [record["validation_loss"] for record in mine if record["validation_loss"] is not None]
+    finite_losses = [row["validation_loss"] for row in mine if row["validation_loss"] is not None]
     row = {
         **_origin(task, attempt, position),
         **_effort(mine),
@@ -73,7 +70,7 @@ def _trial_row(
         "validation_loss": last["validation_loss"],
         "validation_error": last["validation_error"],
         "best_validation_loss": min(finite_losses, default=None),
-        "best_validation_error": min(record["validation_error"] for record in mine),
+        "best_validation_error": min(row["validation_error"] for row in mine),
         "device": last_result["device"],
         "node": last_result["node_ip"],
     }
@@ -107,5 +104,5 @@ def _origin(task: Task, attempt: int, position: int) -> dict[str, Any]:
     }
 
 
-def _effort(records: Sequence[Record]) -> dict[str, Any]:
-    return {name: sum(record[name] for record in records) for name in ("steps", "images", "seconds")}
+def _effort(epochs: Sequence[Row]) -> dict[str, Any]:
+    return {name: sum(row[name] for row in epochs) for name in ("steps", "images", "seconds")}

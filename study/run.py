@@ -1,6 +1,8 @@
 """The command line `python -m study.run`: arguments -> StudySpec -> launch -> report."""
 
 import argparse
+import errno
+import pathlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from study.address import cluster_address
 from study.arguments import parser
-from study.provenance import command
+from study.provenance import command, resume_command
 from study.selection import check
 from study.signals import StopRequest
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from study.job import Job
+    from study.selection import Selection
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,8 +38,13 @@ def main(words: Sequence[str] | None = None) -> int:
         _print_error(error)
         return 2
     except OSError as error:  # a full disk, a directory that may not be written
-        _print_error(error)
+        _print_error(_full_disk(error, words) if error.errno == errno.ENOSPC else error)
         return 1
+
+
+def _full_disk(error: OSError, words: Sequence[str]) -> OSError:
+    where = f" of {error.filename}" if error.filename else ""
+    return OSError(f"the disk{where} is full; all trials before are stored. Make room and go on with: {command(words)}")
 
 
 def _print_error(error: Exception) -> None:
@@ -47,17 +55,36 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
     # The arguments are sound; only now the imports that take seconds.
-    from study.console import new_console
+    from study.ledger import locked
+    from study.request import study_directory
+
+    directory = study_directory(arguments, selection)
+    if arguments.dry_run:
+        return _estimate(arguments, selection, directory)
+    with locked(directory):
+        return _complete(arguments, selection, directory, address, words, stop)
+
+
+def _complete(
+    arguments: argparse.Namespace,
+    selection: "Selection",
+    directory: pathlib.Path,
+    address: str | None,
+    words: Sequence[str],
+    stop: StopRequest,
+) -> int:
+    """Train what is left of the study, then report."""
+    from study.console import new_console, say
     from study.job import Job
     from study.request import build_request
     from study.summary import announce
 
-    job = Job.open(build_request(arguments, selection))
+    request = build_request(arguments, selection, directory)
+    job = Job.open(request, recover=True, keep_logs=arguments.storage is not None)
     console = new_console()
+    for note in job.notes:
+        say(console, f"Note: {note}")
     announce(console, job)
-    if arguments.dry_run:
-        _estimate(console, arguments, job)
-        return 0
     if not job.schedule.finished:
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
@@ -65,15 +92,22 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     return _report(console, words, job, stop)
 
 
-def _estimate(console: "Console", arguments: argparse.Namespace, job: "Job") -> None:
+def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: pathlib.Path) -> int:
+    from study.console import new_console
+    from study.job import Job
     from study.plan import Plan, local_workers
-    from study.summary import print_estimate
+    from study.request import build_request
+    from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 
+    job = Job.open(build_request(arguments, selection, directory), recover=False, keep_logs=False)
+    console = new_console()
+    announce(console, job)
     identity, optimizers = job.request.spec.identity, job.request.optimizers
     seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
     print_estimate(console, Plan.of(job), fmean(seconds), workers)
+    return 0
 
 
 def _train(
@@ -87,6 +121,7 @@ def _train(
     from study.budget import TimeBudget
     from study.callback import LedgerCallback
     from study.console import say
+    from study.continuation import Continuation
     from study.launch import Execution, connected, run_schedule
     from study.progress import Progress
     from study.provenance import provenance
@@ -95,20 +130,23 @@ def _train(
 
     spec = job.request.spec
     budget = TimeBudget(arguments.time_budget)
+    continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
     data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     execution = Execution(
         address=address,
         cpus_per_trial=arguments.cpus_per_trial,
         gpus_per_trial=arguments.gpus_per_trial,
         max_concurrent=arguments.max_concurrent,
+        max_failures=arguments.max_failures,
     )
     with connected(execution, stop):
-        job.ledger.record_run(provenance(words))
-        router = Router(job.schedule, spec.identity, budget)
+        job.ledger.record_run({**provenance(words), "notes": list(job.notes)})
+        router = Router(job.schedule, spec.identity, budget, continuation)
         with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
-            callback = LedgerCallback(job.ledger, router, progress)
+            callback = LedgerCallback(job.ledger, router, progress, continuation)
             sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
             run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
+        job.ledger.close(keep_logs=continuation is not None and not job.schedule.finished)
     if budget.has_cut:
         say(
             console,
@@ -130,7 +168,8 @@ def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequ
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
     if stop.signal is None and job.schedule.finished:
         return 0
-    console.print(f"Not finished; go on with: {command(words)}", soft_wrap=True, highlight=False, markup=False)
+    resume = resume_command(words, job.request.directory)
+    console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
     return 1 if stop.signal is None else 128 + stop.signal
 
 

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.schema import SCHEMA_VERSION, epochs_schema, trials_schema
-from study.ledger import Ledger, read_study, write_atomically, write_study
-from study.rows import epoch_rows, failed_rows, trial_rows
+from study.ledger import Ledger, read_study, write_study
+from study.ledger.files import write_part
+from study.rows import failed_rows, trial_rows
 from study.schedule import Outcome, Task, TrialKey
 from study.spec import StudySpec
 
@@ -53,13 +54,20 @@ def record(replicate, epoch, *, diverged_step=None):
 RESULT = {"device": "cpu", "node_ip": "127.0.0.1"}
 
 
+def train(ledger, task, *epochs):
+    """Report epochs and store the trial."""
+    attempt = ledger.begin(task)
+    for records in epochs:
+        attempt.append(records)
+    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
+
+
 @pytest.fixture
 def filled(tmp_path, spec, task):
     """A ledger that holds one trial of two replicates, the second of which diverged in epoch 2."""
     ledger = Ledger(tmp_path, spec)
     ledger.record_run({"command": "python -m study.run"})
-    records = [record(0, 1), record(1, 1), record(0, 2), record(1, 2, diverged_step=17)]
-    ledger.commit(task, 0, trial_rows(task, 0, records, RESULT), epoch_rows(task, 0, records))
+    train(ledger, task, [record(0, 1), record(1, 1)], [record(0, 2), record(1, 2, diverged_step=17)])
     return ledger
 
 
@@ -114,13 +122,16 @@ def test_outcomes_are_what_was_stored(filled, task):
 
 def test_a_failed_trial_keeps_its_message_and_the_epochs_it_reached(tmp_path, spec, task):
     ledger = Ledger(tmp_path, spec)
-    records = [record(0, 1), record(1, 1)]
     message = "RuntimeError: <b>\n" + 50 * "é"
-    ledger.commit(task, 2, failed_rows(task, 2, records, message), epoch_rows(task, 2, records))
+    first = ledger.begin(task)
+    attempt = ledger.begin(task, earlier=first)
+    attempt.append([record(0, 1), record(1, 1)])
+    ledger.commit(attempt, failed_rows(task, attempt.number, attempt.rows, message))
     trials = pl.read_parquet(tmp_path / "trials" / "*.parquet")
     assert trials["message"].to_list() == [message] * 2
     assert trials["validation_error"].to_list() == [None, None]
-    assert trials["attempt"].to_list() == [2, 2]
+    assert trials["attempt"].to_list() == [1, 1]
+    assert pl.read_parquet(tmp_path / "epochs" / "*.parquet").height == 2
     assert [(o.status, o.validation_error) for o in ledger.outcomes()] == [("failed", None)] * 2
 
 
@@ -130,28 +141,12 @@ def test_a_new_directory_has_no_outcomes_and_reading_it_makes_nothing(tmp_path, 
     assert not directory.exists()
 
 
-def test_the_same_attempt_is_never_stored_twice(filled, tmp_path, task):
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
-    records = [record(0, 1), record(1, 1)]
+def test_a_file_is_never_overwritten(tmp_path):
+    table = pa.table({"x": [1]})
+    write_part(table, tmp_path / "trials" / "a.parquet")
     with pytest.raises(FileExistsError, match="results are never overwritten, so pick another --output or delete it"):
-        filled.commit(task, 0, trial_rows(task, 0, records, RESULT), epoch_rows(task, 0, records))
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
-
-
-@pytest.mark.usefixtures("filled")
-def test_epochs_whose_trial_was_never_stored_give_way_to_the_next_attempt(tmp_path, spec, task):
-    """A run killed between its two files; the trial is trained again under the same name."""
-    (trials,) = (tmp_path / "trials").glob("*.parquet")
-    (epochs,) = (tmp_path / "epochs").glob("*.parquet")
-    orphan = epochs.read_bytes()
-    trials.unlink()
-    ledger = Ledger(tmp_path, spec)
-    assert ledger.outcomes() == []
-    records = [record(0, 1), record(1, 1)]
-    ledger.commit(task, 0, trial_rows(task, 0, records, RESULT), epoch_rows(task, 0, records))
-    assert pq.read_table(epochs).num_rows == 2
-    (set_aside,) = (tmp_path / "attempts").iterdir()
-    assert set_aside.read_bytes() == orphan
+        write_part(pa.table({"x": [2]}), tmp_path / "trials" / "a.parquet")
+    assert pq.read_table(tmp_path / "trials")["x"].to_pylist() == [1]
 
 
 def test_a_file_is_under_its_name_only_when_it_is_whole(tmp_path):
@@ -161,27 +156,29 @@ def test_a_file_is_under_its_name_only_when_it_is_whole(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            write_atomically(table, tmp_path / "trials" / "a.parquet")
+            write_part(table, tmp_path / "trials" / "a.parquet")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / "trials").glob("*.parquet")) == []
-    write_atomically(table, tmp_path / "trials" / "a.parquet")
+    write_part(table, tmp_path / "trials" / "a.parquet")
     assert pq.read_table(tmp_path / "trials").num_rows == 1000
 
 
 def test_the_draft_a_killed_writer_left_is_not_read(filled, tmp_path):
-    (tmp_path / "trials" / ".a.parquet.123").write_bytes(b"PAR1 and no more")
+    draft = tmp_path / "trials" / ".a.parquet.draft"
+    draft.write_bytes(b"PAR1 and no more")
     assert len(filled.outcomes()) == 2
     assert pq.read_table(tmp_path / "trials").num_rows == 2
+    filled.recover()
+    assert not draft.exists()
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text"])
 def test_a_damaged_file_is_named(filled, tmp_path, damage):
     (path,) = (tmp_path / "trials").glob("*.parquet")
     path.write_bytes({"cut": path.read_bytes()[:-20], "empty": b"", "text": b"not Parquet at all"}[damage])
-    with pytest.raises(ValueError, match="must be intact Parquet") as caught:
+    with pytest.raises(ValueError, match=rf"{path.name}' is damaged"):
         filled.outcomes()
-    assert path.name in str(caught.value)
 
 
 def test_study_json_holds_the_spec_and_every_run_and_look(filled, tmp_path, spec):

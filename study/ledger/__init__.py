@@ -1,0 +1,8 @@
+"""The ledger of a study: the only truth that reports, resumed runs and extensions read."""
+
+from study.ledger.attempt import Attempt
+from study.ledger.description import read_study, write_study
+from study.ledger.lock import locked
+from study.ledger.store import Ledger
+
+__all__ = ["Attempt", "Ledger", "locked", "read_study", "write_study"]

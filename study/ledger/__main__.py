@@ -1,0 +1,86 @@
+"""`python -m study.ledger STUDY_DIR check | compact | export --csv`: looks after a ledger, without torch or Ray."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from analysis.wording import count
+from study.arguments import Parser
+from study.ledger.check import Check, check_ledger
+from study.ledger.description import read_study
+from study.ledger.export import export_csv
+from study.ledger.lock import locked
+from study.ledger.store import Ledger
+from study.spec import StudySpec
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; 1 if something is wrong with the ledger, 2 for a bad request."""
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    try:
+        return _run(arguments)
+    except ValueError as error:
+        message, status = str(error), 2
+    except OSError as error:
+        message, status = str(error), 1
+    print(f"{parser.prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m study.ledger", description="Look after the ledger of a study.", allow_abbrev=False)
+    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
+    actions.add_parser("check", help="verify every file, count rows, list gaps and duplicates; changes nothing")
+    actions.add_parser("compact", help="merge small files")
+    export = actions.add_parser("export", help="write the tables in another format")
+    export.add_argument("--csv", action="store_true", required=True, help="as CSV")
+    export.add_argument("--output", type=pathlib.Path, metavar="DIR", help="folder (default: STUDY_DIR/export)")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    directory: pathlib.Path = arguments.study_dir
+    stored = read_study(directory) if (directory / "study.json").exists() else None
+    if stored is None:
+        raise ValueError(
+            f"STUDY_DIR must be the folder of a study, {directory} has no study.json; give the folder that "
+            "`python -m study.run` printed."
+        )
+    ledger = Ledger(directory, StudySpec.from_dict(stored))
+    if arguments.action == "check":
+        return _print_check(check_ledger(directory, ledger.spec, ledger.schemas))
+    if arguments.action == "compact":
+        with locked(directory):
+            before = _num_files(directory)
+            ledger.merge()
+        print(f"{count(before, 'file')} before, {count(_num_files(directory), 'file')} now.")
+        return 0
+    for path in export_csv(directory, ledger.schemas, arguments.output or directory / "export"):
+        print(path)
+    return 0
+
+
+def _print_check(check: Check) -> int:
+    for name, (num_files, num_rows) in check.counts.items():
+        print(f"{name:<8} {num_rows:>9,} rows in {count(num_files, 'file')}")
+    for title, lines in (
+        ("Damaged", check.damaged),
+        ("Twice", check.duplicates),
+        ("Gap", check.gaps),
+        ("Still to train", check.missing),
+    ):
+        for line in lines:
+            print(f"{title}: {line}")
+    print("Sound." if check.sound else "Not sound: the command of the study mends what is damaged or has gaps.")
+    return 0 if check.sound else 1
+
+
+def _num_files(directory: pathlib.Path) -> int:
+    return sum(len(list((directory / name).glob("*.parquet"))) for name in ("trials", "epochs"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

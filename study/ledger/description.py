@@ -1,0 +1,42 @@
+"""`study.json`: what the study is, its runs and every look at its results."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from study.ledger.files import publish
+from study.spec import FORMAT_VERSION, StudySpec
+
+NAME = "study.json"
+
+
+def write_study(directory: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Write `study.json` so that a reader sees the old one or the new one."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    publish(directory / NAME, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
+    """What `study.json` holds, or None if the directory is missing or empty.
+
+    Raises:
+        ValueError: The directory holds something else, or `study.json` is damaged.
+    """
+    path = directory / NAME
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"--output must be a directory, {directory} is a file; choose another.")
+    if not path.exists():
+        if directory.exists() and any(not path.name.startswith(".") for path in directory.iterdir()):
+            raise ValueError(f"--output must be a new directory or that of a study, {directory} holds other files.")
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"it has format {content['format_version']}, this release writes {FORMAT_VERSION}")
+        if StudySpec.from_dict(content).study_hash != content["study_hash"]:
+            raise ValueError("its identity does not have its hash")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None
+    assert isinstance(content, dict)
+    return content

@@ -1,0 +1,39 @@
+"""The tables of a ledger as CSV, for programs that read no Parquet."""
+
+import pathlib
+from collections.abc import Mapping
+
+import polars as pl
+import pyarrow as pa
+
+from analysis.parts import conform, read_parts
+from study.ledger.files import publish
+
+
+def export_csv(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], output: pathlib.Path) -> list[pathlib.Path]:
+    """Write `trials.csv` and `epochs.csv`; files of an earlier export are replaced.
+
+    Lists are numbers with blanks between them, bits are hexadecimal digits.
+
+    Args:
+        directory: The study's directory.
+        schemas: Schema of each table.
+        output: Folder of the files.
+
+    Raises:
+        DamagedFileError: A file of the ledger is damaged.
+        OSError: The disk is full or may not be written.
+    """
+    written = []
+    for name, schema in schemas.items():
+        tables = [conform(part.rows, schema) for part in read_parts(directory / name)]
+        rows = pl.DataFrame(pl.from_arrow(pa.concat_tables([schema.empty_table(), *tables])))
+        keys = [key for key in ("optimizer", "phase", "number", "replicate", "epoch") if key in rows.columns]
+        plain = rows.sort(keys).with_columns(
+            pl.selectors.list().list.eval(pl.element().cast(pl.String)).list.join(" "),
+            pl.selectors.binary().bin.encode("hex"),
+        )
+        path = output / f"{name}.csv"
+        publish(path, plain.write_csv)
+        written.append(path)
+    return written

@@ -1,0 +1,179 @@
+"""The store of a study: Parquet files and `study.json`, written by the driver alone. No Ray.
+
+The epochs of a group of replicates are stored before its trial rows, so a stored trial always has its epochs. What is
+in training is in the write-ahead log.
+"""
+
+import pathlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from analysis.parts import conform, read_parts
+from analysis.schema import epochs_schema, trials_schema
+from study.ledger.attempt import Attempt
+from study.ledger.description import read_study, write_study
+from study.ledger.files import write_part
+from study.ledger.log import StoredLog
+from study.ledger.merge import merge_parts
+from study.ledger.recovery import recover, recover_logs
+from study.rows import Row
+from study.schedule import Outcome, Task, TrialKey
+from study.spec import StudySpec
+
+NUMBERED = re.compile(r"(?P<group>.+)-(?P<attempt>\d+)\.(parquet|arrows)")
+"""Name of a file that holds an attempt; `group` is what is trained at once."""
+
+
+class Ledger:
+    """The ledger in a directory.
+
+    Args:
+        directory: The study's directory; made when something is first written.
+        spec: The study, whose hyperparameters are columns of `trials`.
+
+    Attributes:
+        spec: The same.
+        schemas: Schema of each table.
+    """
+
+    def __init__(self, directory: pathlib.Path, spec: StudySpec) -> None:
+        self._directory, self.spec = directory, spec
+        hyperparameters = {name for definition in spec.optimizers.values() for name in definition.space}
+        self.schemas = {"trials": trials_schema(hyperparameters), "epochs": epochs_schema()}
+        self._hyperparameters = {name: sorted(definition.space) for name, definition in spec.optimizers.items()}
+        self._num_attempts: Counter[str] = Counter()
+        self._unfinished: dict[tuple[TrialKey, tuple[int, ...]], StoredLog] = {}
+        self._run = 0
+
+    def recover(self, *, keep_logs: bool = False) -> list[str]:
+        """Bring the directory in order after whatever ended the last run.
+
+        Args:
+            keep_logs: Whether trials whose training was cut off may go on from a checkpoint; their epochs are
+                superseded otherwise.
+
+        Returns:
+            One line about every damaged file, which is now in `damaged/`.
+
+        Raises:
+            ValueError: A key stands twice, or a file comes from a later release.
+        """
+        found = recover(self._directory, self.schemas, keep_logs=keep_logs)
+        self._count_attempts()
+        self._unfinished = {}
+        for log in found.unfinished:
+            first = log.rows[0]
+            key = TrialKey(first["optimizer"], first["phase"], first["number"])
+            self._unfinished[key, tuple(sorted({row["replicate"] for row in log.rows}))] = log
+        return found.notes
+
+    def _count_attempts(self) -> None:
+        """No number is used again, so no file of an attempt is ever in the way of another."""
+        for path in self._directory.rglob("*"):
+            if match := NUMBERED.fullmatch(path.name):
+                group, number = match["group"], int(match["attempt"])
+                self._num_attempts[group] = max(self._num_attempts[group], number + 1)
+
+    def begin(self, task: Task, *, checkpoint: str | None = None, earlier: Attempt | None = None) -> Attempt:
+        """Begin an attempt at a task.
+
+        Args:
+            task: What is trained.
+            checkpoint: Name of the checkpoint that its worker writes, if it does.
+            earlier: The attempt of this run that it supersedes, or goes on with.
+        """
+        group = _group(task.key, task.replicates[0])
+        number = self._num_attempts[group]
+        self._num_attempts[group] += 1
+        if earlier is None and (log := self._unfinished.pop((task.key, task.replicates), None)):
+            earlier = Attempt.stored(self._directory, task, log)
+        return Attempt(self._directory, f"{group}-{number}", task, number, checkpoint, earlier)
+
+    def unfinished(self, task: Task) -> tuple[str, int] | None:
+        """Name of the checkpoint of a task that an earlier run has begun, and how many of its epochs are logged."""
+        log = self._unfinished.get((task.key, task.replicates))
+        return (log.checkpoint, log.rows[-1]["epoch"]) if log and log.checkpoint else None
+
+    def commit(self, attempt: Attempt, trials: Sequence[Row]) -> None:
+        """Store an attempt that has ended.
+
+        Args:
+            attempt: The attempt, which has all rows of `epochs`.
+            trials: One row per replicate.
+
+        Raises:
+            FileExistsError: The attempt is stored already; results are never overwritten.
+            OSError: The disk is full or may not be written.
+        """
+        attempt.end_earlier()
+        rows = {"epochs": attempt.rows, "trials": [{**row, "run": self._run} for row in trials]}
+        for name, content in rows.items():
+            if content:
+                table = pa.Table.from_pylist(content, schema=self.schemas[name])
+                write_part(table, self._directory / name / f"{attempt.name}.parquet")
+        attempt.remove_log()
+
+    def close(self, *, keep_logs: bool = False) -> None:
+        """End a run: what was cut off is superseded, unless a later run may go on with it, and small files are merged.
+
+        Raises:
+            OSError: The disk is full or may not be written.
+        """
+        recover_logs(self._directory, keep_logs=keep_logs)
+        self.merge()
+
+    def merge(self) -> None:
+        """Merge small files."""
+        for name, schema in self.schemas.items():
+            merge_parts(self._directory / name, schema)
+
+    def record_run(self, run: Row) -> None:
+        """Store what the study is and where the rows of a run that begins come from."""
+        stored = read_study(self._directory) or {"runs": [], "looks": []}
+        runs, looks = [*stored["runs"], run], stored["looks"]
+        self._run = len(runs) - 1
+        write_study(self._directory, {**self.spec.to_dict(), "runs": runs, "looks": looks})
+
+    def record_look(self, num_confirm_seeds: int) -> None:
+        """Store that the results have been looked at; every look at a growing study costs significance.
+
+        A look at the same replicates as the last one costs nothing and is not stored.
+        """
+        stored = read_study(self._directory)
+        assert stored is not None
+        look: dict[str, Any] = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
+        if stored["looks"] and stored["looks"][-1].items() >= look.items():
+            return
+        look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}
+        write_study(self._directory, {**stored, "looks": [*stored["looks"], look]})
+
+    def outcomes(self) -> list[Outcome]:
+        """How every stored replicate ended.
+
+        Raises:
+            ValueError: A file is damaged.
+        """
+        schema = self.schemas["trials"]
+        return [
+            self._outcome(row)
+            for part in read_parts(self._directory / "trials")
+            for row in conform(part.rows, schema).to_pylist()
+        ]
+
+    def _outcome(self, row: Mapping[str, Any]) -> Outcome:
+        return Outcome(
+            key=TrialKey(row["optimizer"], row["phase"], row["number"]),
+            point={name: row[name] for name in self._hyperparameters[row["optimizer"]]},
+            replicate=row["replicate"],
+            status=row["status"],
+            validation_error=row["validation_error"],
+        )
+
+
+def _group(key: TrialKey, replicate: int) -> str:
+    return f"{key.optimizer}-{key.phase}-{key.number:05d}-{replicate:03d}"
