@@ -28,16 +28,10 @@ def holder(tmp_path):
 
 
 def test_a_second_writer_is_refused_in_one_line(holder, tmp_path):
-    process, until = holder
-    with (
-        pytest.raises(
-            ValueError, match=r"study is being written by another run of the study; wait until it has ended, or"
-        ),
-        locked(tmp_path / "study"),
-    ):
+    message = r"study is being written by another run of the study; wait until it has ended, or choose another"
+    with pytest.raises(ValueError, match=message), locked(tmp_path / "study"):
         pass
-    until.set()
-    process.join()
+    holder.communicate()
     with locked(tmp_path / "study"):
         pass
 
