@@ -18,7 +18,7 @@ TRAINING = re.compile(r"ray::\w*Trainable\.train")
 
 POLL_SECONDS = 0.005
 
-GLANCE_SECONDS = 0.1
+GLANCE_SECONDS = 0.25
 """Between looks while Ray starts, which needs the cores more than a quick answer is worth."""
 
 DEADLINE_SECONDS = 600
