@@ -1,13 +1,15 @@
 """The Parquet files of one table of a ledger: which of them count, and whether they hold what was written.
 
-Every file carries a checksum of each column of each row group in its metadata, computed from the values. So a changed
-byte is noticed wherever it changes a value, and the row groups that it has not reached can still be trusted.
+The last part of a file's name is the CRC-32 of its bytes, so any changed byte is noticed. Its metadata hold a checksum
+of each column of each row group, computed from the values, so the row groups that it has not reached can be saved.
 """
 
 import json
 import pathlib
+import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -21,11 +23,22 @@ REPLACES = b"replaces"
 
 VERSION = b"schema_version"
 
+NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
+"""Files of schema version 1 have no checksum in their name; only the pages within have one."""
+
 RETRIES = 5
 
 
 class DamagedFileError(ValueError):
-    """A file does not hold what was written; the message says in one line what is wrong with it."""
+    """A file does not hold what was written.
+
+    Attributes:
+        reason: What is wrong with it, in one line.
+    """
+
+    def __init__(self, path: pathlib.Path, error: Exception) -> None:
+        self.reason = " ".join(str(error).split())[:200]
+        super().__init__(f"{str(path)!r} is damaged ({self.reason})")
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,11 @@ def checksum(column: pa.Array | pa.ChunkedArray) -> int:
     return zlib.crc32(values.to_numpy(zero_copy_only=False), crc)
 
 
+def crc32_of(content: bytes) -> str:
+    """The checksum of a file's bytes as it stands in its name: eight hexadecimal digits."""
+    return f"{zlib.crc32(content):08x}"
+
+
 def with_checksums(rows: pa.Table, rows_per_group: int, replaces: Sequence[str] = ()) -> pa.Table:
     """The rows with the metadata that a file of row groups of this size needs to be a part."""
     starts = range(0, rows.num_rows, rows_per_group)
@@ -79,33 +97,30 @@ def with_checksums(rows: pa.Table, rows_per_group: int, replaces: Sequence[str] 
 
 
 def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
-    """Read a file and compare it with its checksums.
+    """Read a file and compare it with its checksum.
 
     Args:
         path: The file.
         leave_out: Name of a column that is not read.
 
     Raises:
-        DamagedFileError: It is not Parquet or a value has changed since it was written.
+        DamagedFileError: It is not Parquet or a byte has changed since it was written.
         FileNotFoundError: There is no such file.
     """
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        content = path.read_bytes()
+        if (match := NAME.fullmatch(path.name)) and match["crc32"] != crc32_of(content):
+            raise ValueError("its checksum is not that of its name")
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         columns = [name for name in file.schema_arrow.names if name != leave_out]
-        rows = file.read(
-            columns, use_threads=file.num_row_groups > 1
-        )  # for a small file threads cost more than they save
-        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-        start = 0
-        for group, size in enumerate(sizes):
-            _verify(rows.slice(start, size), group, len(sizes))
-            start += size
+        # For a small file threads cost more than they save.
+        rows = file.read(columns, use_threads=file.num_row_groups > 1)
         metadata = _metadata(rows.schema)
         version, replaces = int(metadata.get(VERSION, b"1")), json.loads(metadata.get(REPLACES, b"[]"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DamagedFileError(" ".join(str(error).split())[:200]) from None
+        raise DamagedFileError(path, error) from None
     return Part(path, rows, version, frozenset(replaces))
 
 
@@ -114,17 +129,14 @@ def salvage(path: pathlib.Path) -> pa.Table | None:
     intact = []
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        if CHECKSUMS not in _metadata(file.schema_arrow):
-            return None
+        checksums = json.loads(_metadata(file.schema_arrow).get(CHECKSUMS, b"{}"))
     except (OSError, ValueError, pa.ArrowException):
         return None
     for group in range(file.num_row_groups):
-        try:
+        with suppress(OSError, ValueError, LookupError, TypeError, pa.ArrowException):
             rows = file.read_row_group(group)
-            _verify(rows, group, file.num_row_groups)
-        except (OSError, ValueError, pa.ArrowException):
-            continue
-        intact.append(rows)
+            if all(checksum(rows[name]) == checksums[name][group] for name in rows.column_names):
+                intact.append(rows)
     return pa.concat_tables(intact) if intact else None
 
 
@@ -137,12 +149,12 @@ def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> Iterator[P
     # A run may merge files meanwhile: then the new one is there before the old ones go.
     for _ in range(RETRIES):
         try:
-            parts = [_named(path, leave_out) for path in sorted(folder.glob("*.parquet"))]
+            parts = [read_part(path, leave_out) for path in sorted(folder.glob("*.parquet"))]
             break
         except FileNotFoundError:
             continue
     else:
-        raise DamagedFileError(f"{str(folder)!r} changes all the time")
+        raise DamagedFileError(folder, OSError("its files change all the time"))
     replaced = frozenset[str]().union(*(part.replaces for part in parts))
     return (part for part in parts if part.path.name not in replaced)
 
@@ -154,23 +166,6 @@ def conform(rows: pa.Table, expected: pa.Schema) -> pa.Table:
         for field in expected
     ]
     return pa.Table.from_arrays(columns, schema=expected)
-
-
-def _named(path: pathlib.Path, leave_out: str | None) -> Part:
-    try:
-        return read_part(path, leave_out)
-    except DamagedFileError as error:
-        raise DamagedFileError(f"{str(path)!r} is damaged ({error})") from None
-
-
-def _verify(rows: pa.Table, group: int, num_groups: int) -> None:
-    """Compare a row group with its checksums, if the file has any: files of schema version 1 have none."""
-    stored: Mapping[str, Sequence[int]] = json.loads(_metadata(rows.schema).get(CHECKSUMS, b"null"))
-    if stored is None:
-        return
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
-        if len(stored.get(name, ())) != num_groups or checksum(column) != stored[name][group]:
-            raise DamagedFileError(f"checksum of {name} in row group {group} does not match")
 
 
 def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:

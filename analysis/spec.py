@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SCALES = ("linear", "log", "log_complement")
 Scale = Literal["linear", "log", "log_complement"]
 
@@ -122,6 +124,9 @@ def _study(content: Mapping[str, Any]) -> Study:
 
 
 def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
+    for word in (name, *entry["space"]):
+        if not NAME.fullmatch(word):  # it names files and columns
+            raise ValueError(f"names are up to 40 lower-case letters, digits and underscores, got {word[:60]!r}")
     space = {key: _axis(axis) for key, axis in entry["space"].items()}
     published = {key: float(value) for key, value in entry["published"].items()}
     if set(published) != set(space):

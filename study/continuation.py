@@ -22,13 +22,12 @@ class Continuation:
         ledger: Knows what earlier runs have begun.
 
     Raises:
-        ValueError: Nothing can be stored there.
+        ValueError: The storage is neither an absolute path nor a URI.
     """
 
     def __init__(self, storage: str, study_hash: str, ledger: Ledger) -> None:
         self._storage, self._ledger = storage, ledger
         self._checkpoints = Checkpoints(storage)
-        self._checkpoints.check()
         # Two runs never write the same file, not even those of two studies with the same hash.
         self._folder = f"{study_hash}/{uuid.uuid4().hex}"
         self._earlier: dict[tuple[TrialKey, tuple[int, ...]], str] = {}

@@ -58,6 +58,10 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     from study.ledger import locked
     from study.request import study_directory
 
+    if arguments.storage is not None:
+        from trainables.checkpoints import Checkpoints
+
+        Checkpoints(arguments.storage).check()
     directory = study_directory(arguments, selection)
     if arguments.dry_run:
         return _estimate(arguments, selection, directory)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from trainables.spec import Hyperparameter, OptimizerSpec
+from trainables.spec import NAME, Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
 MODEL = "simple_cnn"
@@ -138,7 +138,12 @@ class StudySpec:
 
         Raises:
             KeyError, TypeError: A part is missing or has other fields.
+            ValueError: A value or a name is not allowed.
         """
+        for name, definition in stored["optimizers"].items():
+            for word in (name, *definition["space"]):
+                if not NAME.fullmatch(word):  # it names files and columns
+                    raise ValueError(f"{word[:60]!r} can name no optimizer and no hyperparameter")
         extent = {**stored["extent"], "optimizers": tuple(stored["extent"]["optimizers"])}
         return cls(
             identity=Identity(**stored["identity"]),

@@ -1,6 +1,8 @@
 """What an optimizer declares about itself: its hyperparameters, published setting and source."""
 
+import keyword
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -81,6 +83,12 @@ class Hyperparameter:
                 return -math.expm1(-transformed)
 
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""Names of optimizers and hyperparameters: they become columns, files and words in a sentence."""
+
+LONGEST_TEXT = 500
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec:
     """One optimizer as the study sees it. Its name is the name of its file.
@@ -98,7 +106,8 @@ class OptimizerSpec:
             and with one generator.
 
     Raises:
-        ValueError: `space` is empty, or `published` does not give a value in range for each of its hyperparameters.
+        ValueError: `space` is empty or has a name that could not be an argument, a column and a file alike; `published`
+            does not give a value in range for each hyperparameter; or a text is not one line.
     """
 
     build: Callable[..., Any]
@@ -111,6 +120,18 @@ class OptimizerSpec:
     def __post_init__(self) -> None:
         if not self.space:
             raise ValueError("space must name at least one hyperparameter, got none; add one.")
+        for name in self.space:
+            if not isinstance(name, str) or not NAME.fullmatch(name) or keyword.iskeyword(name):
+                raise ValueError(
+                    "A hyperparameter is named by up to 40 lower-case letters, digits and underscores, which Python "
+                    f"takes as an argument, got {str(name)[:60]!r}; rename it."
+                )
+        for field, text in (("equation", self.equation), ("reference", self.reference)):
+            if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= LONGEST_TEXT:
+                raise ValueError(
+                    f"{field} must be one line of 1 to {LONGEST_TEXT} printable characters, got {str(text)[:60]!r}; "
+                    "shorten it."
+                )
         if set(self.published) != set(self.space):
             raise ValueError(
                 f"published must give a value for each of {', '.join(sorted(self.space))}, "

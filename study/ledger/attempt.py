@@ -2,12 +2,13 @@
 
 import pathlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import pyarrow as pa
 
 from analysis.schema import epochs_schema
-from study.ledger.files import free_name, write_part
+from study.ledger.files import write_part
 from study.ledger.log import EpochLog, StoredLog
 from study.rows import Record, Row, epoch_rows
 from study.schedule import Task
@@ -110,4 +111,10 @@ def keep_superseded(directory: pathlib.Path, name: str, rows: Sequence[Row]) -> 
     """Store rows of the log that no longer count."""
     if rows:
         table = pa.Table.from_pylist(list(rows), schema=epochs_schema())
-        write_part(table, free_name(directory / ATTEMPTS / "epochs" / f"{name}.parquet"))
+        write_superseded(table, directory / ATTEMPTS / "epochs", name)
+
+
+def write_superseded(rows: pa.Table, folder: pathlib.Path, stem: str) -> None:
+    """Store rows that no longer count, unless a run that was cut short has done so already."""
+    with suppress(FileExistsError):
+        write_part(rows, folder, stem)

@@ -70,7 +70,7 @@ def _read(folder: pathlib.Path, damaged: list[str]) -> list[Part]:
         try:
             parts.append(read_part(path))
         except DamagedFileError as error:
-            damaged.append(f"{path}: {error}")
+            damaged.append(f"{path}: {error.reason}")
     return parts
 
 

@@ -7,32 +7,42 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.parts import with_checksums
+from analysis.parts import crc32_of, with_checksums
 
 ROWS_PER_GROUP = {"trials": 100, "epochs": 1000}
 """Rows of a Parquet row group: what a changed byte spoils at most, so about as many trials in both tables."""
 
 
-def write_part(rows: pa.Table, path: pathlib.Path, *, replaces: Sequence[str] = ()) -> None:
-    """Write a Parquet file with checksums; its folder is named like its table.
+def write_part(rows: pa.Table, folder: pathlib.Path, stem: str, *, replaces: Sequence[str] = ()) -> pathlib.Path:
+    """Write a Parquet file with checksums, whose name ends with that of its bytes.
 
     Args:
         rows: What to store.
-        path: Where to.
+        folder: Where to; named like the table.
+        stem: First part of the file's name.
         replaces: Names of the files in the same folder that it stands for from now on.
 
+    Returns:
+        The file.
+
     Raises:
-        FileExistsError: `path` is there already; results are never overwritten.
+        FileExistsError: It is there already; results are never overwritten.
         OSError: The disk is full or may not be written.
     """
+    size, sink = ROWS_PER_GROUP[folder.name], pa.BufferOutputStream()
+    table = with_checksums(rows, size, replaces)
+    pq.write_table(table, sink, row_group_size=size, compression="zstd", write_page_checksum=True)
+    content = sink.getvalue().to_pybytes()
+    path = folder / f"{stem}.{crc32_of(content)}.parquet"
     if path.exists():
         raise FileExistsError(f"{path} exists; results are never overwritten, so pick another --output or delete it.")
-    size = ROWS_PER_GROUP[path.parent.name]
-    table = with_checksums(rows, size, replaces)
-    publish(
-        path,
-        lambda draft: pq.write_table(table, draft, row_group_size=size, compression="zstd", write_page_checksum=True),
-    )
+    publish(path, lambda draft: draft.write_bytes(content))
+    return path
+
+
+def find_part(folder: pathlib.Path, stem: str) -> pathlib.Path | None:
+    """The file with this first part of its name."""
+    return next(folder.glob(f"{stem}.*parquet"), None)
 
 
 def publish(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> None:

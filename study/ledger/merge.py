@@ -30,12 +30,12 @@ def replace_parts(folder: pathlib.Path, parts: list[Part], schema: pa.Schema) ->
     rows = pa.concat_tables([conform(part.rows, schema) for part in parts])
     keys = [name for name in ("optimizer", "phase", "number", "replicate", "epoch") if name in schema.names]
     rows = rows.sort_by([(name, "ascending") for name in keys])
-    write_part(rows, new_name(folder), replaces=[part.path.name for part in parts])
+    write_part(rows, folder, new_stem(folder), replaces=[part.path.name for part in parts])
     for part in parts:
         part.path.unlink()
 
 
-def new_name(folder: pathlib.Path) -> pathlib.Path:
-    """Where the next merged file goes."""
-    numbers = [int(path.stem.rpartition("-")[2]) for path in folder.glob("merged-*.parquet")]
-    return folder / f"merged-{max(numbers, default=0) + 1:05d}.parquet"
+def new_stem(folder: pathlib.Path) -> str:
+    """First part of the name of the next merged file."""
+    numbers = [int(path.name.split(".")[0].rpartition("-")[2]) for path in folder.glob("merged-*.parquet")]
+    return f"merged-{max(numbers, default=0) + 1:05d}"

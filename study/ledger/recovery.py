@@ -1,18 +1,18 @@
 """What a run finds in its directory after whatever ended the last one: every row once, whole or not at all."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 import pyarrow as pa
 
 from analysis.parts import DamagedFileError, Part, conform, read_part, salvage
-from analysis.schema import SCHEMA_VERSION
-from study.ledger.attempt import ATTEMPTS, LOGS, keep_superseded
-from study.ledger.files import discard_drafts, free_name, move, write_part
+from analysis.schema import PHASES, SCHEMA_VERSION
+from study.ledger.attempt import ATTEMPTS, LOGS, keep_superseded, write_superseded
+from study.ledger.files import discard_drafts, find_part, move, write_part
 from study.ledger.log import StoredLog, read_log
-from study.ledger.merge import new_name, replace_parts
+from study.ledger.merge import new_stem, replace_parts
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 DAMAGED = "damaged"
@@ -32,7 +32,9 @@ class Recovery:
     unfinished: list[StoredLog] = field(default_factory=list)
 
 
-def recover(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], *, keep_logs: bool) -> Recovery:
+def recover(
+    directory: pathlib.Path, schemas: Mapping[str, pa.Schema], optimizers: Collection[str], *, keep_logs: bool
+) -> Recovery:
     """Set damaged files aside, finish merges, and supersede what no longer makes a whole trial.
 
     Every step leaves a directory that the next call brings in order as well.
@@ -40,17 +42,20 @@ def recover(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], *, keep_l
     Args:
         directory: The study's directory.
         schemas: Schema of each table.
+        optimizers: Names of the optimizers of the study.
         keep_logs: Whether logs with a checkpoint stay, so that their trials go on.
 
     Raises:
-        ValueError: A key stands twice, or a file comes from a later release.
+        ValueError: A key stands twice, or rows belong to another study or come from a later release.
     """
     notes: list[str] = []
     _drop_half_commits(directory)
     tables = {name: _recover_table(directory, name, schema, notes) for name, schema in schemas.items()}
     for name, parts in tables.items():
         key = [*KEY, "epoch"] if name == "epochs" else KEY
-        _refuse_duplicates(directory / name, _frame(parts, schemas[name], key))
+        keys = _frame(parts, schemas[name], key)
+        _refuse_foreign(directory / name, keys, optimizers)
+        _refuse_duplicates(directory / name, keys)
     whole = _whole_trials(*(_frame(tables[name], schemas[name], [*KEY, "steps"]) for name in ("trials", "epochs")))
     # Trials first: should this be cut short, their epochs belong to no trial the next time.
     for name, parts in tables.items():
@@ -63,11 +68,10 @@ def recover(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], *, keep_l
 def _drop_half_commits(directory: pathlib.Path) -> None:
     """Delete stored epochs that are still in the log and have no trial rows: the log has them all."""
     for log in (directory / LOGS).glob("*.arrows"):
-        trials, epochs = (directory / name / f"{log.stem}.parquet" for name in ("trials", "epochs"))
-        if trials.exists():
+        if find_part(directory / "trials", log.stem):
             log.unlink()
-        else:
-            epochs.unlink(missing_ok=True)
+        elif epochs := find_part(directory / "epochs", log.stem):
+            epochs.unlink()
 
 
 def _recover_table(directory: pathlib.Path, name: str, schema: pa.Schema, notes: list[str]) -> list[Part]:
@@ -80,7 +84,7 @@ def _recover_table(directory: pathlib.Path, name: str, schema: pa.Schema, notes:
         try:
             parts[path.name] = read_part(path)
         except DamagedFileError as error:
-            damaged[path.name] = str(error)
+            damaged[path.name] = error.reason
     for replaced in {name for part in parts.values() for name in part.replaces}:
         if parts.pop(replaced, None):
             (folder / replaced).unlink()
@@ -88,8 +92,7 @@ def _recover_table(directory: pathlib.Path, name: str, schema: pa.Schema, notes:
         if not any(file in part.replaces for part in parts.values()):
             rows = salvage(folder / file)
             if rows is not None:
-                path = new_name(folder)
-                write_part(conform(rows, schema), path, replaces=[file])
+                path = write_part(conform(rows, schema), folder, new_stem(folder), replaces=[file])
                 parts[path.name] = read_part(path)
             saved = "nothing in it" if rows is None else f"{rows.num_rows} of its rows"
             notes.append(
@@ -109,6 +112,15 @@ def _frame(parts: list[Part], schema: pa.Schema, columns: list[str]) -> pl.DataF
     wanted = pa.schema([schema.field(name) for name in columns])
     tables = [conform(part.rows, wanted) for part in parts]
     return pl.DataFrame(pl.from_arrow(pa.concat_tables([wanted.empty_table(), *tables])))
+
+
+def _refuse_foreign(folder: pathlib.Path, keys: pl.DataFrame, optimizers: Collection[str]) -> None:
+    for name, allowed in (("optimizer", optimizers), ("phase", PHASES)):
+        if unknown := sorted(set(keys[name]) - set(allowed)):
+            raise ValueError(
+                f"The rows of {folder} must have an {name} among {', '.join(allowed)}, got {unknown[0][:60]!r}; "
+                "remove the files of another study."
+            )
 
 
 def _refuse_duplicates(folder: pathlib.Path, keys: pl.DataFrame) -> None:
@@ -139,7 +151,7 @@ def _supersede(directory: pathlib.Path, part: Part, schema: pa.Schema, whole: pl
         first = group.sort("replicate").row(0, named=True)
         stem = "{optimizer}-{phase}-{number:05d}-{replicate:03d}-{attempt}".format_map(first)
         superseded = conform(part.rows.take(group["index"].sort().to_arrow()), schema)
-        write_part(superseded, free_name(directory / ATTEMPTS / name / f"{stem}.parquet"))
+        write_superseded(superseded, directory / ATTEMPTS / name, stem)
     if len(kept):
         replace_parts(part.path.parent, [replace(part, rows=part.rows.take(kept.to_arrow()))], schema)
     else:

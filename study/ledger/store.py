@@ -25,7 +25,7 @@ from study.rows import Row
 from study.schedule import Outcome, Task, TrialKey
 from study.spec import StudySpec
 
-NUMBERED = re.compile(r"(?P<group>.+)-(?P<attempt>\d+)\.(parquet|arrows)")
+NUMBERED = re.compile(r"(?P<group>[^.]+)-(?P<attempt>\d+)\.(.*)")
 """Name of a file that holds an attempt; `group` is what is trained at once."""
 
 
@@ -61,9 +61,9 @@ class Ledger:
             One line about every damaged file, which is now in `damaged/`.
 
         Raises:
-            ValueError: A key stands twice, or a file comes from a later release.
+            ValueError: A key stands twice, or rows belong to another study or come from a later release.
         """
-        found = recover(self._directory, self.schemas, keep_logs=keep_logs)
+        found = recover(self._directory, self.schemas, self.spec.optimizers, keep_logs=keep_logs)
         self._count_attempts()
         self._unfinished = {}
         for log in found.unfinished:
@@ -115,7 +115,7 @@ class Ledger:
         for name, content in rows.items():
             if content:
                 table = pa.Table.from_pylist(content, schema=self.schemas[name])
-                write_part(table, self._directory / name / f"{attempt.name}.parquet")
+                write_part(table, self._directory / name, attempt.name)
         attempt.remove_log()
 
     def close(self, *, keep_logs: bool = False) -> None:

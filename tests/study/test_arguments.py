@@ -6,12 +6,17 @@ import re
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
+from analysis.schema import trials_schema
 from study import __version__
 from study.arguments import FEWEST_CONFIRM_SEEDS, parser
 from study.ledger import write_study
+from study.ledger.files import write_part
+from study.rows import failed_rows
 from study.run import main
+from study.schedule import Task, TrialKey
 from study.search import search_names
 from study.selection import parse_values
 from trainables.optimizers import optimizer_names
@@ -51,6 +56,9 @@ FILES = {
     "mixes.py": MIXING,
     "column.py": SPEC.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
     "outside.py": SPEC.replace("0.01", "2.0"),
+    "hostile_name.py": SPEC.replace('"learning_rate"', '"../<script>"'),
+    "two_lines.py": SPEC.replace("θ ← θ − η g", "θ\\nη"),
+    "wordy.py": "raise RuntimeError('x' * 10_000)\n",
     "sgd.py": SPEC,
     "Upper.py": SPEC,
     "with space.py": SPEC,
@@ -282,6 +290,59 @@ REFUSED = {
         [*OPTUNA, "--output", "{given}/damaged"],
         r"{given}/damaged/study\.json must describe a study, but cannot be read \(.*\); restore it\.",
     ),
+    "study.json with another identity than its hash says": (
+        [*OPTUNA, *SMALL, "--output", "{given}/forged"],
+        r"{given}/forged/study\.json must describe a study, but .*its identity does not have its hash.*; restore it\.",
+    ),
+    "study.json with a name that leads elsewhere": (
+        [*OPTUNA, *SMALL, "--output", "{given}/hostile"],
+        r"{given}/hostile/study\.json must describe a study, but .*'\.\./x' can name no optimizer.*; restore it\.",
+    ),
+    "study.json of a later release": (
+        [*OPTUNA, *SMALL, "--output", "{given}/later"],
+        r"{given}/later/study\.json must describe a study, but .*it has format 99, this release writes \d.*",
+    ),
+    "damaged rows in a dry run": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/broken", "--dry-run"],
+        r"'{given}/broken/trials/a\.[0-9a-f]+\.parquet' is damaged \(.*\)",
+    ),
+    "rows of another study": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/mixed"],
+        r"The rows of {given}/mixed/trials must have an optimizer among sgd, momentum, got '\.\./x'; remove .*",
+    ),
+    "rows that stand twice": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/twice"],
+        r"Each key must stand once in {given}/twice/trials, 1 stand more often, the first is optimizer='sgd', .*",
+    ),
+    "rows of a later release": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/newer"],
+        r"{given}/newer/trials/a\.[0-9a-f]+\.parquet has schema version 99, this release reads versions up .*",
+    ),
+    "relative storage": (
+        [*OPTUNA, "--storage", "checkpoints"],
+        r"The storage of checkpoints must be an absolute path or a URI .*, got the relative path 'checkpoints'; .*",
+    ),
+    "storage of an unknown kind": (
+        [*OPTUNA, "--storage", "ftp://host/folder"],
+        r"The storage of checkpoints must be .*, got 'ftp://host/folder'; choose one of these\.",
+    ),
+    "storage that cannot be written": (
+        [*OPTUNA, "--storage", "{given}/mine.py/checkpoints"],
+        r"The storage of checkpoints must be a folder that can be written, .*, got '{given}/mine\.py/checkpoints': .*",
+    ),
+    "negative failures": ([*OPTUNA, "--max-failures", "-1"], rf"argument --max-failures: {NATURAL}, got '-1'"),
+    "hyperparameter with a hostile name": (
+        [*OPTUNA, "--optimizer-file", "{given}/hostile_name.py"],
+        r"hostile_name\.py must be a Python file .* but it raises .*A hyperparameter is named by up to 40 .*",
+    ),
+    "equation of two lines": (
+        [*OPTUNA, "--optimizer-file", "{given}/two_lines.py"],
+        r"two_lines\.py must be a Python file .* but it raises .*equation must be one line of 1 to 500 printable .*",
+    ),
+    "error of 10 kB": (
+        [*OPTUNA, "--optimizer-file", "{given}/wordy.py"],
+        r"wordy\.py must be a Python file that defines SPEC, but it raises RuntimeError\('x{200,300}; mend it\.",
+    ),
     "unreachable cluster": (
         [*OPTUNA, "--address", "127.0.0.1:1"],
         r"--address must name a running Ray cluster, got 127\.0\.0\.1:1, which does not answer \(.*\); start .*",
@@ -294,6 +355,14 @@ REFUSED = {
         for word in ("", "nonsense", "ray://127.0.0.1:10001", "host:port", "host:99999", ":6379")
     },
 }  # fmt: skip
+
+
+def trials_of(spec):
+    """One row of `trials`."""
+    key = TrialKey("sgd", "explore", 1)
+    task = Task(key=key, sampler="sobol", point={"learning_rate": 0.1}, replicates=(0,), seeds=(7,))
+    schema = trials_schema(name for definition in spec.optimizers.values() for name in definition.space)
+    return pa.Table.from_pylist(failed_rows(task, 0, [], "RuntimeError: no"), schema=schema)
 
 
 @pytest.fixture
@@ -311,6 +380,20 @@ def given(tmp_path, make_spec):
     own = make_spec(optimizers=("sign",)).to_dict()
     own["optimizers"]["sign"]["source"] = SPEC
     write_study(folder / "own", {**own, "runs": [], "looks": []})
+    description = {**make_spec().to_dict(), "runs": [], "looks": []}
+    write_study(folder / "forged", {**description, "identity": {**description["identity"], "seed": 1}})
+    write_study(folder / "hostile", {**description, "optimizers": {"../x": description["optimizers"]["sgd"]}})
+    write_study(folder / "later", {**description, "format_version": 99})
+    for name in ("broken", "mixed", "twice", "newer"):
+        write_study(folder / name, description)
+    table = trials_of(make_spec())
+    write_part(table, folder / "broken" / "trials", "a").write_bytes(b"PAR1 and no more")
+    place = table.column_names.index("optimizer")
+    foreign = table.set_column(place, table.schema.field("optimizer"), pa.array(["../x"]))
+    write_part(foreign, folder / "mixed" / "trials", "a")
+    for name in ("a", "b"):
+        write_part(table, folder / "twice" / "trials", name)
+    write_part(table.replace_schema_metadata({"schema_version": "99"}), folder / "newer" / "trials", "a")
     (folder / "damaged").mkdir()
     (folder / "damaged" / "study.json").write_text(json.dumps({"identity": {}}), encoding="utf-8")
     return folder

@@ -143,9 +143,9 @@ def test_a_new_directory_has_no_outcomes_and_reading_it_makes_nothing(tmp_path, 
 
 def test_a_file_is_never_overwritten(tmp_path):
     table = pa.table({"x": [1]})
-    write_part(table, tmp_path / "trials" / "a.parquet")
+    write_part(table, tmp_path / "trials", "a")
     with pytest.raises(FileExistsError, match="results are never overwritten, so pick another --output or delete it"):
-        write_part(pa.table({"x": [2]}), tmp_path / "trials" / "a.parquet")
+        write_part(table, tmp_path / "trials", "a")
     assert pq.read_table(tmp_path / "trials")["x"].to_pylist() == [1]
 
 
@@ -156,11 +156,11 @@ def test_a_file_is_under_its_name_only_when_it_is_whole(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            write_part(table, tmp_path / "trials" / "a.parquet")
+            write_part(table, tmp_path / "trials", "a")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / "trials").glob("*.parquet")) == []
-    write_part(table, tmp_path / "trials" / "a.parquet")
+    write_part(table, tmp_path / "trials", "a")
     assert pq.read_table(tmp_path / "trials").num_rows == 1000
 
 

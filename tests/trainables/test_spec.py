@@ -138,3 +138,22 @@ def test_a_published_setting_may_lie_at_either_end_of_its_range():
 def test_an_empty_space_is_refused():
     with pytest.raises(ValueError, match="space must name at least one hyperparameter, got none; add one"):
         spec(space={}, published={})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "<script>", "two\nlines", "😀", "x" * 10_000, "", "learning rate", "Rate", "1st", "class", "lambda"],
+)
+def test_a_hyperparameter_that_could_be_no_argument_column_and_file_is_refused(name):
+    with pytest.raises(ValueError, match=r"^A hyperparameter is named by up to 40 .*, got .*; rename it\.$") as refused:
+        spec(space={name: Hyperparameter(low=0.1, high=1.0)}, published={name: 0.5})
+    assert len(str(refused.value)) < 250
+
+
+@pytest.mark.parametrize("field", ["equation", "reference"])
+@pytest.mark.parametrize("text", ["", "two\nlines", "\x1b[31mred", "x" * 501, 3])
+def test_a_text_that_is_not_one_short_line_is_refused(field, text):
+    with pytest.raises(
+        ValueError, match=rf"^{field} must be one line of 1 to 500 printable characters, got .*; shorten"
+    ):
+        spec(**{field: text})

@@ -3,18 +3,15 @@
 Listing the names imports nothing, so the command line can check them before torch is loaded.
 """
 
-import re
 import sys
 import types
 from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 
-from trainables.spec import OptimizerSpec
+from trainables.spec import NAME, OptimizerSpec
 
 DEFAULTS = ("sgd", "momentum", "adam", "langevin", "constant_noise")
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def optimizer_names() -> list[str]:
@@ -53,7 +50,7 @@ def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
         exec(compile(source, f"{name}.py", "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         raise ValueError(
-            f"{name}.py must be a Python file that defines SPEC, but it raises {error!r}; mend it."
+            f"{name}.py must be a Python file that defines SPEC, but it raises {error!r:.300}; mend it."
         ) from error
     return _spec_of(module, f"{name}.py")
 
