@@ -58,7 +58,7 @@ def build_request(arguments: argparse.Namespace, selection: Selection, directory
     old = None if stored is None else StudySpec.from_dict(stored)
     if old is not None:
         _refuse(directory, old.identity.differences(identity))
-    optimizers = _load(selection)
+    optimizers = _load(selection, resumable=arguments.storage is not None)
     _check_grid(selection, optimizers)
     definitions = {
         name: OptimizerDefinition.of(spec, source=selection.files.get(name), values=selection.values.get(name, {}))
@@ -95,13 +95,15 @@ def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:
     )
 
 
-def _load(selection: Selection) -> dict[str, OptimizerSpec]:
+def _load(selection: Selection, *, resumable: bool) -> dict[str, OptimizerSpec]:
     optimizers = {name: resolve_optimizer(name, selection.files) for name in selection.optimizers}
     if selection.files:
-        from trainables.contract import check_optimizer
+        from trainables.contract import check_optimizer, check_resumable
 
         for name in selection.files:
             check_optimizer(name, optimizers[name])
+            if resumable:
+                check_resumable(name, optimizers[name])
     # A hyperparameter may not have the name of a ledger column.
     from analysis.schema import trials_schema
 

@@ -1,5 +1,6 @@
 """What every optimizer must keep to; checked for a user's own file before a study starts."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -53,6 +54,24 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
         )
 
 
+def check_resumable(name: str, spec: OptimizerSpec) -> None:
+    """Try whether an optimizer goes on from its stored state as if it had never stopped.
+
+    Args:
+        name: Name of the optimizer, for messages.
+        spec: What its file declares; `check_optimizer` has accepted it.
+
+    Raises:
+        ValueError: It does not.
+    """
+    whole = _descend(spec, spec.published, replicates=(0, 1))
+    if not torch.equal(whole, _descend(spec, spec.published, replicates=(0, 1), interrupted=True)):
+        raise ValueError(
+            f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but went "
+            "on differently; mend it or leave out --storage."
+        )
+
+
 def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, float]) -> None:
     """Build the optimizer at one point.
 
@@ -74,13 +93,31 @@ def _start(replicates: Sequence[int]) -> torch.Tensor:
     return torch.stack([1000**r * torch.linspace(-1, 1, NUM_PARAMETERS) for r in replicates])
 
 
-def _descend(spec: OptimizerSpec, hyperparameters: Mapping[str, float], replicates: Sequence[int]) -> torch.Tensor:
-    """Parameters after a few steps on a quadratic, shape (num_replicates, 62006)."""
+def _descend(
+    spec: OptimizerSpec, hyperparameters: Mapping[str, float], replicates: Sequence[int], *, interrupted: bool = False
+) -> torch.Tensor:
+    """Parameters after a few steps on a quadratic, shape (num_replicates, 62006).
+
+    Args:
+        spec: The optimizer.
+        hyperparameters: Its setting.
+        replicates: What is trained together.
+        interrupted: Whether the last step is that of another optimizer, which has taken over the state of the first.
+    """
     theta = _start(replicates)
     gradients = torch.empty_like(theta)
     generators = [torch.Generator().manual_seed(derive_seed(r, "noise")) for r in replicates]
-    optimizers = build_optimizers(spec, hyperparameters, parameters=theta, gradients=gradients, generators=generators)
-    for _ in range(NUM_STEPS):
+
+    def build() -> list[torch.optim.Optimizer]:
+        return build_optimizers(spec, hyperparameters, parameters=theta, gradients=gradients, generators=generators)
+
+    optimizers = build()
+    for step in range(NUM_STEPS):
+        if interrupted and step == NUM_STEPS - 1:
+            states = copy.deepcopy([optimizer.state_dict() for optimizer in optimizers])
+            optimizers = build()
+            for optimizer, state in zip(optimizers, states, strict=True):
+                optimizer.load_state_dict(state)
         torch.add(theta, 1, out=gradients)  # of |theta + 1|^2 / 2
         for optimizer in optimizers:
             optimizer.step()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainables.building import build_optimizers
-from trainables.contract import check_optimizer, check_point
+from trainables.contract import check_optimizer, check_point, check_resumable
 from trainables.model import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
@@ -237,3 +237,22 @@ def test_a_point_that_the_optimizer_refuses_is_named():
     with pytest.raises(ValueError, match=r"Optimizer 'sgd' does not accept learning_rate=-1: Invalid learning rate"):
         check_point("sgd", load_optimizer("sgd"), {"learning_rate": -1.0})
     check_point("sgd", load_optimizer("sgd"), {"learning_rate": 5.0})
+
+
+@every_optimizer
+def test_every_optimizer_goes_on_from_its_stored_state(name):
+    check_resumable(name, load_optimizer(name))
+
+
+def test_an_optimizer_that_remembers_beside_its_state_cannot_go_on():
+    """A count of steps as an attribute, which no checkpoint holds."""
+    forgetful = LION.replace(
+        "        for group", "        self.count = getattr(self, 'count', 0) + 1\n        for group", 1
+    )
+    forgetful = forgetful.replace('alpha=group["lr"])', 'alpha=group["lr"] / self.count)')
+    spec = load_optimizer_source("forgetful", forgetful)
+    check_optimizer("forgetful", spec)
+    with pytest.raises(
+        ValueError, match=r"'forgetful' must keep all that it remembers in its state_dict .*; mend it or"
+    ):
+        check_resumable("forgetful", spec)
