@@ -67,8 +67,8 @@ def check_resumable(name: str, spec: OptimizerSpec) -> None:
     whole = _descend(spec, spec.published, replicates=(0, 1))
     if not torch.equal(whole, _descend(spec, spec.published, replicates=(0, 1), interrupted=True)):
         raise ValueError(
-            f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but went "
-            "on differently; mend it or leave out --storage."
+            f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but "
+            "went on differently; mend it or leave out --storage."
         )
 
 
