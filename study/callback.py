@@ -1,6 +1,7 @@
 """From Tune's events to the ledger. Runs in the driver, the only writer."""
 
 import pathlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from study.ledger import Attempt, Ledger
 from study.progress import Progress
 from study.router import Router
 from study.rows import failed_rows, outcomes, trial_rows
+from study.schedule import TrialKey
 
 LONGEST_MESSAGE = 1000
 
@@ -35,6 +37,8 @@ class LedgerCallback(Callback):
     ) -> None:
         self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
         self._attempts: dict[str, Attempt] = {}
+        self._put_back: dict[tuple[TrialKey, tuple[int, ...]], Attempt] = {}
+        self._num_put_back: Counter[tuple[TrialKey, tuple[int, ...]]] = Counter()
         self.error: OSError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -57,9 +61,18 @@ class LedgerCallback(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has failed for good."""
-        if trial.trial_id not in self._attempts:  # its worker never came up
+        has_begun = trial.trial_id in self._attempts
+        if not has_begun:  # its worker never came up
             self._begin(trial)
         attempt = self._attempts[trial.trial_id]
+        group = attempt.task.key, attempt.task.replicates
+        # Tune gives up a trial whose worker dies while it takes the trial over from another: to Tune it has not begun.
+        has_tries = not has_begun or trial.should_recover()  # type: ignore[no-untyped-call]
+        if has_tries and self._num_put_back[group] < trial.max_failures:
+            self._num_put_back[group] += 1
+            self._put_back[group] = self._attempts.pop(trial.trial_id)
+            self._router.put_back(trial.trial_id)
+            return
         # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
@@ -67,7 +80,7 @@ class LedgerCallback(Callback):
     def _begin(self, trial: Trial) -> None:
         task = self._router.task(trial.trial_id)
         checkpoint = self._continuation.name(task) if self._continuation else None
-        earlier = self._attempts.get(trial.trial_id)
+        earlier = self._attempts.get(trial.trial_id) or self._put_back.pop((task.key, task.replicates), None)
         self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
 
     def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:

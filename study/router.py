@@ -26,11 +26,12 @@ class Router(Searcher):
         super().__init__()
         self._schedule, self._identity, self._budget, self._continuation = schedule, identity, budget, continuation
         self._tasks: dict[str, Task] = {}
+        self._returned: list[Task] = []
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Config of the next trial, None while all that is left waits for results, `FINISHED` at the end."""
         self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
-        task = self._schedule.next_task()
+        task = self._returned.pop() if self._returned else self._schedule.next_task()
         if task is None:
             # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
             return Searcher.FINISHED if self._schedule.finished else None  # type: ignore[return-value]
@@ -48,6 +49,10 @@ class Router(Searcher):
     def task(self, trial_id: str) -> Task:
         """What a Tune trial trains."""
         return self._tasks[trial_id]
+
+    def put_back(self, trial_id: str) -> None:
+        """Have another Tune trial train what this one has not."""
+        self._returned.append(self._tasks.pop(trial_id))
 
     def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
         """Tell the schedule how a trial ended, after its rows have been stored."""
