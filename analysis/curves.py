@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from analysis.intervals import summarise
-from analysis.load import KEY, Ledger
+from analysis.load import Ledger
 from analysis.metrics import METRICS, measure
-from analysis.schema import TUNING_PHASES
+from analysis.schema import KEY, TUNING_PHASES
 from analysis.selection import TRIAL, Setting, setting_column
 from analysis.spec import Study
 

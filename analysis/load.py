@@ -1,17 +1,17 @@
 """From the Parquet files of a ledger to checked tables."""
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
 
 from analysis import schema
-from analysis.parts import DamagedFileError, Part, conform, read_parts
+from analysis.parts import DamagedFileError, check_columns, conform, read_parts
+from analysis.schema import KEY
 from analysis.spec import LedgerError, Study, read_study
 
-KEY = [column.name for column in schema.KEY]
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
 
 
@@ -59,7 +59,7 @@ def load(study_dir: pathlib.Path) -> Ledger:
 
 
 def _read(
-    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Iterable[str] = (), leave_out: str | None = None
+    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Collection[str] = (), leave_out: str | None = None
 ) -> pl.DataFrame:
     """All files of a folder as one table; hyperparameters and younger columns that a file lacks are null there."""
     wanted = pa.schema([field for field in expected if field.name != leave_out])
@@ -71,37 +71,12 @@ def _read(
         ) from None
     tables = [wanted.empty_table()]
     for part in parts:
-        _check_columns(part, wanted, frozenset(may_lack))
+        try:
+            check_columns(part, wanted, may_lack)
+        except ValueError as error:
+            raise LedgerError(str(error)) from None
         tables.append(conform(part.rows, wanted))
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
-
-
-def _check_columns(part: Part, expected: pa.Schema, may_lack: frozenset[str]) -> None:
-    found = part.rows.schema
-    if part.version > schema.SCHEMA_VERSION:
-        raise LedgerError(
-            f"this release reads ledgers up to schema version {schema.SCHEMA_VERSION}, {str(part.path)!r} has version "
-            f"{part.version}; use the release that wrote it."
-        )
-    younger = {name for name, since in schema.COLUMNS_SINCE.items() if since > part.version}
-    for problem, names in (
-        ("lacks the columns", set(expected.names) - set(found.names) - may_lack - younger),
-        ("has unknown columns", set(found.names) - set(expected.names)),
-        (
-            "has columns of another type:",
-            {f.name for f in found if f.name in expected.names and not _fits(f, expected)},
-        ),
-    ):
-        if names:
-            raise LedgerError(
-                f"{str(part.path)!r} {problem} {', '.join(sorted(names))}; docs/ledger.md lists the columns."
-            )
-
-
-def _fits(field: pa.Field, expected: pa.Schema) -> bool:
-    wanted = expected.field(field.name).type
-    # Which name the items of a list carry differs between writers and means nothing.
-    return bool(field.type == wanted or (pa.types.is_list(wanted) and field.type.value_type == wanted.value_type))
 
 
 def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:

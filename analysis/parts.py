@@ -1,30 +1,25 @@
 """The Parquet files of one table of a ledger: which of them count, and whether they hold what was written.
 
-The last part of a file's name is the CRC-32 of its bytes, so any changed byte is noticed. Its metadata hold a checksum
-of each column of each row group, computed from the values, so the row groups that it has not reached can be saved.
+The last part of a file's name is the CRC-32 of its bytes, so any changed byte is noticed.
 """
 
 import json
 import pathlib
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CHECKSUMS = b"column_crc32"
-"""Metadata: for each column a list with the `checksum` of each row group, as JSON."""
+from analysis.schema import COLUMNS_SINCE, SCHEMA_VERSION
 
 REPLACES = b"replaces"
 """Metadata: names of the files in the same folder whose rows this one holds, as JSON; they no longer count."""
 
-VERSION = b"schema_version"
-
-NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
-"""Files of schema version 1 have no checksum in their name; only the pages within have one."""
+CHECKED_NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
+"""Files of schema version 1 and of other writers have no checksum in their name; only the pages within may have one."""
 
 RETRIES = 5
 
@@ -58,42 +53,9 @@ class Part:
     replaces: frozenset[str]
 
 
-def checksum(column: pa.Array | pa.ChunkedArray) -> int:
-    """CRC-32 of the values of a column: of its length, of which are null, and of the others in order.
-
-    It depends on the values alone, not on buffers, chunks or the release of Arrow.
-    """
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    crc = zlib.crc32(len(values).to_bytes(8, "little"))
-    if values.null_count:
-        crc = zlib.crc32(values.is_null().to_numpy(zero_copy_only=False), crc)
-        values = values.drop_null()
-    if pa.types.is_list(values.type):
-        crc = zlib.crc32(values.value_lengths().to_numpy(), crc)
-        values = values.flatten()
-    if pa.types.is_string(values.type) or pa.types.is_binary(values.type):
-        content = values.cast(pa.binary()).to_pylist()
-        crc = zlib.crc32(json.dumps([len(item) for item in content]).encode(), crc)
-        return zlib.crc32(b"".join(content), crc)
-    return zlib.crc32(values.to_numpy(zero_copy_only=False), crc)
-
-
 def crc32_of(content: bytes) -> str:
     """The checksum of a file's bytes as it stands in its name: eight hexadecimal digits."""
     return f"{zlib.crc32(content):08x}"
-
-
-def with_checksums(rows: pa.Table, rows_per_group: int, replaces: Sequence[str] = ()) -> pa.Table:
-    """The rows with the metadata that a file of row groups of this size needs to be a part."""
-    starts = range(0, rows.num_rows, rows_per_group)
-    sums = {
-        name: [checksum(column.slice(start, rows_per_group)) for start in starts]
-        for name, column in zip(rows.column_names, rows.columns, strict=True)
-    }
-    metadata = {**_metadata(rows.schema), CHECKSUMS: json.dumps(sums).encode()}
-    if replaces:
-        metadata[REPLACES] = json.dumps(sorted(replaces)).encode()
-    return rows.replace_schema_metadata(metadata)
 
 
 def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
@@ -109,14 +71,14 @@ def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
     """
     try:
         content = path.read_bytes()
-        if (match := NAME.fullmatch(path.name)) and match["crc32"] != crc32_of(content):
+        if (match := CHECKED_NAME.fullmatch(path.name)) and match["crc32"] != crc32_of(content):
             raise ValueError("its checksum is not that of its name")
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         columns = [name for name in file.schema_arrow.names if name != leave_out]
         # For a small file threads cost more than they save.
         rows = file.read(columns, use_threads=file.num_row_groups > 1)
-        metadata = _metadata(rows.schema)
-        version, replaces = int(metadata.get(VERSION, b"1")), json.loads(metadata.get(REPLACES, b"[]"))
+        metadata = dict(rows.schema.metadata or {})
+        version, replaces = int(metadata.get(b"schema_version", b"1")), json.loads(metadata.get(REPLACES, b"[]"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -124,23 +86,7 @@ def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
     return Part(path, rows, version, frozenset(replaces))
 
 
-def salvage(path: pathlib.Path) -> pa.Table | None:
-    """The row groups of a damaged file that still are what was written; None if there are none."""
-    intact = []
-    try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        checksums = json.loads(_metadata(file.schema_arrow).get(CHECKSUMS, b"{}"))
-    except (OSError, ValueError, pa.ArrowException):
-        return None
-    for group in range(file.num_row_groups):
-        with suppress(OSError, ValueError, LookupError, TypeError, pa.ArrowException):
-            rows = file.read_row_group(group)
-            if all(checksum(rows[name]) == checksums[name][group] for name in rows.column_names):
-                intact.append(rows)
-    return pa.concat_tables(intact) if intact else None
-
-
-def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> Iterator[Part]:
+def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> list[Part]:
     """The files of a folder that count, in the order of their names.
 
     Raises:
@@ -148,15 +94,21 @@ def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> Iterator[P
     """
     # A run may merge files meanwhile: then the new one is there before the old ones go.
     for _ in range(RETRIES):
+        paths = sorted(folder.glob("*.parquet"))
         try:
-            parts = [read_part(path, leave_out) for path in sorted(folder.glob("*.parquet"))]
-            break
+            parts = [read_part(path, leave_out) for path in paths]
         except FileNotFoundError:
             continue
-    else:
-        raise DamagedFileError(folder, OSError("its files change all the time"))
-    replaced = frozenset[str]().union(*(part.replaces for part in parts))
-    return (part for part in parts if part.path.name not in replaced)
+        if sorted(folder.glob("*.parquet")) == paths:
+            return counting(parts)
+    raise DamagedFileError(folder, OSError("its files change all the time"))
+
+
+def counting(parts: Iterable[Part]) -> list[Part]:
+    """The files without those that another one replaces."""
+    known = list(parts)
+    replaced = frozenset[str]().union(*(part.replaces for part in known))
+    return [part for part in known if part.path.name not in replaced]
 
 
 def conform(rows: pa.Table, expected: pa.Schema) -> pa.Table:
@@ -168,5 +120,39 @@ def conform(rows: pa.Table, expected: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=expected)
 
 
-def _metadata(schema: pa.Schema) -> dict[bytes, bytes]:
-    return dict(schema.metadata or {})
+def check_columns(part: Part, expected: pa.Schema, may_lack: Iterable[str]) -> None:
+    """Refuse a file that does not follow the schema.
+
+    Args:
+        part: The file.
+        expected: The schema.
+        may_lack: Columns that it need not have: those of hyperparameters that have joined the study later.
+
+    Raises:
+        ValueError: A column is missing, unknown or of another type, or the file comes from a later release.
+    """
+    found = part.rows.schema
+    if part.version > SCHEMA_VERSION:
+        raise ValueError(
+            f"this release reads ledgers up to schema version {SCHEMA_VERSION}, {str(part.path)!r} has version "
+            f"{part.version}; use the release that wrote it."
+        )
+    younger = {name for name, since in COLUMNS_SINCE.items() if since > part.version}
+    for problem, names in (
+        ("lacks the columns", set(expected.names) - set(found.names) - set(may_lack) - younger),
+        ("has unknown columns", set(found.names) - set(expected.names)),
+        (
+            "has columns of another type:",
+            {f.name for f in found if f.name in expected.names and not _fits(f, expected)},
+        ),
+    ):
+        if names:
+            raise ValueError(
+                f"{str(part.path)!r} {problem} {', '.join(sorted(names))}; docs/ledger.md lists the columns."
+            )
+
+
+def _fits(field: pa.Field, expected: pa.Schema) -> bool:
+    wanted = expected.field(field.name).type
+    # Which name the items of a list carry differs between writers and means nothing.
+    return bool(field.type == wanted or (pa.types.is_list(wanted) and field.type.value_type == wanted.value_type))

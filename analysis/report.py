@@ -53,8 +53,12 @@ def _replace(path: pathlib.Path, content: str) -> None:
     """Write so that a reader sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    draft.write_text(content, encoding="utf-8", newline="\n")
-    draft.replace(path)
+    try:
+        draft.write_text(content, encoding="utf-8", newline="\n")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        problem = f"the report must go to a folder that can be written, got {str(error.filename)!r} ({error.strerror})"
+        place = error.filename or options.output or options.study_dir
+        problem = f"the report must go to a folder that can be written, got {str(place)!r} ({error.strerror})"
         print(f"{parser.prog}: error: {problem}; choose another with --output.", file=sys.stderr)
         return 2
     print(report.path)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.intervals import Estimate, estimate, paired_differences
-from analysis.load import KEY, Ledger
+from analysis.load import Ledger
 from analysis.metrics import METRICS, measure
-from analysis.schema import TUNING_PHASES
+from analysis.schema import KEY, TUNING_PHASES
 from analysis.selection import Setting, confirm_number
 from analysis.spec import Study
 

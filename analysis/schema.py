@@ -40,15 +40,18 @@ class Column:
         return pa.field(self.name, self.type, nullable=self.nullable)
 
 
-KEY = (
+KEY_COLUMNS = (
     Column("optimizer", pa.string(), "name of the optimizer's file"),
     Column("phase", pa.string(), f"why the trial was run: {', '.join(PHASES)}"),
     Column("number", pa.int32(), "number of the trial: one sequence for all tuning phases, one for each later phase"),
     Column("replicate", pa.int32(), "number of the network within the trial, from 0"),
 )
 
+KEY = [column.name for column in KEY_COLUMNS]
+"""What names a row of `trials`; in `epochs` with `epoch`."""
+
 TRIALS_HEAD = (
-    *KEY,
+    *KEY_COLUMNS,
     Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
     Column("sampler", pa.string(), "what chose the point: published, sobol, random, grid, tpe, sweep or winner"),
     Column("seed", pa.int64(), "root of the replicate's random streams"),
@@ -77,7 +80,7 @@ TRIALS_TAIL = (
 )
 
 EPOCHS = (
-    *KEY,
+    *KEY_COLUMNS,
     Column("epoch", pa.int32(), "number of the epoch, from 1", "epochs"),
     Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
     Column("train_loss", pa.float64(), "eval mode, fixed training subset; null if diverged", "nats", True),

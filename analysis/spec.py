@@ -2,13 +2,12 @@
 
 import json
 import pathlib
-import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SCALES = ("linear", "log", "log_complement")
 Scale = Literal["linear", "log", "log_complement"]
 
@@ -99,6 +98,12 @@ def read_study(path: pathlib.Path) -> Study:
         ) from None
 
 
+def description_crc32(content: Mapping[str, Any]) -> str:
+    """Checksum of what `study.json` says, as it stands there under `crc32`: eight hexadecimal digits."""
+    rest = {key: value for key, value in content.items() if key != "crc32"}
+    return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
+
+
 def one_line(text: str) -> str:
     """The text with every run of white space as one blank."""
     return " ".join(text.split())
@@ -107,6 +112,8 @@ def one_line(text: str) -> str:
 def _study(content: Mapping[str, Any]) -> Study:
     if content["format_version"] != FORMAT_VERSION:
         raise ValueError(f"format_version is {content['format_version']}")
+    if content.get("crc32", description_crc32(content)) != description_crc32(content):
+        raise ValueError("something in it has changed since it was written")
     identity, extent, described = content["identity"], content["extent"], content["optimizers"]
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
@@ -124,9 +131,6 @@ def _study(content: Mapping[str, Any]) -> Study:
 
 
 def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
-    for word in (name, *entry["space"]):
-        if not NAME.fullmatch(word):  # it names files and columns
-            raise ValueError(f"names are up to 40 lower-case letters, digits and underscores, got {word[:60]!r}")
     space = {key: _axis(axis) for key, axis in entry["space"].items()}
     published = {key: float(value) for key, value in entry["published"].items()}
     if set(published) != set(space):

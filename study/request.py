@@ -4,7 +4,6 @@ import argparse
 import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from study.ledger import read_study
 from study.ledger.files import free_name
@@ -27,13 +26,11 @@ class Request:
         spec: The study, grown by what the directory holds already.
         optimizers: The loaded optimizers of the study, by name.
         directory: Where the study is kept.
-        stored: What `study.json` holds there; None for a new study.
     """
 
     spec: StudySpec
     optimizers: Mapping[str, OptimizerSpec]
     directory: pathlib.Path
-    stored: Mapping[str, Any] | None
 
 
 def study_directory(arguments: argparse.Namespace, selection: Selection) -> pathlib.Path:
@@ -76,7 +73,7 @@ def build_request(arguments: argparse.Namespace, selection: Selection, directory
         spec = old.extended(spec)
         optimizers = _with_stored(spec, optimizers, directory)
     _check_budgets(spec)
-    return Request(spec=spec, optimizers=optimizers, directory=directory, stored=stored)
+    return Request(spec=spec, optimizers=optimizers, directory=directory)
 
 
 def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:

@@ -5,7 +5,7 @@ import errno
 import pathlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -32,19 +32,23 @@ def main(words: Sequence[str] | None = None) -> int:
         with stop.installed():
             return _run(arguments, words, stop)
     except KeyboardInterrupt:
-        print(f"Stopped; go on with: {command(words)}", file=sys.stderr)
-        return 128 + (stop.signal or signal.SIGINT)
+        return _stopped(stop, command(words))
     except ValueError as error:
         _print_error(error)
         return 2
-    except OSError as error:  # a full disk, a directory that may not be written
-        _print_error(_full_disk(error, words) if error.errno == errno.ENOSPC else error)
+    except OSError as error:  # a directory that may not be written
+        _print_error(error)
         return 1
 
 
-def _full_disk(error: OSError, words: Sequence[str]) -> OSError:
+def _stopped(stop: StopRequest, resume: str) -> int:
+    print(f"Stopped; go on with: {resume}", file=sys.stderr)
+    return 128 + (stop.signal or signal.SIGINT)
+
+
+def _full_disk(error: OSError, resume: str) -> OSError:
     where = f" of {error.filename}" if error.filename else ""
-    return OSError(f"the disk{where} is full; all trials before are stored. Make room and go on with: {command(words)}")
+    return OSError(f"the disk{where} is full; what is stored stays. Make room and go on with: {resume}")
 
 
 def _print_error(error: Exception) -> None:
@@ -65,8 +69,14 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     directory = study_directory(arguments, selection)
     if arguments.dry_run:
         return _estimate(arguments, selection, directory)
+    resume = resume_command(words, directory)
     with locked(directory):
-        return _complete(arguments, selection, directory, address, words, stop)
+        try:
+            return _complete(arguments, selection, directory, address, words, stop)
+        except KeyboardInterrupt:
+            return _stopped(stop, resume)
+        except OSError as error:
+            raise (_full_disk(error, resume) if error.errno == errno.ENOSPC else error) from None
 
 
 def _complete(
@@ -80,31 +90,37 @@ def _complete(
     """Train what is left of the study, then report."""
     from study.console import new_console, say
     from study.job import Job
+    from study.ledger import Ledger
+    from study.provenance import provenance
     from study.request import build_request
     from study.summary import announce
 
     request = build_request(arguments, selection, directory)
-    job = Job.open(request, recover=True, keep_logs=arguments.storage is not None)
+    ledger = Ledger(directory, request.spec, continues=arguments.storage is not None)
+    notes = ledger.recover()
+    job = Job.open(request, ledger)
     console = new_console()
-    for note in job.notes:
+    for note in notes:
         say(console, f"Note: {note}")
     announce(console, job)
     if not job.schedule.finished:
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
-            _train(console, arguments, address, words, job, stop)
+            _train(console, arguments, address, {**provenance(words), "notes": notes}, job, stop)
     return _report(console, words, job, stop)
 
 
 def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: pathlib.Path) -> int:
     from study.console import new_console
     from study.job import Job
+    from study.ledger import Ledger
     from study.plan import Plan, local_workers
     from study.request import build_request
     from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 
-    job = Job.open(build_request(arguments, selection, directory), recover=False, keep_logs=False)
+    request = build_request(arguments, selection, directory)
+    job = Job.open(request, Ledger(directory, request.spec))
     console = new_console()
     announce(console, job)
     identity, optimizers = job.request.spec.identity, job.request.optimizers
@@ -118,7 +134,7 @@ def _train(
     console: "Console",
     arguments: argparse.Namespace,
     address: str | None,
-    words: Sequence[str],
+    provenance: Mapping[str, object],
     job: "Job",
     stop: StopRequest,
 ) -> None:
@@ -128,7 +144,6 @@ def _train(
     from study.continuation import Continuation
     from study.launch import Execution, connected, run_schedule
     from study.progress import Progress
-    from study.provenance import provenance
     from study.router import Router
     from trainables.data import load_dataset
 
@@ -144,13 +159,13 @@ def _train(
         max_failures=arguments.max_failures,
     )
     with connected(execution, stop):
-        job.ledger.record_run({**provenance(words), "notes": list(job.notes)})
+        job.ledger.record_run(provenance)
         router = Router(job.schedule, spec.identity, budget, continuation)
         with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
             callback = LedgerCallback(job.ledger, router, progress, continuation)
             sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
             run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
-        job.ledger.close(keep_logs=continuation is not None and not job.schedule.finished)
+        job.ledger.close(finished=job.schedule.finished)
     if budget.has_cut:
         say(
             console,

@@ -44,7 +44,8 @@ class TrialCheckpoint:
             content = self._checkpoints.load(name)
             training = None if content is None else _unpack(content, build, newest_epoch)
             if training is not None:
-                self._stored_epoch = training.epoch
+                # A run that comes later looks for the own name alone.
+                self._stored_epoch = training.epoch if name == self._name else 0
                 return training
         return build()
 

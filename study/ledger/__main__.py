@@ -5,6 +5,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+from analysis.parts import DamagedFileError
 from analysis.wording import count
 from study.arguments import Parser
 from study.ledger.check import Check, check_ledger
@@ -16,15 +17,15 @@ from study.spec import StudySpec
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 if something is wrong with the ledger, 2 for a bad request."""
+    """Run the command line; 1 if something is wrong with the ledger or the disk, 2 for a bad request."""
     parser = _parser()
     arguments = parser.parse_args(words)
     try:
         return _run(arguments)
+    except (DamagedFileError, OSError) as error:
+        message, status = str(error), 1
     except ValueError as error:
         message, status = str(error), 2
-    except OSError as error:
-        message, status = str(error), 1
     print(f"{parser.prog}: error: {' '.join(message.split())}", file=sys.stderr)
     return status
 
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     actions.add_parser("check", help="verify every file, count rows, list gaps and duplicates; changes nothing")
-    actions.add_parser("compact", help="merge small files")
+    actions.add_parser("compact", help="merge small files, which every run does at its end")
     export = actions.add_parser("export", help="write the tables in another format")
     export.add_argument("--csv", action="store_true", required=True, help="as CSV")
     export.add_argument("--output", type=pathlib.Path, metavar="DIR", help="folder (default: STUDY_DIR/export)")
@@ -49,17 +50,24 @@ def _run(arguments: argparse.Namespace) -> int:
             f"STUDY_DIR must be the folder of a study, {directory} has no study.json; give the folder that "
             "`python -m study.run` printed."
         )
-    ledger = Ledger(directory, StudySpec.from_dict(stored))
-    if arguments.action == "check":
-        return _print_check(check_ledger(directory, ledger.spec, ledger.schemas))
-    if arguments.action == "compact":
-        with locked(directory):
-            before = _num_files(directory)
-            ledger.merge()
-        print(f"{count(before, 'file')} before, {count(_num_files(directory), 'file')} now.")
+    spec = StudySpec.from_dict(stored)
+    ledger = Ledger(directory, spec)
+    if arguments.action == "export":
+        for path in export_csv(directory, ledger.schemas, arguments.output or directory / "export"):
+            print(path)
         return 0
-    for path in export_csv(directory, ledger.schemas, arguments.output or directory / "export"):
-        print(path)
+    with locked(directory):
+        return (
+            _print_check(check_ledger(directory, spec)) if arguments.action == "check" else _compact(directory, ledger)
+        )
+
+
+def _compact(directory: pathlib.Path, ledger: Ledger) -> int:
+    before = _num_files(directory)
+    for note in ledger.recover():
+        print(f"Note: {note}")
+    ledger.merge()
+    print(f"{count(before, 'file')} before, {count(_num_files(directory), 'file')} now.")
     return 0
 
 

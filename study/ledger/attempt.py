@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from analysis.schema import epochs_schema
 from study.ledger.files import write_part
-from study.ledger.log import EpochLog, StoredLog
+from study.ledger.log import LOGS, EpochLog, StoredLog
 from study.rows import Record, Row, epoch_rows
 from study.schedule import Task
 
-LOGS, ATTEMPTS = "log", "attempts"
-"""Folders of the write-ahead logs and of what is superseded."""
+ATTEMPTS = "attempts"
+"""Folder of what is superseded."""
 
 
 class Attempt:
@@ -65,6 +65,7 @@ class Attempt:
         if self._log is None:
             self._log = EpochLog(self._log_path, self._checkpoint)
             self._take_over(min(row["epoch"] for row in rows))
+        assert not self.rows or self.rows[-1]["epoch"] + 1 == rows[0]["epoch"], "an epoch is missing"
         self._log.append(rows)
         self.rows += rows
 

@@ -5,15 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
-import pyarrow as pa
 
-from analysis.parts import DamagedFileError, Part, conform, read_part
+from analysis.parts import DamagedFileError, read_part
 from analysis.schema import TUNING_PHASES
-from study.ledger.attempt import ATTEMPTS, LOGS
-from study.ledger.log import read_log
+from study.ledger.attempt import ATTEMPTS
+from study.ledger.log import LOGS, read_logs
+from study.ledger.store import Ledger
+from study.ledger.tables import broken, describe, duplicates, read_table
+from study.schedule import Schedule
+from study.search import load_search
 from study.spec import StudySpec
-
-KEY = ["optimizer", "phase", "number", "replicate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class Check:
         counts: Files and rows of `trials`, `epochs`, `log` and `attempts`.
         damaged: One line about every damaged file.
         duplicates: Every key that stands more than once.
-        gaps: Every replicate whose epochs do not make up its steps, or that has epochs and no trial row.
-        missing: What the study has yet to train of trials that have begun, and of its tuning.
+        gaps: Every replicate that is not whole.
+        missing: What the study has yet to train.
     """
 
     counts: Mapping[str, tuple[int, int]]
@@ -40,82 +41,62 @@ class Check:
         return not (self.damaged or self.duplicates or self.gaps)
 
 
-def check_ledger(directory: pathlib.Path, spec: StudySpec, schemas: Mapping[str, pa.Schema]) -> Check:
-    """Read every file of a ledger."""
-    damaged: list[str] = []
-    parts = {name: _read(directory / name, damaged) for name in schemas}
-    tables = {name: _frame(_counting(parts[name]), schema) for name, schema in schemas.items()}
-    logs = [read_log(path) for path in sorted((directory / LOGS).glob("*.arrows"))]
+def check_ledger(directory: pathlib.Path, spec: StudySpec) -> Check:
+    """Read every file of a ledger; only the holder of its lock sees it at rest.
+
+    Raises:
+        ValueError: Rows belong to another study or come from a later release.
+    """
+    ledger = Ledger(directory, spec)
+    tables = {name: read_table(directory / name, schema) for name, schema in ledger.schemas.items()}
+    rows = {name: table.rows() for name, table in tables.items()}
+    logs = read_logs(directory)
+    damaged = [f"{path}: {reason}" for table in tables.values() for path, reason in table.damaged.items()]
     damaged += [f"{log.path}: {log.damage}" for log in logs if log.damage is not None]
-    superseded = [
-        part for folder in (ATTEMPTS, f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs")
-        for part in _read(directory / folder, damaged)
-    ]  # fmt: skip
+    superseded = list(_superseded(directory, damaged))
     return Check(
         counts={
-            **{name: (len(parts[name]), tables[name].height) for name in schemas},
+            **{name: (len(table.parts), rows[name].height) for name, table in tables.items()},
             LOGS: (len(logs), sum(len(log.rows) for log in logs)),
-            ATTEMPTS: (len(superseded), sum(part.rows.num_rows for part in superseded)),
+            ATTEMPTS: (len(superseded), sum(superseded)),
         },
         damaged=damaged,
-        duplicates=[line for name, rows in tables.items() for line in _duplicates(name, rows)],
-        gaps=list(_gaps(tables["trials"], tables["epochs"])),
-        missing=list(_missing(tables["trials"], spec)),
+        duplicates=[
+            f"{name}: {describe(row)} stands {row['count']} times"
+            for name in tables
+            for row in duplicates(rows[name]).iter_rows(named=True)
+        ],
+        gaps=[_gap(row) for row in broken(rows["trials"], rows["epochs"], spec).iter_rows(named=True)],
+        missing=[] if damaged else list(_missing(ledger, rows["trials"], spec)),
     )
 
 
-def _read(folder: pathlib.Path, damaged: list[str]) -> list[Part]:
-    parts = []
-    for path in sorted(folder.glob("*.parquet")):
+def _superseded(directory: pathlib.Path, damaged: list[str]) -> Iterator[int]:
+    """Rows of each file of `attempts/`."""
+    for path in sorted((directory / ATTEMPTS).rglob("*.parquet")):
         try:
-            parts.append(read_part(path))
+            yield read_part(path).rows.num_rows
         except DamagedFileError as error:
             damaged.append(f"{path}: {error.reason}")
-    return parts
 
 
-def _counting(parts: list[Part]) -> list[Part]:
-    """Without the files that a merge has replaced and not yet deleted."""
-    replaced = frozenset[str]().union(*(part.replaces for part in parts))
-    return [part for part in parts if part.path.name not in replaced]
+def _gap(row: Mapping[str, object]) -> str:
+    if row["status"] is None:
+        return f"{describe(row)} has {row['num_epochs']} epochs and no trial row"
+    return (
+        f"{describe(row)} is {row['status']} after {row['steps']} steps, but has {row['num_epochs']} epochs up to "
+        f"number {row['last']}, of {row['trained']} steps"
+    )
 
 
-def _frame(parts: list[Part], schema: pa.Schema) -> pl.DataFrame:
-    wanted = pa.schema([schema.field(name) for name in (*KEY, "epoch", "steps") if name in schema.names])
-    tables = [conform(part.rows, wanted) for part in parts]
-    return pl.DataFrame(pl.from_arrow(pa.concat_tables([wanted.empty_table(), *tables])))
-
-
-def _duplicates(table: str, rows: pl.DataFrame) -> Iterator[str]:
-    key = [name for name in (*KEY, "epoch") if name in rows.columns]
-    for row in rows.group_by(key).len().filter(pl.col("len") > 1).sort(key).iter_rows(named=True):
-        yield f"{table}: {_name(row)} stands {row['len']} times"
-
-
-def _gaps(trials: pl.DataFrame, epochs: pl.DataFrame) -> Iterator[str]:
-    trained = epochs.group_by(KEY).agg(trained=pl.col("steps").sum(), last=pl.col("epoch").max(), epochs=pl.len())
-    together = trials.join(trained, on=KEY, how="full", coalesce=True).sort(KEY)
-    for row in together.iter_rows(named=True):
-        if row["steps"] is None:
-            yield f"{_name(row)} has {row['epochs']} epochs and no trial row"
-        elif row["steps"] != (row["trained"] or 0):
-            yield f"{_name(row)} has epochs of {row['trained'] or 0} steps, its trial row counts {row['steps']}"
-        elif row["epochs"] and row["last"] != row["epochs"]:
-            yield f"{_name(row)} has {row['epochs']} epochs, the last of them is {row['last']}"
-
-
-def _missing(trials: pl.DataFrame, spec: StudySpec) -> Iterator[str]:
+def _missing(ledger: Ledger, trials: pl.DataFrame, spec: StudySpec) -> Iterator[str]:
+    outcomes = ledger.outcomes()
+    left = Schedule(spec, load_search(spec.identity.search), outcomes).num_replicates() - len(outcomes)
+    if left:
+        yield f"{left} of {left + len(outcomes)} networks"
     tuned = trials.filter(pl.col("phase").is_in(TUNING_PHASES))
     for optimizer in spec.extent.optimizers:
-        numbers = set(tuned.filter(optimizer=optimizer)["number"])
-        if lacking := [number for number in range(spec.extent.num_trials) if number not in numbers]:
-            yield f"{optimizer} tuning: {len(lacking)} of {spec.extent.num_trials} trials, from number {lacking[0]} on"
-    for row in trials.group_by(KEY[:3]).len().sort(KEY[:3]).iter_rows(named=True):
-        planned = spec.extent.num_confirm_seeds if row["phase"] == "confirm" else spec.identity.num_seeds
-        if row["len"] < planned:
-            yield f"{_name(row)}: {planned - row['len']} of {planned} replicates"
-
-
-def _name(row: Mapping[str, object]) -> str:
-    return " ".join(f"{name} {row[name]}" if name in ("replicate", "epoch") else str(row[name])
-                    for name in (*KEY, "epoch") if name in row)  # fmt: skip
+        counts = dict(tuned.filter(optimizer=optimizer).group_by("number").len().iter_rows())
+        lacking = [n for n in range(spec.extent.num_trials) if counts.get(n, 0) < spec.identity.num_seeds]
+        if lacking:
+            yield f"{optimizer}: tuning trials {', '.join(map(str, lacking))}"

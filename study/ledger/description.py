@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.spec import description_crc32
 from study.ledger.files import publish
 from study.spec import FORMAT_VERSION, StudySpec
 
@@ -13,7 +14,8 @@ NAME = "study.json"
 
 def write_study(directory: pathlib.Path, content: Mapping[str, Any]) -> None:
     """Write `study.json` so that a reader sees the old one or the new one."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    checked = {**content, "crc32": description_crc32(content)}
+    text = json.dumps(checked, indent=2, ensure_ascii=False) + "\n"
     publish(directory / NAME, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
@@ -34,6 +36,8 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"it has format {content['format_version']}, this release writes {FORMAT_VERSION}")
+        if content.get("crc32", description_crc32(content)) != description_crc32(content):
+            raise ValueError("something in it has changed since it was written")
         if StudySpec.from_dict(content).study_hash != content["study_hash"]:
             raise ValueError("its identity does not have its hash")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

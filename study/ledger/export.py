@@ -6,8 +6,10 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
-from analysis.parts import conform, read_parts
+from analysis.parts import read_parts
+from analysis.schema import KEY
 from study.ledger.files import publish
+from study.ledger.tables import concatenated
 
 
 def export_csv(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], output: pathlib.Path) -> list[pathlib.Path]:
@@ -26,9 +28,9 @@ def export_csv(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], output
     """
     written = []
     for name, schema in schemas.items():
-        tables = [conform(part.rows, schema) for part in read_parts(directory / name)]
-        rows = pl.DataFrame(pl.from_arrow(pa.concat_tables([schema.empty_table(), *tables])))
-        keys = [key for key in ("optimizer", "phase", "number", "replicate", "epoch") if key in rows.columns]
+        table = concatenated((part.rows for part in read_parts(directory / name)), schema)
+        rows = pl.DataFrame(pl.from_arrow(table))
+        keys = [key for key in (*KEY, "epoch") if key in rows.columns]
         plain = rows.sort(keys).with_columns(
             pl.selectors.list().list.eval(pl.element().cast(pl.String)).list.join(" "),
             pl.selectors.binary().bin.encode("hex"),

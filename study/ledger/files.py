@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under another name on the same disk, flushed, then renamed."""
 
+import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -7,18 +8,15 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.parts import crc32_of, with_checksums
-
-ROWS_PER_GROUP = {"trials": 100, "epochs": 1000}
-"""Rows of a Parquet row group: what a changed byte spoils at most, so about as many trials in both tables."""
+from analysis.parts import REPLACES, crc32_of
 
 
 def write_part(rows: pa.Table, folder: pathlib.Path, stem: str, *, replaces: Sequence[str] = ()) -> pathlib.Path:
-    """Write a Parquet file with checksums, whose name ends with that of its bytes.
+    """Write a Parquet file whose name ends with the checksum of its bytes.
 
     Args:
         rows: What to store.
-        folder: Where to; named like the table.
+        folder: Where to.
         stem: First part of the file's name.
         replaces: Names of the files in the same folder that it stands for from now on.
 
@@ -26,23 +24,20 @@ def write_part(rows: pa.Table, folder: pathlib.Path, stem: str, *, replaces: Seq
         The file.
 
     Raises:
-        FileExistsError: It is there already; results are never overwritten.
+        FileExistsError: A file with the same name and bytes is there already.
         OSError: The disk is full or may not be written.
     """
-    size, sink = ROWS_PER_GROUP[folder.name], pa.BufferOutputStream()
-    table = with_checksums(rows, size, replaces)
-    pq.write_table(table, sink, row_group_size=size, compression="zstd", write_page_checksum=True)
+    metadata = dict(rows.schema.metadata or {})
+    if replaces:
+        metadata[REPLACES] = json.dumps(sorted(replaces)).encode()
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows.replace_schema_metadata(metadata), sink, compression="zstd", write_page_checksum=True)
     content = sink.getvalue().to_pybytes()
     path = folder / f"{stem}.{crc32_of(content)}.parquet"
     if path.exists():
         raise FileExistsError(f"{path} exists; results are never overwritten, so pick another --output or delete it.")
     publish(path, lambda draft: draft.write_bytes(content))
     return path
-
-
-def find_part(folder: pathlib.Path, stem: str) -> pathlib.Path | None:
-    """The file with this first part of its name."""
-    return next(folder.glob(f"{stem}.*parquet"), None)
 
 
 def publish(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> None:
@@ -52,7 +47,7 @@ def publish(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> None
         path: Where the file will be; one that is there is replaced.
         write: Writes the content to the path that it is given.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # Readers take *.parquet only and Arrow's discovery ignores names that begin with a dot.
     draft = path.parent / f".{path.name}.draft"
     try:
@@ -65,18 +60,18 @@ def publish(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> None
     flush(path.parent)
 
 
-def discard_drafts(folder: pathlib.Path) -> None:
+def make_folder(folder: pathlib.Path) -> None:
+    """Make a folder, and those above it, so that a power loss does not undo it."""
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush(folder.parent)
+
+
+def discard_drafts(directory: pathlib.Path) -> None:
     """Delete what a killed writer has left half written; only the holder of the study's lock may."""
-    for draft in folder.glob(".*.draft"):
+    for draft in directory.rglob(".*.draft"):
         draft.unlink()
-
-
-def move(path: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """Move a file into a folder, under another name if its own is taken; returns where it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = free_name(folder / path.name)
-    path.replace(target)
-    return target
 
 
 def free_name(path: pathlib.Path) -> pathlib.Path:
@@ -84,7 +79,7 @@ def free_name(path: pathlib.Path) -> pathlib.Path:
     number, found = 1, path
     while found.exists():
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        found = path.with_name(f"{path.name}-{number}")
     return found
 
 

@@ -30,8 +30,7 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise ValueError(
-            f"{directory} is being written by another run of the study; wait until it has ended, or choose another "
-            "--output."
+            f"{directory} is in use by another run of the study; wait until it has ended, or take another directory."
         ) from None
     try:
         yield

@@ -5,28 +5,27 @@ in training is in the write-ahead log.
 """
 
 import pathlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.parts import conform, read_parts
-from analysis.schema import epochs_schema, trials_schema
-from study.ledger.attempt import Attempt
+from analysis.schema import KEY, epochs_schema, trials_schema
+from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
 from study.ledger.files import write_part
-from study.ledger.log import StoredLog
+from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import merge_parts
-from study.ledger.recovery import recover, recover_logs
+from study.ledger.recovery import recover_tables
+from study.ledger.unfinished import retire_logs
 from study.rows import Row
 from study.schedule import Outcome, Task, TrialKey
 from study.spec import StudySpec
-
-NUMBERED = re.compile(r"(?P<group>[^.]+)-(?P<attempt>\d+)\.(.*)")
-"""Name of a file that holds an attempt; `group` is what is trained at once."""
 
 
 class Ledger:
@@ -35,14 +34,14 @@ class Ledger:
     Args:
         directory: The study's directory; made when something is first written.
         spec: The study, whose hyperparameters are columns of `trials`.
+        continues: Whether trials that are cut off go on from checkpoints; their epochs are superseded otherwise.
 
     Attributes:
-        spec: The same.
         schemas: Schema of each table.
     """
 
-    def __init__(self, directory: pathlib.Path, spec: StudySpec) -> None:
-        self._directory, self.spec = directory, spec
+    def __init__(self, directory: pathlib.Path, spec: StudySpec, *, continues: bool = False) -> None:
+        self._directory, self._spec, self._continues = directory, spec, continues
         hyperparameters = {name for definition in spec.optimizers.values() for name in definition.space}
         self.schemas = {"trials": trials_schema(hyperparameters), "epochs": epochs_schema()}
         self._hyperparameters = {name: sorted(definition.space) for name, definition in spec.optimizers.items()}
@@ -50,12 +49,8 @@ class Ledger:
         self._unfinished: dict[tuple[TrialKey, tuple[int, ...]], StoredLog] = {}
         self._run = 0
 
-    def recover(self, *, keep_logs: bool = False) -> list[str]:
-        """Bring the directory in order after whatever ended the last run.
-
-        Args:
-            keep_logs: Whether trials whose training was cut off may go on from a checkpoint; their epochs are
-                superseded otherwise.
+    def recover(self) -> list[str]:
+        """Bring the directory in order after whatever ended the last run; only the holder of its lock may.
 
         Returns:
             One line about every damaged file, which is now in `damaged/`.
@@ -63,21 +58,33 @@ class Ledger:
         Raises:
             ValueError: A key stands twice, or rows belong to another study or come from a later release.
         """
-        found = recover(self._directory, self.schemas, self.spec.optimizers, keep_logs=keep_logs)
-        self._count_attempts()
+        logs = read_logs(self._directory)
+        notes = recover_tables(self._directory, self.schemas, self._spec, logs)
+        left = [log for log in logs if log.path.exists()]
+        unfinished = retire_logs(self._directory, left, keep=self._continues)
         self._unfinished = {}
-        for log in found.unfinished:
+        for log in unfinished.logs:
             first = log.rows[0]
             key = TrialKey(first["optimizer"], first["phase"], first["number"])
             self._unfinished[key, tuple(sorted({row["replicate"] for row in log.rows}))] = log
-        return found.notes
+        self._count_attempts()
+        return [*notes, *unfinished.notes]
 
     def _count_attempts(self) -> None:
-        """No number is used again, so no file of an attempt is ever in the way of another."""
+        """No number is used again, whether its rows count, are superseded or were damaged."""
         for path in self._directory.rglob("*"):
-            if match := NUMBERED.fullmatch(path.name):
-                group, number = match["group"], int(match["attempt"])
-                self._num_attempts[group] = max(self._num_attempts[group], number + 1)
+            if match := FILE_NAME.fullmatch(path.name.split(".")[0]):
+                self._note_attempt(match["group"], int(match["attempt"]))
+        for folder in ("trials", "epochs", f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs"):
+            for path in (self._directory / folder).glob("*.parquet"):
+                with suppress(pa.ArrowException, OSError):
+                    rows = pq.read_table(path, columns=[*KEY, "attempt"]).group_by(KEY).aggregate([("attempt", "max")])
+                    for row in rows.to_pylist():
+                        key = TrialKey(row["optimizer"], row["phase"], row["number"])
+                        self._note_attempt(_group(key, row["replicate"]), row["attempt_max"])
+
+    def _note_attempt(self, group: str, number: int) -> None:
+        self._num_attempts[group] = max(self._num_attempts[group], number + 1)
 
     def begin(self, task: Task, *, checkpoint: str | None = None, earlier: Attempt | None = None) -> Attempt:
         """Begin an attempt at a task.
@@ -107,7 +114,6 @@ class Ledger:
             trials: One row per replicate.
 
         Raises:
-            FileExistsError: The attempt is stored already; results are never overwritten.
             OSError: The disk is full or may not be written.
         """
         attempt.end_earlier()
@@ -118,17 +124,25 @@ class Ledger:
                 write_part(table, self._directory / name, attempt.name)
         attempt.remove_log()
 
-    def close(self, *, keep_logs: bool = False) -> None:
+    def close(self, *, finished: bool = False) -> None:
         """End a run: what was cut off is superseded, unless a later run may go on with it, and small files are merged.
+
+        Args:
+            finished: Whether nothing is left to train.
 
         Raises:
             OSError: The disk is full or may not be written.
         """
-        recover_logs(self._directory, keep_logs=keep_logs)
+        retire_logs(self._directory, read_logs(self._directory), keep=self._continues and not finished)
         self.merge()
 
     def merge(self) -> None:
-        """Merge small files."""
+        """Merge small files.
+
+        Raises:
+            DamagedFileError: A file is damaged.
+            OSError: The disk is full or may not be written.
+        """
         for name, schema in self.schemas.items():
             merge_parts(self._directory / name, schema)
 
@@ -137,7 +151,7 @@ class Ledger:
         stored = read_study(self._directory) or {"runs": [], "looks": []}
         runs, looks = [*stored["runs"], run], stored["looks"]
         self._run = len(runs) - 1
-        write_study(self._directory, {**self.spec.to_dict(), "runs": runs, "looks": looks})
+        write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks})
 
     def record_look(self, num_confirm_seeds: int) -> None:
         """Store that the results have been looked at; every look at a growing study costs significance.

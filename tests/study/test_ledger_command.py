@@ -38,11 +38,11 @@ BROKEN = {
     ),
     "truncated epochs": (
         lambda study: cut(study / "epochs" / EPOCHS),
-        [r"Damaged: .*/epochs/sgd-explore-00001-000-0\.parquet: .+", r"Gap: sgd explore 1 replicate 0 .* 0 steps, .*"],
+        [r"Damaged: .*/epochs/sgd-explore-00001-000-0\.parquet: .+", r"Gap: sgd explore 1 replicate 0 .*, of 0 steps"],
     ),
     "missing epochs": (
         lambda study: (study / "epochs" / EPOCHS).unlink(),
-        [r"Gap: sgd explore 1 replicate 0 has epochs of 0 steps, its trial row counts 4"],
+        [r"Gap: sgd explore 1 replicate 0 is complete after 4 steps, but has 0 epochs up to number 0, of 0 steps"],
     ),
     "doubled trials": (
         lambda study: double(study / "trials" / TRIALS),
@@ -88,7 +88,7 @@ def test_check_counts_a_sound_ledger_and_says_what_is_still_to_train(study, caps
     out = capsys.readouterr().out
     assert re.search(r"^trials +6 rows in 3 files$", out, re.MULTILINE)
     assert re.search(r"^epochs +12 rows in 3 files$", out, re.MULTILINE)
-    assert "Still to train: sgd tuning: 1 of 2 trials, from number 1 on\n" in out
+    assert "Still to train: 2 of 8 networks\nStill to train: sgd: tuning trials 1\n" in out
     assert out.endswith("Sound.\n")
 
 
@@ -140,20 +140,39 @@ def test_a_folder_without_a_study_gets_one_line_and_stays_as_it_is(study, action
     assert sorted(study.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("action", [["compact"], ["export", "--csv"]])
-def test_a_damaged_file_is_named_and_nothing_is_written(study, action, capsys):
+def test_compact_sets_a_damaged_file_aside_and_merges_the_others(study, capsys):
+    cut(study / "trials" / TRIALS)
+    assert main([str(study), "compact"]) == 0
+    note, merged = capsys.readouterr().out.splitlines()
+    assert re.match(rf"Note: .*/trials/{TRIALS} is damaged \(.*\) and now .*/damaged/trials/{TRIALS}; what no", note)
+    assert merged == "8 files before, 2 files now."
+    assert main([str(study), "check"]) == 0
+
+
+def test_compact_after_a_merge_that_was_cut_short_doubles_nothing(study, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "unlink", lambda *_, **__: None)
+        main([str(study), "compact"])
+    assert len(list((study / "trials").iterdir())) == 5
+    assert main([str(study), "compact"]) == 0
+    assert main([str(study), "check"]) == 0
+    assert re.search(r"^trials +8 rows in 1 file$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_damaged_file_is_named_and_nothing_is_exported(study, capsys):
     cut(study / "trials" / TRIALS)
     before = sorted(study.rglob("*"))
-    assert main([str(study), *action]) == 2
+    assert main([str(study), "export", "--csv"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "trials/sgd-explore-00001-000-0.parquet' is damaged (" in line
     assert sorted(study.rglob("*")) == before
 
 
-def test_compact_waits_for_no_running_study(study, capsys):
+@pytest.mark.parametrize("action", ["check", "compact"])
+def test_a_ledger_in_use_is_left_alone(study, action, capsys):
     with locked(study):
-        assert main([str(study), "compact"]) == 2
-    assert "is being written by another run of the study" in capsys.readouterr().err
+        assert main([str(study), action]) == 2
+    assert "is in use by another run of the study" in capsys.readouterr().err
 
 
 def test_an_export_that_cannot_be_written_gets_one_line(study, capsys):

@@ -28,7 +28,7 @@ def holder(tmp_path):
 
 
 def test_a_second_writer_is_refused_in_one_line(holder, tmp_path):
-    message = r"study is being written by another run of the study; wait until it has ended, or choose another"
+    message = r"study is in use by another run of the study; wait until it has ended, or take another"
     with pytest.raises(ValueError, match=message), locked(tmp_path / "study"):
         pass
     holder.communicate()

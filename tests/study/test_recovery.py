@@ -87,14 +87,14 @@ def reported(directory, *folders):
 
 @pytest.fixture
 def spec(make_spec):
-    return make_spec()
+    return make_spec(num_epochs=NUM_EPOCHS)
 
 
 @pytest.fixture(scope="module")
 def stored(make_spec, tmp_path_factory):
     """A ledger of four trials, one of them in files of its own, the others merged."""
     directory = tmp_path_factory.mktemp("stored")
-    ledger = Ledger(directory, make_spec())
+    ledger = Ledger(directory, make_spec(num_epochs=NUM_EPOCHS))
     ledger.record_run({"command": "a test"})
     for number in range(3):
         train(ledger, task_of(number))
@@ -158,22 +158,27 @@ def test_a_truncated_file_is_named_and_set_aside(stored, spec, tmp_path_factory,
     shutil.rmtree(directory)
 
 
-def test_a_flipped_bit_costs_the_trials_of_its_row_group_alone(spec, tmp_path):
-    """In the middle of the data of a merged file of 60 trials: the others are saved."""
+@pytest.mark.parametrize("table", ["trials", "epochs"])
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_damage_costs_the_trials_of_its_file_alone(spec, tmp_path, table, damage):
+    """Files are merged up to 100 rows of `trials`, so of 60 trials of two networks 10 are in another file."""
     ledger = Ledger(tmp_path, spec)
     for number in range(60):
         train(ledger, task_of(number))
     ledger.merge()
-    (path,) = (tmp_path / "trials").iterdir()
-    column = pq.read_metadata(path).row_group(1).column(11)
-    flip(path, column.data_page_offset + column.total_compressed_size // 2 + 20, 3)
+    assert len(list((tmp_path / table).iterdir())) == (2 if table == "trials" else 1)
+    victim = sorted((tmp_path / table).iterdir())[0]
+    if damage == "flip":
+        flip(victim, 500, 3)
+    else:
+        os.truncate(victim, victim.stat().st_size - 1)
     (note,) = ledger.recover()
-    assert f"{path.name} is damaged (" in note
-    assert "100 of its rows could be saved" in note
-    assert rows(tmp_path, "trials").height == 100
-    assert len(ledger.outcomes()) == 100
-    assert len(reported(tmp_path, "epochs")) == 100 * NUM_EPOCHS
-    assert len(reported(tmp_path, "attempts/epochs")) == 20 * NUM_EPOCHS
+    assert f"{victim.name} is damaged (its checksum is not that of its name) and now " in note
+    kept = 20 if table == "trials" else 0
+    assert rows(tmp_path, "trials").height == len(ledger.outcomes()) == kept
+    assert len(reported(tmp_path, "epochs")) == kept * NUM_EPOCHS
+    if table == "trials":
+        assert len(reported(tmp_path, "attempts/epochs")) == 100 * NUM_EPOCHS
 
 
 def test_a_trial_whose_epochs_are_damaged_is_trained_again(copied, spec):
@@ -213,7 +218,7 @@ def test_a_file_of_a_later_release_is_refused(copied, spec):
     table = pq.read_table(path)
     path.unlink()
     write_part(table.replace_schema_metadata({"schema_version": "99"}), copied / "trials", "a")
-    with pytest.raises(ValueError, match=r"has schema version 99, this release reads versions up to"):
+    with pytest.raises(ValueError, match=r"this release reads ledgers up to schema version 2, .* has version 99; use"):
         Ledger(copied, spec).recover()
 
 
@@ -292,8 +297,9 @@ def test_a_damaged_log_is_named_and_set_aside(tmp_path, spec):
     (path,) = (tmp_path / "log").iterdir()
     os.truncate(path, path.stat().st_size - 10)
     (note,) = Ledger(tmp_path, spec).recover()
-    assert "damaged/log/sgd-explore-00000-000-0.arrows is damaged (" in note
-    assert "behind 2 rows; its trial runs again" in note
+    assert "log/sgd-explore-00000-000-0.arrows is damaged or was cut off while it was written (" in note
+    assert "damaged/log/sgd-explore-00000-000-0.arrows; its 2 rows before are kept." in note
+    assert (tmp_path / "damaged" / "log" / path.name).exists()
     assert [row[3] for row in reported(tmp_path, "attempts")] == [1, 1]
 
 
@@ -337,8 +343,8 @@ def test_a_later_run_goes_on_with_a_log_that_has_a_checkpoint(tmp_path, spec):
     first = Ledger(tmp_path, spec).begin(task, checkpoint="here")
     for epoch in (1, 2):
         first.append(records_of(task, epoch))
-    ledger = Ledger(tmp_path, spec)
-    ledger.recover(keep_logs=True)
+    ledger = Ledger(tmp_path, spec, continues=True)
+    ledger.recover()
     assert ledger.unfinished(task) == ("here", 2)
     assert ledger.unfinished(task_of(1)) is None
     second = ledger.begin(task, checkpoint="there")
@@ -349,12 +355,39 @@ def test_a_later_run_goes_on_with_a_log_that_has_a_checkpoint(tmp_path, spec):
     assert list((tmp_path / "log").iterdir()) == []
 
 
+def test_a_log_cut_off_in_an_append_goes_on_from_the_rows_before(tmp_path, spec):
+    task = task_of(0)
+    first = Ledger(tmp_path, spec).begin(task, checkpoint="here")
+    first.append(records_of(task, 1))
+    tear(tmp_path, first, task, 777)
+    ledger = Ledger(tmp_path, spec, continues=True)
+    assert len(ledger.recover()) == 1
+    assert ledger.unfinished(task) == ("here", 1)
+    ledger = Ledger(tmp_path, spec, continues=True)
+    assert ledger.recover() == []
+    assert ledger.unfinished(task) == ("here", 1)
+    second = ledger.begin(task, checkpoint="there")
+    for epoch in (2, 3):
+        second.append(records_of(task, epoch))
+    ledger.commit(second, trial_rows(task, second.number, second.rows, RESULT))
+    assert [row[3] for row in reported(tmp_path, "epochs")] == [1, 2, 3] * 2
+    assert reported(tmp_path, "attempts") == []
+
+
+def test_a_file_that_is_no_log_is_set_aside(tmp_path, spec):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "notes.arrows").write_text("remember the milk")
+    (note,) = Ledger(tmp_path, spec).recover()
+    assert "log/notes.arrows is damaged or was cut off while it was written (its name is none of a log)" in note
+    assert (tmp_path / "damaged" / "log" / "notes.arrows").read_text() == "remember the milk"
+
+
 @pytest.mark.parametrize("checkpoint", [None, "here"])
 def test_a_log_without_use_is_superseded(tmp_path, spec, checkpoint):
     task = task_of(0)
     Ledger(tmp_path, spec).begin(task, checkpoint=checkpoint).append(records_of(task, 1))
-    ledger = Ledger(tmp_path, spec)
-    ledger.recover(keep_logs=checkpoint is None)
+    ledger = Ledger(tmp_path, spec, continues=checkpoint is None)
+    ledger.recover()
     assert ledger.unfinished(task) is None
     assert len(reported(tmp_path, "attempts")) == 2
     assert list((tmp_path / "log").iterdir()) == []
@@ -387,8 +420,10 @@ class Crashes:
         return counted
 
 
-def test_a_crash_at_any_step_loses_no_stored_trial_and_doubles_none(spec, tmp_path, monkeypatch):
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_crash_at_any_step_loses_no_stored_trial_and_doubles_none(spec, tmp_path, monkeypatch, continues):
     """Retry, commit, recovery and merge are cut short before every single change that they make to the disk."""
+    checkpoint = "here" if continues else None
     for after in range(200):
         directory = tmp_path / str(after)
         stored = []
@@ -396,27 +431,29 @@ def test_a_crash_at_any_step_loses_no_stored_trial_and_doubles_none(spec, tmp_pa
             crashes = Crashes(patch, after)
             with suppress(CrashError):
                 for number in range(2):
-                    ledger = Ledger(directory, spec)
+                    ledger = Ledger(directory, spec, continues=continues)
                     ledger.recover()
                     task = task_of(number)
-                    first = ledger.begin(task)
+                    first = ledger.begin(task, checkpoint=checkpoint)
                     first.append(records_of(task, 1))
-                    attempt = ledger.begin(task, earlier=first)
-                    for epoch in range(1, NUM_EPOCHS + 1):
+                    attempt = ledger.begin(task, checkpoint=checkpoint, earlier=first)
+                    for epoch in range(1 + continues, NUM_EPOCHS + 1):
                         attempt.append(records_of(task, epoch))
                     ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
                     stored.append(number)
-                    ledger.begin(task_of(9)).append(records_of(task_of(9), 1))
+                    ledger.begin(task_of(9), checkpoint=checkpoint).append(records_of(task_of(9), 1))
                     ledger.close()
             ended = crashes.left > 0
-        ledger = Ledger(directory, spec)
+        ledger = Ledger(directory, spec, continues=continues)
         assert ledger.recover() == []
         found = {outcome.key.number for outcome in ledger.outcomes()}
         assert found >= set(stored)
         for number in range(2):
             if number not in found:
                 train(ledger, task_of(number))
-        ledger.close()
+        ledger.close(finished=True)
+        identity = [*KEY, "epoch", "attempt"]
+        assert rows(directory, "epochs", "attempts/epochs").select(identity).is_unique().all()
         assert sorted(reported(directory, "epochs")) == sorted(
             ("sgd", number, replicate, epoch)
             for number in range(2)
@@ -431,39 +468,51 @@ def test_a_crash_at_any_step_loses_no_stored_trial_and_doubles_none(spec, tmp_pa
 
 
 actions = st.lists(
-    st.tuples(st.sampled_from(["epoch", "retry", "crash", "torn", "merge"]), st.integers(0, 2), st.integers(0, 10_000)),
-    max_size=25,
+    st.tuples(
+        st.sampled_from(["epoch", "epoch", "retry", "crash", "torn", "merge"]),
+        st.integers(0, 2),
+        st.integers(0, 10_000),
+    ),
+    max_size=30,
 )
 
 
 @settings(max_examples=80, deadline=None)
-@given(actions=actions)
-def test_any_interleaving_reads_back_to_exactly_the_acknowledged_rows(make_spec, tmp_path_factory, actions):
-    """Three trials in training, workers that die, and a driver that dies between or within two appends to a log."""
-    directory, spec = tmp_path_factory.mktemp("interleaving"), make_spec()
-    ledger, running, committed = Ledger(directory, spec), {}, set()
-    acknowledged = Counter()
+@given(actions=actions, continues=st.booleans())
+def test_any_interleaving_reads_back_to_exactly_the_acknowledged_rows(make_spec, tmp_path_factory, actions, continues):
+    """Three trials in training, workers that die, and a driver that dies between or within two appends to a log.
+
+    An attempt begins anew or, with checkpoints, behind any epoch that the one before has reported.
+    """
+    directory, spec = tmp_path_factory.mktemp("interleaving"), make_spec(num_epochs=NUM_EPOCHS)
+    checkpoint = "here" if continues else None
+    ledger, running, committed = Ledger(directory, spec, continues=continues), {}, set()
+    acknowledged, logged = Counter(), Counter()
     for action, number, offset in actions:
         task = task_of(number)
         if action in ("crash", "torn"):
-            if action == "torn" and number in running:
+            if action == "torn" and number in running and running[number].rows:
                 tear(directory, running[number], task, offset)
-            ledger, running = Ledger(directory, spec), {}
+            ledger, running = Ledger(directory, spec, continues=continues), {}
             ledger.recover()
+            logged = logged if continues else Counter()
         elif action == "merge":
             ledger.merge()
         elif number not in committed:
             attempt = running.get(number)
             if attempt is None or action == "retry":
-                running[number] = attempt = ledger.begin(task, earlier=attempt)
-            epoch = len(attempt.rows) // 2 + 1
+                running[number] = attempt = ledger.begin(task, checkpoint=checkpoint, earlier=attempt)
+            first = 1 + offset % (logged[number] + 1) if continues else 1
+            epoch = attempt.rows[-1]["epoch"] + 1 if attempt.rows else min(first, NUM_EPOCHS)
             attempt.append(records_of(task, epoch))
+            logged[number] = epoch
             acknowledged[number, epoch] += 2
             if epoch == NUM_EPOCHS:
                 ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
                 committed.add(number)
                 del running[number]
-    Ledger(directory, spec).recover()
+    ledger = Ledger(directory, spec)
+    ledger.recover()
     assert {outcome.key.number for outcome in ledger.outcomes()} == committed
     assert Counter((row[1], row[3]) for row in reported(directory, "epochs")) == Counter(
         {(number, epoch): 2 for number in committed for epoch in range(1, NUM_EPOCHS + 1)}
@@ -483,7 +532,7 @@ def tear(directory, attempt, task, offset):
 def test_merging_leaves_large_files_alone(spec, tmp_path, monkeypatch):
     ledger = Ledger(tmp_path, spec)
     train(ledger, task_of(0))
-    monkeypatch.setattr("study.ledger.merge.LARGE", 1)
+    monkeypatch.setattr("study.ledger.merge.FULL", {"trials": 2, "epochs": 6})
     train(ledger, task_of(1))
     ledger.merge()
     assert len(list((tmp_path / "trials").iterdir())) == 2
