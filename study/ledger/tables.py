@@ -60,13 +60,8 @@ def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
     for part in parts:
         check_columns(part, schema, set(schema.names) - RESERVED)
     valid = counting(parts)
-    return Table(
-        folder=folder,
-        schema=schema,
-        parts=valid,
-        replaced=[part.path for part in parts if part not in valid],
-        damaged=damaged,
-    )
+    replaced = {part.path for part in parts} - {part.path for part in valid}
+    return Table(folder=folder, schema=schema, parts=valid, replaced=sorted(replaced), damaged=damaged)
 
 
 def refuse_foreign(table: Table, optimizers: Collection[str]) -> None:
