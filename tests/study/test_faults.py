@@ -360,13 +360,13 @@ def test_a_ledger_on_a_disk_of_any_size_keeps_what_it_has_stored_and_goes_on(mak
         resize(1024)
         ledger = Ledger(directory, spec)
         notes = ledger.recover()
-        assert all("/damaged/log/" in note and note.endswith("; its trial runs again.") for note in notes)
+        assert all("/damaged/log/" in note and note.endswith(" rows before are kept.") for note in notes)
         ended = {outcome.key for outcome in ledger.outcomes()}
         again = Writing(directory, spec, [task for task in tasks if task.key not in ended])
         again.ledger.recover()
         assert again.error() is None
         assert all(has_rows_of(again.stored[name], before[name]) for name in before)
-        check = check_ledger(directory, spec, ledger.schemas)
+        check = check_ledger(directory, spec)
         assert (check.damaged, check.duplicates, check.gaps) == ([], [], [])
         assert (check.counts["trials"], check.counts["epochs"]) == ((1, 4), (1, 8))
         shutil.rmtree(directory)
@@ -447,7 +447,7 @@ def test_a_second_run_is_refused_and_the_first_is_undisturbed(start, study_comma
     before = contents(tmp_path / "out")
     second = study_command(*words)
     assert second.returncode == 2
-    assert is_one_line(second.stderr, "out is being written by another run of the study; wait until it has ended")
+    assert is_one_line(second.stderr, "out is in use by another run of the study; wait until it has ended")
     assert contents(tmp_path / "out").keys() >= before.keys()
     (folder / "open").touch()
     _, err = first.communicate(timeout=PATIENCE_SECONDS)
@@ -668,7 +668,7 @@ def test_a_damaged_file_is_named_set_aside_and_its_trials_are_trained_again(
     assert (done.returncode, done.stderr) == (0, "")
     (note,) = [line for line in done.stdout.splitlines() if line.startswith("Note: ")]
     assert f"out/{name}/{path.name} is damaged (" in note
-    assert note.endswith("the rest will be trained again.")
+    assert note.endswith("what no other file holds is trained again.")
     assert (copied / "damaged" / name / path.name).read_bytes() == content
     assert "2 networks to train;" in done.stdout
     assert every_key_once(copied)
