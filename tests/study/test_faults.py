@@ -308,8 +308,9 @@ class Writing:
         stored: All rows of stored trials as of the last step that has ended.
     """
 
-    def __init__(self, directory, spec, tasks):
+    def __init__(self, directory, spec, tasks, before_merge=lambda: None):
         self.directory, self.ledger, self.tasks = directory, Ledger(directory, spec), tasks
+        self.before_merge = before_merge
         self.step, self.stored = "", {}
 
     def error(self):
@@ -332,6 +333,7 @@ class Writing:
             rows = trial_rows(task, attempt.number, attempt.rows, {"device": "cpu", "node_ip": "here"})
             self.ledger.commit(attempt, rows)
         self._begin("merge")
+        self.before_merge()
         self.ledger.close()
         self._begin("nothing")
 
@@ -344,11 +346,16 @@ def test_a_ledger_on_a_disk_of_any_size_keeps_what_it_has_stored_and_goes_on(mak
     mounted, resize = disk
     spec, tasks = make_spec(), [task_of(number) for number in range(2)]
     hit = set()
-    for kib in range(4, 72, 4):
+    for kib in (*range(4, 72, 4), 1024):
         resize(kib)
         (mounted / "other").write_bytes(bytes(4096))
         directory = mounted / "study"
-        writing = Writing(directory, spec, tasks)
+
+        def fill(kib=kib):
+            if kib == 1024:
+                resize((shutil.disk_usage(mounted).used + 1023) // 1024)
+
+        writing = Writing(directory, spec, tasks, before_merge=fill)
         error = writing.error()
         assert error is None or error.errno == errno.ENOSPC
         before, found = writing.stored, stored_trials(directory)

@@ -548,21 +548,6 @@ def test_a_second_signal_ends_the_study_at_once(running, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_study_killed_with_sigkill_is_completed_by_the_same_command(running, study_command, tmp_path):
-    process, words = running()
-    process.kill()
-    process.wait(timeout=60)
-    before = table(tmp_path / "out", "trials")
-    done = study_command(*words)
-    assert done.returncode == 0, done.stderr
-    assert holds(tables(tmp_path / "out"), {"trials": before})
-    trials, epochs = table(tmp_path / "out", "trials"), table(tmp_path / "out", "epochs")
-    assert trials.select(KEY).is_unique().all()
-    assert epochs.select(*KEY, "epoch").is_unique().all()
-    assert epochs.height == 12 * trials.height
-
-
-@pytest.mark.slow
 @pytest.mark.skipif("CIFAR10_DIR" not in os.environ, reason="CIFAR10_DIR names no copy of the full data set")
 def test_the_command_trains_on_the_full_data_set(study_command, tmp_path):
     directory = str(pathlib.Path(os.environ["CIFAR10_DIR"]).absolute())
