@@ -84,14 +84,14 @@ def read_study(path: pathlib.Path) -> Study:
             f"a study folder holds study.json, trials/ and epochs/; {str(path.parent)!r} has no study.json; "
             "give the folder that `python -m study.run` printed."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(
             f"study.json must be readable JSON, {str(path)!r} is not ({one_line(str(error))}); "
             "restore it from a copy or run the study again."
         ) from None
     try:
         return _study(content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise LedgerError(
             f"study.json must follow format {FORMAT_VERSION}, {str(path)!r} does not "
             f"({type(error).__name__}: {one_line(str(error))}); write it with `python -m study.run`."

@@ -40,7 +40,7 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
             raise ValueError("something in it has changed since it was written")
         if StudySpec.from_dict(content).study_hash != content["study_hash"]:
             raise ValueError("its identity does not have its hash")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None
     assert isinstance(content, dict)
     return content

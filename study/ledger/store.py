@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.parts import conform, read_parts
 from analysis.schema import KEY, epochs_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
@@ -22,6 +21,7 @@ from study.ledger.files import write_part
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import merge_parts
 from study.ledger.recovery import recover_tables
+from study.ledger.tables import concatenated, read_table, refuse_foreign
 from study.ledger.unfinished import retire_logs
 from study.rows import Row
 from study.schedule import Outcome, Task, TrialKey
@@ -170,13 +170,14 @@ class Ledger:
         """How every stored replicate ended.
 
         Raises:
-            ValueError: A file is damaged.
+            ValueError: A file is damaged, or its rows belong to another study.
         """
-        schema = self.schemas["trials"]
+        table = read_table(self._directory / "trials", self.schemas["trials"])
+        for path, reason in table.damaged.items():
+            raise ValueError(f"{str(path)!r} is damaged ({reason}); the command without --dry-run sets it aside.")
+        refuse_foreign(table, self._spec.optimizers)
         return [
-            self._outcome(row)
-            for part in read_parts(self._directory / "trials")
-            for row in conform(part.rows, schema).to_pylist()
+            self._outcome(row) for row in concatenated((part.rows for part in table.parts), table.schema).to_pylist()
         ]
 
     def _outcome(self, row: Mapping[str, Any]) -> Outcome:

@@ -304,7 +304,7 @@ REFUSED = {
     ),
     "damaged rows in a dry run": (
         [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/broken", "--dry-run"],
-        r"'{given}/broken/trials/a\.[0-9a-f]+\.parquet' is damaged \(.*\)",
+        r"'{given}/broken/trials/a\.[0-9a-f]+\.parquet' is damaged \(.*\); the command without --dry-run .*",
     ),
     "rows of another study": (
         [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/mixed"],

@@ -218,7 +218,9 @@ def test_a_missing_or_empty_directory_is_a_new_study(tmp_path):
     assert read_study(tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"identity": {}}', "\x00", '{"identity": 3, "extent": []}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", 10_000 * "[", '{"identity": {}}', "\x00", '{"identity": 3, "extent": []}']
+)
 def test_a_study_json_that_describes_no_study_is_named(tmp_path, content):
     (tmp_path / "study.json").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=r"study\.json must describe a study, but cannot be read .*; restore it"):

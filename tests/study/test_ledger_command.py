@@ -6,6 +6,7 @@ import re
 import shutil
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -166,6 +167,17 @@ def test_a_damaged_file_is_named_and_nothing_is_exported(study, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "trials/sgd-explore-00001-000-0.parquet' is damaged (" in line
     assert sorted(study.rglob("*")) == before
+
+
+@pytest.mark.parametrize("action", ["check", "compact"])
+def test_rows_of_another_study_are_refused(study, action, capsys):
+    table = pq.read_table(study / "trials" / TRIALS)
+    place = table.column_names.index("optimizer")
+    foreign = table.set_column(place, table.schema.field("optimizer"), pa.array(["../\x1b[31m"] * table.num_rows))
+    write_part(foreign, study / "trials", "foreign")
+    assert main([str(study), action]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert r"must have an optimizer among sgd, momentum, got '../\x1b[31m'; remove the files" in line
 
 
 @pytest.mark.parametrize("action", ["check", "compact"])

@@ -40,15 +40,16 @@ def record(replicate, epoch, error, *, diverged_step=None):
 
 
 RECORDS = [record(0, 1, 0.5), record(1, 1, 0.4), record(0, 2, 0.6), record(1, 2, 1.0, diverged_step=9)]
+EPOCHS = epoch_rows(task(), 0, RECORDS)
 
 
 def test_replicates_of_a_group_are_numbered_as_those_of_the_trial():
-    assert [row["replicate"] for row in trial_rows(task(), 0, RECORDS, RESULT)] == [4, 5]
+    assert [row["replicate"] for row in trial_rows(task(), 0, EPOCHS, RESULT)] == [4, 5]
     assert [row["replicate"] for row in epoch_rows(task(), 0, RECORDS)] == [4, 5, 4, 5]
 
 
 def test_final_values_are_those_of_the_last_epoch_and_best_ones_the_lowest():
-    row, _ = trial_rows(task(), 0, RECORDS, RESULT)
+    row, _ = trial_rows(task(), 0, EPOCHS, RESULT)
     assert (row["validation_error"], row["best_validation_error"]) == (0.6, 0.5)
     assert (row["validation_loss"], row["best_validation_loss"]) == pytest.approx((1.8, 1.5))
     assert (row["steps"], row["images"], row["seconds"]) == (14, 140, 1.0)
@@ -56,7 +57,7 @@ def test_final_values_are_those_of_the_last_epoch_and_best_ones_the_lowest():
 
 
 def test_a_diverged_replicate_keeps_its_step_and_scores_one():
-    _, row = trial_rows(task(), 0, RECORDS, RESULT)
+    _, row = trial_rows(task(), 0, EPOCHS, RESULT)
     assert (row["status"], row["diverged_step"], row["validation_error"]) == ("diverged", 9, 1.0)
     assert row["validation_loss"] is None
     assert row["best_validation_error"] == 0.4
@@ -69,7 +70,7 @@ def test_a_replicate_that_diverged_at_once_has_no_best_loss():
 
 
 def test_a_trial_says_where_it_ran_and_what_chose_it():
-    row, _ = trial_rows(task(), 2, RECORDS, RESULT)
+    row, _ = trial_rows(task(), 2, EPOCHS, RESULT)
     assert {name: row[name] for name in ("device", "node", "sampler", "seed", "group_size", "attempt")} == {
         "device": "cpu",
         "node": "10.0.0.7",
@@ -82,21 +83,21 @@ def test_a_trial_says_where_it_ran_and_what_chose_it():
 
 def test_confirmation_alone_has_test_columns_and_a_diverged_replicate_fails_every_test_image():
     result = {**RESULT, "test_loss": [1.1, 9.9], "test_error": [0.3, 0.9], "test_correct": [b"\x80", b"\x00"]}
-    complete, diverged = trial_rows(task("confirm"), 0, RECORDS, result)
+    complete, diverged = trial_rows(task("confirm"), 0, EPOCHS, result)
     assert (complete["test_loss"], complete["test_error"], complete["test_correct"]) == (1.1, 0.3, b"\x80")
     assert (diverged["test_loss"], diverged["test_error"]) == (None, 1.0)
     assert "test_correct" not in diverged
-    assert "test_error" not in trial_rows(task(), 0, RECORDS, result)[0]
+    assert "test_error" not in trial_rows(task(), 0, EPOCHS, result)[0]
 
 
 def test_a_failed_trial_counts_the_effort_of_the_epochs_it_reached():
-    first, second = failed_rows(task(), 1, RECORDS[:1], "RuntimeError: no")
+    first, second = failed_rows(task(), 1, EPOCHS[:1], "RuntimeError: no")
     assert (first["status"], first["message"], first["steps"]) == ("failed", "RuntimeError: no", 7)
     assert (second["steps"], second["seconds"]) == (0, 0)
 
 
 def test_outcomes_carry_the_error_of_ended_and_none_of_failed_replicates():
-    ended = outcomes(task(), trial_rows(task(), 0, RECORDS, RESULT))
+    ended = outcomes(task(), trial_rows(task(), 0, EPOCHS, RESULT))
     assert [(o.replicate, o.status, o.validation_error) for o in ended] == [(4, "complete", 0.6), (5, "diverged", 1.0)]
     failed = outcomes(task(), failed_rows(task(), 0, [], "no"))
     assert [(o.status, o.validation_error) for o in failed] == [("failed", None)] * 2
