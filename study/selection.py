@@ -127,14 +127,12 @@ def _read_files(paths: Sequence[pathlib.Path]) -> dict[str, str]:
     files: dict[str, str] = {}
     for path in paths:
         if path.suffix != ".py":
-            raise ValueError(f"--optimizer-file must name a Python file (*.py), got {str(path)[:80]!r}.")
+            raise ValueError(f"--optimizer-file must name a Python file (*.py), got {str(path)!r}.")
         check_user_name(path.stem)
         if path.stem in files:
             raise ValueError(f"--optimizer-file must give each name once, got {path.stem!r} twice; rename one file.")
         try:
             files[path.stem] = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"--optimizer-file must name a readable text file, got {str(path)[:80]!r}: {error}."
-            ) from None
+            raise ValueError(f"--optimizer-file must name a readable text file, got {str(path)!r}: {error}.") from None
     return files

@@ -33,7 +33,7 @@ from chaos_processes import PROC, Study
 
 WORDS = (
     *("--search", "optuna", "--optimizers", "sgd,langevin", "--lag", "2", "--seeds", "2", "--confirm-seeds", "6"),
-    *("--train-images", "200", "--batch-size", "20", "--epochs", "6"),
+    *("--train-images", "200", "--batch-size", "20"),
 )
 
 MAX_FAILURES = ("--max-failures", "100")
@@ -127,7 +127,10 @@ def wreak_havoc(output: pathlib.Path, scratch: str, num_kills: int, seed: int) -
 
 def study_words(num_kills: int) -> list[str]:
     """Arguments of a study that takes longer than the kills."""
-    size = ["--trials", "6", "--no-sweep"] if num_kills <= FEW_KILLS else ["--trials", str(num_kills + 4)]
+    if num_kills <= FEW_KILLS:
+        size = ["--trials", "4", "--epochs", "4", "--no-sweep"]
+    else:
+        size = ["--trials", str(num_kills + 4), "--epochs", "6"]
     return [*WORDS, *MAX_FAILURES, *size]
 
 

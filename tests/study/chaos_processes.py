@@ -24,8 +24,8 @@ GLANCE_SECONDS = 0.25
 DEADLINE_SECONDS = 600
 """Longest wait for the next sign of life of a study."""
 
-PATIENCE_SECONDS = 30
-"""How long the processes of a killed driver may take to end by themselves."""
+PATIENCE_SECONDS = 3
+"""How long the processes of a killed driver may take to end by themselves; Ray's agents take half a minute."""
 
 
 @dataclass(frozen=True)
