@@ -16,6 +16,8 @@ from study.search import Proposal, Question, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.spec import Hyperparameter
 
+os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's 15 the other tests would starve those that wait for it
+
 Response = Callable[[Task, int], float | None]
 
 RATE = Hyperparameter(low=1e-4, high=1.0, scale="log")
