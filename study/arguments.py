@@ -9,7 +9,7 @@ from typing import NoReturn
 from study import __version__
 from study.search import search_names
 from trainables import optimizers
-from trainables.data import DATASETS
+from trainables.datasets import DATASETS
 from trainables.optimizers import optimizer_names
 
 LAG = 8

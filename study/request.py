@@ -10,7 +10,7 @@ from study.ledger.files import free_name
 from study.search import load_search
 from study.selection import Selection
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.data import DATASETS
+from trainables.datasets import DATASETS
 from trainables.optimizers import resolve_optimizer
 from trainables.spec import OptimizerSpec
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from study.address import cluster_address
 from study.arguments import parser
 from study.provenance import command, resume_command
-from study.selection import check
 from study.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def _print_error(error: Exception) -> None:
 
 
 def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest) -> int:
+    from study.selection import check  # here, because `--help` needs none of what it imports
+
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
     # The arguments are sound; only now the imports that take seconds.

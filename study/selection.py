@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.search import search_names
 from trainables import optimizers
-from trainables.data import DATASETS, SplitSizes, check_dataset
+from trainables.data import check_dataset
+from trainables.datasets import DATASETS, SplitSizes
 from trainables.optimizers import check_user_name, optimizer_names
 
 

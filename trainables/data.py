@@ -5,47 +5,19 @@ Importing this module costs neither torch nor torchvision, so the command line c
 
 import hashlib
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainables.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_cifar10, load_cifar10
 from trainables.cifar10_mini import check_cifar10_mini, load_cifar10_mini
+from trainables.datasets import DATASETS, SplitSizes
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class SplitSizes(NamedTuple):
-    """Number of images in each part of a data set."""
-
-    train: int
-    validation: int
-    test: int
-
-    def subset(self, num_train_images: int | None) -> "SplitSizes":
-        """Sizes for `num_train_images` (None: all): validation shrinks to a fifth of them, test stays whole.
-
-        Raises:
-            ValueError: Fewer than 5 images, which leaves none to evaluate on, or more than there are.
-        """
-        if num_train_images is None:
-            return self
-        if not 5 <= num_train_images <= self.train:
-            raise ValueError(
-                f"--train-images must be from 5 to {self.train}, got {num_train_images}; pick one of these."
-            )
-        return self._replace(train=num_train_images, validation=min(num_train_images // 5, self.validation))
-
-
-DATASETS: Mapping[str, SplitSizes] = {
-    "cifar10-mini": SplitSizes(train=4_000, validation=1_000, test=1_000),
-    "cifar10": SplitSizes(train=45_000, validation=5_000, test=10_000),
-}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

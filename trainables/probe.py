@@ -2,7 +2,8 @@
 
 import torch
 
-from trainables.data import DATASETS, load_dataset
+from trainables.data import load_dataset
+from trainables.datasets import DATASETS
 from trainables.spec import OptimizerSpec
 from trainables.training import Training
 from trainables.trial import TrialConfig

@@ -435,21 +435,36 @@ def test_an_address_of_the_environment_is_checked_like_one_given(monkeypatch, tm
     assert "got 127.0.0.1:1, which does not answer" in message
 
 
+HEAVY = {"torch", "torchvision", "ray", "optuna", "scipy", "pandas", "pyarrow", "polars", "altair", "rich"}
+
+
 @pytest.mark.parametrize(
-    ("words", "status"),
-    [(["--help"], 0), (["--version"], 0), (["--search", "none"], 2), ([*OPTUNA, "--optimizers", "none"], 2),
-     ([*OPTUNA, "--address", "127.0.0.1:1"], 2), ([*OPTUNA, "--train-images", "1"], 2)],
-)  # fmt: skip
-def test_a_refusal_loads_neither_torch_nor_ray(words, status, tmp_path):
-    """Nor anything else that takes seconds, so the answer comes at once."""
-    code = (
-        "import sys\nfrom study.run import main\n"
-        f"try:\n    status = main({words!r})\nexcept SystemExit as left:\n    status = left.code\n"
-        "heavy = {'torch', 'torchvision', 'ray', 'optuna', 'scipy', 'pyarrow', 'altair', 'polars'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {heavy}' if heavy else status)"
+    ("words", "status", "unwanted"),
+    [
+        (["--help"], 0, {*HEAVY, "numpy", "PIL"}),
+        (["--version"], 0, {*HEAVY, "numpy", "PIL"}),
+        (OPTUNA[:1], 2, {*HEAVY, "numpy", "PIL"}),
+        (["--search", "none"], 2, HEAVY),
+        ([*OPTUNA, "--optimizers", "none"], 2, HEAVY),
+        ([*OPTUNA, "--address", "127.0.0.1:1"], 2, HEAVY),
+        ([*OPTUNA, "--train-images", "1"], 2, HEAVY),
+    ],
+)
+def test_an_answer_that_trains_nothing_loads_nothing_heavy(words, status, unwanted, tmp_path):
+    """So that it comes at once: imports are nearly all of its time."""
+    code = "\n".join(
+        (
+            "import runpy, sys",
+            f"sys.argv[1:] = {words!r}",
+            "try:",
+            "    runpy.run_module('study.run', run_name='__main__')",
+            "finally:",
+            f"    print('loaded:', *sorted({unwanted!r} & set(sys.modules)))",
+        )
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded:"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from trainables import cifar10, cifar10_mini
-from trainables.data import DATASETS, Dataset, SplitSizes, as_tensor, check_dataset, load_dataset, normalize
+from trainables.data import Dataset, as_tensor, check_dataset, load_dataset, normalize
+from trainables.datasets import DATASETS, SplitSizes
 
 BINARY_MD5 = cifar10._BINARY_MD5
 PICKLE_MD5 = cifar10._PICKLE_MD5
