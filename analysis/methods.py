@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.findings import Findings
-from analysis.spec import Study
+from analysis.spec import NO_MODEL, Study
 from analysis.wording import LEVEL_NAME, count
 
 CIFAR10 = (
@@ -31,6 +31,8 @@ def attribution(study: Study) -> str:
 
 
 def _data(study: Study) -> str:
+    if study.identity.get("model") == NO_MODEL:
+        return f"No data and no network: curves of {count(study.num_epochs, 'epoch')} come from a formula with noise."
     stored = {key: study.identity.get(key, "not stored") for key in ("dataset", "model", "batch_size", "precision")}
     counted = [
         count(number, f"{part} image")

@@ -4,10 +4,14 @@ from analysis.completeness import Completeness
 from analysis.findings import Findings
 from analysis.intervals import Estimate
 from analysis.results import Result
-from analysis.spec import one_line
+from analysis.spec import NO_MODEL, one_line
 from analysis.wording import LEVEL_NAME, count, listing, number_word, percent, percent_interval, points
 
 QUESTION = "Is this optimizer really better, or was it only tuned better?"
+NOT_TRAINED = (
+    "Nothing was trained: a formula drew these curves. They can show how well a search algorithm works, and say "
+    "nothing about the optimizers whose names they bear."
+)
 MAX_MESSAGES = 5
 MAX_MESSAGE_LENGTH = 300
 
@@ -33,6 +37,14 @@ def deck(findings: Findings) -> str:
 
 def answer(findings: Findings) -> list[str]:
     """What the numbers say, one sentence each."""
+    return [*_warning(findings), *_answer(findings)]
+
+
+def _warning(findings: Findings) -> list[str]:
+    return [NOT_TRAINED] if findings.ledger.study.identity.get("model") == NO_MODEL else []
+
+
+def _answer(findings: Findings) -> list[str]:
     known = [(result, result.tuned_accuracy) for result in findings.results if result.tuned_accuracy]
     if not known:
         return [_without_confirmation(findings)]

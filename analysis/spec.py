@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
+NO_MODEL = "none"
+"""Model of a study that trains nothing."""
 SCALES = ("linear", "log", "log_complement")
 Scale = Literal["linear", "log", "log_complement"]
 

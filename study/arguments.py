@@ -9,7 +9,7 @@ from typing import NoReturn
 from study import __version__
 from study.search import search_names
 from trainables import optimizers
-from trainables.datasets import DATASETS
+from trainables.datasets import DATASETS, SYNTHETIC
 from trainables.optimizers import optimizer_names
 
 LAG = 8
@@ -32,6 +32,7 @@ class Recipe:
 RECIPES = {
     "cifar10-mini": Recipe(num_train_images=320, batch_size=8, num_epochs=10),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
+    SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
 
 
@@ -104,7 +105,11 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is trained")
     group.add_argument(
-        "--dataset", default="cifar10-mini", metavar="NAME", help=f"{', '.join(DATASETS)} (default: %(default)s)"
+        "--dataset",
+        default="cifar10-mini",
+        metavar="NAME",
+        help=f"{', '.join(DATASETS)} (default: %(default)s); {SYNTHETIC} trains nothing: a formula with a known "
+        "optimum draws the curves, to try search algorithms on",
     )
     group.add_argument("--data-dir", type=pathlib.Path, metavar="DIR", help="where CIFAR-10 is")
     group.add_argument("--download", action="store_true", help="let torchvision download it there")
@@ -156,7 +161,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
 
 
 def _defaults(field: str) -> str:
-    parts = [f"{getattr(recipe, field) or 'all'} for {name}" for name, recipe in RECIPES.items()]
+    recipes = {name: recipe for name, recipe in RECIPES.items() if DATASETS[name].train or field == "num_epochs"}
+    parts = [f"{getattr(recipe, field) or 'all'} for {name}" for name, recipe in recipes.items()]
     return f"default: {', '.join(parts)}"
 
 

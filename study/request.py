@@ -5,11 +5,12 @@ import pathlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.spec import NO_MODEL
 from study.ledger import read_study
 from study.ledger.files import free_name
 from study.search import load_search
 from study.selection import Selection
-from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
+from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.datasets import DATASETS
 from trainables.optimizers import resolve_optimizer
 from trainables.spec import OptimizerSpec
@@ -89,6 +90,7 @@ def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:
         num_seeds=arguments.seeds,
         search=arguments.search,
         lag=arguments.lag,
+        model=MODEL if selection.sizes.train else NO_MODEL,
     )
 
 

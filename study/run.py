@@ -125,6 +125,8 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
     console = new_console()
     announce(console, job)
     identity, optimizers = job.request.spec.identity, job.request.optimizers
+    if not identity.num_train_images:
+        return 0
     seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
     print_estimate(console, Plan.of(job), fmean(seconds), workers)

@@ -56,15 +56,8 @@ def check(arguments: argparse.Namespace) -> Selection:
     if arguments.search == "grid":
         _check_grid(arguments, names, values)
     check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
-    recipe = RECIPES[arguments.dataset]
-    sizes = DATASETS[arguments.dataset].subset(arguments.train_images or recipe.num_train_images)
-    batch_size = arguments.batch_size or recipe.batch_size
-    if batch_size > sizes.train:
-        raise ValueError(
-            f"--batch-size must be at most the {sizes.train} training images, got {batch_size}; "
-            "lower it or raise --train-images."
-        )
-    return Selection(names, files, values, sizes, batch_size, arguments.epochs or recipe.num_epochs)
+    num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
+    return Selection(names, files, values, *_sizes(arguments), num_epochs)
 
 
 def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
@@ -91,6 +84,22 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
             raise ValueError(f"--values must give {name} once, got it twice; join the lists.")
         values[optimizer][hyperparameter] = numbers
     return values
+
+
+def _sizes(arguments: argparse.Namespace) -> tuple[SplitSizes, int]:
+    """Images in use, and images per step."""
+    recipe, all_images = RECIPES[arguments.dataset], DATASETS[arguments.dataset]
+    for option, given in (("--train-images", arguments.train_images), ("--batch-size", arguments.batch_size)):
+        if given is not None and not all_images.train:
+            raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which has no images; leave it out.")
+    sizes = all_images.subset(arguments.train_images or recipe.num_train_images)
+    batch_size = arguments.batch_size or recipe.batch_size
+    if sizes.train and batch_size > sizes.train:
+        raise ValueError(
+            f"--batch-size must be at most the {sizes.train} training images, got {batch_size}; "
+            "lower it or raise --train-images."
+        )
+    return sizes, batch_size
 
 
 def _optimizers(

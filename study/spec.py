@@ -68,7 +68,7 @@ class Identity:
         num_seeds: Replicates of each tuning trial.
         search: Name of the search algorithm.
         lag: A point is chosen from the trials whose number is at least this much smaller.
-        model: Name of the network.
+        model: Name of the network; "none" if nothing is trained.
         precision: Floating-point format of the training.
     """
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from analysis.intervals import Estimate
 from analysis.report import Report
+from analysis.spec import NO_MODEL
 from study.console import say
 from study.job import Job
 from study.plan import Plan
@@ -30,11 +31,12 @@ def announce(console: Console, job: Job) -> None:
         f"{'with' if extent.sweep else 'without'} sweep.",
     )
     done = f", {len(job.outcomes):,} are done" if job.outcomes else ""
-    say(
-        console,
-        f"{plan.num_networks:,} networks to train{done}; {plan.num_images:,} images of {identity.dataset}, "
-        f"batch {identity.batch_size}, {identity.num_epochs} epochs.",
-    )
+    if identity.model == NO_MODEL:
+        work = f"a formula draws their curves of {identity.num_epochs} epochs, nothing is trained"
+    else:
+        work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
+        work += f"{identity.num_epochs} epochs"
+    say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
     needed = math.ceil(1 + math.log2(FAMILY / ALPHA))
     if 0 < extent.num_confirm_seeds < needed:
         say(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from trainables.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_cifar10, load_cifar10
 from trainables.cifar10_mini import check_cifar10_mini, load_cifar10_mini
-from trainables.datasets import DATASETS, SplitSizes
+from trainables.datasets import DATASETS, SYNTHETIC, SplitSizes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,6 +105,8 @@ def check_dataset(name: str, *, data_dir: Path | None = None, download: bool = F
         ValueError: The name is unknown, an argument has no meaning for it, or a file is missing or corrupt.
     """
     _check_arguments(name, data_dir, download)
+    if name == SYNTHETIC:
+        return
     if data_dir is None:
         check_cifar10_mini()
     else:
@@ -120,6 +122,8 @@ def load_dataset(name: str, *, data_dir: Path | None = None, download: bool = Fa
         ValueError: As `check_dataset`, or the download failed.
     """
     _check_arguments(name, data_dir, download)
+    if name == SYNTHETIC:
+        return _without_images(name)
     source = load_cifar10_mini() if data_dir is None else load_cifar10(data_dir, download=download)
     return _split(name, source)
 
@@ -152,9 +156,23 @@ def _check_arguments(name: str, data_dir: Path | None, download: bool) -> None:
         raise ValueError(f"Unknown dataset {name!r}; choose one of {', '.join(DATASETS)}.")
     if name == "cifar10" and data_dir is None:
         raise ValueError("Dataset cifar10 is read from a directory, got none; add --data-dir DIR.")
-    if name == "cifar10-mini" and (data_dir is not None or download):
+    if name != "cifar10" and (data_dir is not None or download):
         given = f"--data-dir {data_dir}" if data_dir is not None else "--download"
-        raise ValueError(f"Dataset {name} comes with the package, got {given}; leave it out or use --dataset cifar10.")
+        needs_none = "has no images" if name == SYNTHETIC else "comes with the package"
+        raise ValueError(f"Dataset {name} {needs_none}, got {given}; leave it out or use --dataset cifar10.")
+
+
+def _without_images(name: str) -> Dataset:
+    images, labels = np.empty((0, *IMAGE_SHAPE), dtype=np.uint8), np.empty(0, dtype=np.uint8)
+    return Dataset(
+        name=name,
+        train_images=images,
+        train_labels=labels,
+        validation_images=images,
+        validation_labels=labels,
+        test_images=images,
+        test_labels=labels,
+    )
 
 
 def _split(name: str, source: LabelledImages) -> Dataset:

@@ -11,14 +11,14 @@ import torch
 from ray import tune
 
 from trainables.data import Dataset
+from trainables.learner import new_learner
 from trainables.optimizers import resolve_optimizer
-from trainables.training import Training
 from trainables.trial import TrialConfig
 from trainables.trial_checkpoint import TrialCheckpoint
 
 
 class RayTrainable(tune.Trainable):
-    """Runs one epoch of `Training` for each Tune iteration.
+    """Runs one epoch of a `Learner` for each Tune iteration.
 
     The config holds `trial`, a `TrialConfig` as a mapping, `test`, whether to evaluate on the test set after the last
     epoch, and `checkpoint`, what a `TrialCheckpoint` takes or None. Each result holds `epochs`, the epoch's
@@ -37,7 +37,7 @@ class RayTrainable(tune.Trainable):
         device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
         trial = TrialConfig.from_dict(config["trial"])
         spec = resolve_optimizer(trial.optimizer, sources)
-        build = partial(Training, trial, spec, data, device)
+        build = partial(new_learner, trial, spec, data, device)
         self._checkpoint = None if config["checkpoint"] is None else TrialCheckpoint(config["checkpoint"])
         self._training = self._checkpoint.resume(build) if self._checkpoint else build()
         self._tests = bool(config["test"])

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from trainables.checkpoints import Checkpoints
-from trainables.training import Training
+from trainables.learner import Learner
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class TrialCheckpoint:
             self._candidates[config["earlier"]["name"]] = config["earlier"]["num_epochs"]
         self._stored_epoch = 0
 
-    def resume(self, build: Callable[[], Training]) -> Training:
+    def resume(self, build: Callable[[], Learner]) -> Learner:
         """The training after the epochs of the first checkpoint that will do, from its beginning if none does.
 
         Args:
@@ -49,7 +49,7 @@ class TrialCheckpoint:
                 return training
         return build()
 
-    def save(self, training: Training) -> None:
+    def save(self, training: Learner) -> None:
         """Store the training if it has trained since it was stored last."""
         if training.epoch == self._stored_epoch:
             return
@@ -60,13 +60,13 @@ class TrialCheckpoint:
         self._stored_epoch = training.epoch
 
 
-def _pack(training: Training) -> bytes:
+def _pack(training: Learner) -> bytes:
     buffer = io.BytesIO()
     torch.save({**_origin(training), "state": training.state_dict()}, buffer)
     return buffer.getvalue()
 
 
-def _unpack(content: bytes, build: Callable[[], Training], newest_epoch: float) -> Training | None:
+def _unpack(content: bytes, build: Callable[[], Learner], newest_epoch: float) -> Learner | None:
     """The training that was packed; None if it is another one, of a later epoch, or no training at all."""
     training = build()
     try:
@@ -81,6 +81,6 @@ def _unpack(content: bytes, build: Callable[[], Training], newest_epoch: float) 
     return training
 
 
-def _origin(training: Training) -> dict[str, Any]:
+def _origin(training: Learner) -> dict[str, Any]:
     """What a training has to share with the one whose state it takes; noise differs from CPU to GPU."""
     return {"config": asdict(training.config), "device": training.device.type}

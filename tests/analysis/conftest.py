@@ -49,6 +49,7 @@ class SyntheticStudy:
     outcome: Outcome = always_complete
     rate_limit: float = 0.4
     group_size: int = 4
+    model: str = "simple_cnn"
     message: str = "RuntimeError: out of memory"
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -154,7 +155,7 @@ class SyntheticStudy:
             "study_hash": "0123456789ab",
             "identity": {
                 "dataset": "cifar10-mini", "num_train_images": 1000, "num_validation_images": 1000,
-                "num_evaluation_images": 200, "num_test_images": 1000, "model": "simple_cnn", "batch_size": 8,
+                "num_evaluation_images": 200, "num_test_images": 1000, "model": self.model, "batch_size": 8,
                 "num_epochs": self.num_epochs,
                 "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
             },

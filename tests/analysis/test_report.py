@@ -122,6 +122,7 @@ def test_the_report_carries_the_results(full):
         ({"outcome": lambda _: "failed"}, "no best one"),
         ({"outcome": lambda key: "failed" if key[2] == 1 else "complete"}, "RuntimeError: out of memory"),
         ({"num_epochs": 1}, "1 epoch"),
+        ({"model": "none"}, "Nothing was trained: a formula drew these curves."),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

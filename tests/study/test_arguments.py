@@ -93,7 +93,7 @@ REFUSED = {
     "huge optimizer name": ([*OPTUNA, "--optimizers", "x" * 10_000], r"--optimizers must .*, got 'x{60}'; .*"),
     "unknown dataset": (
         [*OPTUNA, "--dataset", "mnist"],
-        r"Unknown dataset 'mnist'; choose one of cifar10-mini, cifar10\.",
+        r"Unknown dataset 'mnist'; choose one of cifar10-mini, cifar10, synthetic\.",
     ),
     "no trials": ([*OPTUNA, "--trials", "0"], rf"argument --trials: {COUNT}, got '0'"),
     "negative trials": ([*OPTUNA, "--trials", "-3"], rf"argument --trials: {COUNT}, got '-3'"),
@@ -137,6 +137,18 @@ REFUSED = {
         r"Dataset cifar10-mini comes with the package, got --data-dir {given}; leave it out or use --dataset cifar10\.",
     ),
     "download of the mini set": ([*OPTUNA, "--download"], r"Dataset cifar10-mini comes with the package, got --down.*"),
+    "data directory for no images": (
+        [*OPTUNA, "--dataset", "synthetic", "--data-dir", "{given}"],
+        r"Dataset synthetic has no images, got --data-dir {given}; leave it out or use --dataset cifar10\.",
+    ),
+    "a subset of no images": (
+        [*OPTUNA, "--dataset", "synthetic", "--train-images", "100"],
+        r"--train-images is not for --dataset synthetic, which has no images; leave it out\.",
+    ),
+    "batches of no images": (
+        [*OPTUNA, "--dataset", "synthetic", "--batch-size", "1"],
+        r"--batch-size is not for --dataset synthetic, which has no images; leave it out\.",
+    ),
     "no data directory": (
         [*OPTUNA, "--dataset", "cifar10"],
         r"Dataset cifar10 is read from a directory, got none; add --data-dir DIR\.",

@@ -265,7 +265,7 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("mnist", {}, "Unknown dataset 'mnist'; choose one of cifar10-mini, cifar10."),
+        ("mnist", {}, "Unknown dataset 'mnist'; choose one of cifar10-mini, cifar10, synthetic."),
         ("cifar10", {}, "add --data-dir DIR"),
         ("cifar10", {"download": True}, "add --data-dir DIR"),
         (
@@ -273,6 +273,7 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
             {"data_dir": pathlib.Path("images")},
             "comes with the package, got --data-dir images; leave it",
         ),
+        ("synthetic", {"download": True}, "has no images, got --download; leave it out"),
         ("cifar10-mini", {"download": True}, "comes with the package, got --download; leave it out"),
     ],
 )

@@ -1,0 +1,118 @@
+"""Studies of the formula in the place of training: searches find its optimum, rows hold its curves."""
+
+import io
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from study.budget import TimeBudget
+from study.callback import LedgerCallback
+from study.continuation import Continuation
+from study.launch import Execution, run_schedule
+from study.ledger import Ledger
+from study.progress import Progress
+from study.router import Router
+from study.schedule import Schedule
+from study.search import load_search
+from study.signals import StopRequest
+from study.spec import OptimizerDefinition
+from trainables.data import load_dataset
+from trainables.learner import new_learner
+from trainables.optimizers import load_optimizer
+from trainables.randomness import replicate_seed
+from trainables.synthetic import Surface
+from trainables.trial import TrialConfig
+
+NO_IMAGES = dict.fromkeys(
+    ("num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images"), 0
+)  # fmt: skip
+NAMES = ("sgd", "langevin")
+EXECUTION = Execution(address=None, cpus_per_trial=1.0, gpus_per_trial=0.0, max_concurrent=1, max_failures=0)
+
+
+@pytest.fixture
+def synthetic_spec(make_spec):
+    """Makes a study of two optimizers on the formula."""
+
+    def make(**changes):
+        definitions = {name: OptimizerDefinition.of(load_optimizer(name), source=None, values={}) for name in NAMES}
+        defaults = {"dataset": "synthetic", **NO_IMAGES, "batch_size": 1, "num_epochs": 3, "search": "random"}
+        return make_spec(optimizers=NAMES, definitions=definitions, **{**defaults, **changes})
+
+    return make
+
+
+def learner_of(spec, optimizer, point, replicates, *, fresh=False):
+    config = TrialConfig(
+        optimizer=optimizer,
+        hyperparameters=point,
+        seeds=tuple(replicate_seed(spec.identity.seed, fresh=fresh, replicate=r) for r in replicates),
+        batch_size=1,
+        num_epochs=spec.identity.num_epochs,
+    )
+    return new_learner(config, load_optimizer(optimizer), load_dataset("synthetic"))
+
+
+def last_errors(learner):
+    errors = {}
+    while not learner.finished:
+        errors |= {record.replicate: record.validation_error for record in learner.run_epoch()}
+    return errors
+
+
+@pytest.mark.parametrize("search", ["optuna", "random", "sobol"])
+def test_searches_find_the_optimum(synthetic_spec, simulate, search):
+    spec = synthetic_spec(search=search, num_trials=40, sweep=False, num_confirm_seeds=0)
+    schedule = Schedule(spec, load_search(search))
+
+    def response(task, replicate):
+        return last_errors(learner_of(spec, task.key.optimizer, task.point, (replicate,)))[0]
+
+    simulate(schedule, num_workers=2, response=response)
+    for name in NAMES:
+        surface = Surface(name, spec.optimizers[name].space)
+        _, found = schedule.best(name)
+        best, published, at_optimum = (
+            surface.expected_error(point, spec.identity.num_epochs)
+            for point in (found, spec.optimizers[name].published, surface.optimum)
+        )
+        assert best <= published
+        assert best - at_optimum < 0.1
+
+
+def run(spec, directory, continuation=None):
+    """Run what a study has left to do on the cluster of the session."""
+    ledger = Ledger(directory, spec, continues=continuation is not None)
+    ledger.recover()
+    outcomes = ledger.outcomes()
+    schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
+    continuation = continuation and Continuation(str(continuation), spec.study_hash, ledger)
+    router = Router(schedule, spec.identity, TimeBudget(None), continuation)
+    ledger.record_run({"command": "a test"})
+    with Progress(schedule, spec.extent.optimizers, outcomes, Console(file=io.StringIO())) as progress:
+        callback = LedgerCallback(ledger, router, progress, continuation)
+        run_schedule(router, callback, load_dataset("synthetic"), {}, EXECUTION, StopRequest())
+    ledger.close()
+    assert schedule.finished
+    return pl.read_parquet(directory / "trials" / "*.parquet")
+
+
+def test_a_study_holds_the_curves_of_the_formula(cluster, synthetic_spec, tmp_path):
+    del cluster
+    spec = synthetic_spec(num_trials=4)
+    first = run(spec, tmp_path / "study", continuation=tmp_path / "checkpoints")
+    assert set(first["phase"]) == {"published", "explore", "confirm", "sweep"}
+    assert set(first["steps"]) == set(first["images"]) == {0}
+    grown = synthetic_spec(num_trials=6)
+    trials = run(grown, tmp_path / "study")
+    assert first.join(trials, on=first.columns, how="anti", nulls_equal=True).is_empty()
+    assert "diverged" in set(trials["status"])
+    for (name, phase, number), rows in trials.sort("replicate").group_by("optimizer", "phase", "number"):
+        row = rows.row(0, named=True)
+        point = {key: row[key] for key in spec.optimizers[name].space}
+        learner = learner_of(spec, name, point, rows["replicate"], fresh=phase == "confirm")
+        assert list(last_errors(learner).values()) == rows["validation_error"].to_list(), (name, phase, number)
+        if phase == "confirm":
+            tested = zip(learner.evaluate_test().errors.tolist(), learner.diverged_steps, strict=True)
+            assert [1.0 if diverged else error for error, diverged in tested] == rows["test_error"].to_list()
