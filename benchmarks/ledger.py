@@ -1,7 +1,7 @@
 """What the ledger costs: time per result in the driver, size on the disk, time to merge, check and read back.
 
 Feeds the callback of a study with made-up results of a given shape, through the schedule and the router of a real one,
-without training anything. `python benchmarks/ledger.py` prints one line per measurement.
+without training anything. `python -m benchmarks.ledger` measures a shape of your own.
 """
 
 import argparse
@@ -10,12 +10,15 @@ import pathlib
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from benchmarks import Row, row
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
 from study.ledger import Ledger
@@ -29,59 +32,108 @@ from trainables.optimizers import load_optimizer
 OPTIMIZERS = ("sgd", "adam")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Size of a study: trials in all, replicates of each, epochs of each replicate, steps of each epoch."""
+
+    trials: int = 2000
+    replicates: int = 4
+    epochs: int = 10
+    steps: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a ledger has cost: seconds of each result and of each finished trial, and of the end; bytes around it."""
+
+    per_result: Sequence[float]
+    per_trial: Sequence[float]
+    merging: float
+    recovering: float
+    bytes_before: int
+    bytes_after: int
+
+
+def rows(*, small: bool = False) -> list[Row]:
+    """The times of all results and of all finished trials of one ledger; merging and reading back are done once."""
+    shape = Shape(trials=20) if small else Shape()
+    case = f"{shape.trials:,} trials x {shape.replicates} replicates x {shape.epochs} epochs"
+    cost = measure(shape)
+    return [
+        row("ledger", case, "a result in the driver", "ms", [1e3 * value for value in cost.per_result]),
+        row("ledger", case, "a finished trial in the driver", "ms", [1e3 * value for value in cost.per_trial]),
+        row("ledger", case, "merging at the end", "s", [cost.merging]),
+        row("ledger", case, "checking everything and reading it back", "s", [cost.recovering]),
+        row("ledger", case, "size before merging", "MB", [cost.bytes_before / 1e6]),
+        row("ledger", case, "size after merging", "MB", [cost.bytes_after / 1e6]),
+    ]
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000, help="in all (default: %(default)s)")
-    parser.add_argument("--replicates", type=int, default=4, help="of each trial (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=10, help="of each replicate (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=40, help="of each epoch (default: %(default)s)")
-    options = parser.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
+    parser.add_argument("--trials", type=int, default=Shape.trials, help="in all (default: %(default)s)")
+    parser.add_argument("--replicates", type=int, default=Shape.replicates, help="of each trial (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=Shape.epochs, help="of each replicate (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=Shape.steps, help="of each epoch (default: %(default)s)")
+    cost = measure(Shape(**vars(parser.parse_args())))
+    print_times("a result", cost.per_result)
+    print_times("a finished trial", cost.per_trial)
+    sizes = f"{cost.bytes_before / 1e6:.1f} MB before, {cost.bytes_after / 1e6:.1f} MB after"
+    print(f"merging: {cost.merging:.2f} s, {sizes}")
+    print(f"checking everything and reading it back: {cost.recovering:.2f} s")
+
+
+def measure(shape: Shape) -> Cost:
+    """Fill a ledger, merge it and read it back."""
     with tempfile.TemporaryDirectory() as folder:
-        measure(pathlib.Path(folder), options)
+        return measure_in(pathlib.Path(folder), shape)
 
 
-def measure(directory: pathlib.Path, options: argparse.Namespace) -> None:
+def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
     """Fill a ledger in a directory, merge it and read it back."""
-    spec = spec_of(options)
+    spec = spec_of(shape)
     ledger = Ledger(directory, spec)
     ledger.record_run({"command": "a benchmark"})
     schedule = Schedule(spec, load_search("random"))
     router = Router(schedule, spec.identity, TimeBudget(None))
-    per_result, per_commit = [], []
+    per_result, per_trial = [], []
     with Progress(schedule, OPTIMIZERS, [], Console(file=io.StringIO())) as progress:
         callback: Any = LedgerCallback(ledger, router, progress)
-        for number in range(options.trials):
+        for number in range(shape.trials):
             trial = SimpleNamespace(trial_id=str(number), last_result={})
             router.suggest(trial.trial_id)
             callback.on_trial_start(0, [], trial)
-            for epoch in range(1, options.epochs + 1):
-                result = result_of(number, epoch, options)
+            for epoch in range(1, shape.epochs + 1):
+                result = result_of(number, epoch, shape)
                 per_result.append(seconds(callback.on_trial_result, 0, [], trial, result))
             trial.last_result = result
-            per_commit.append(seconds(callback.on_trial_complete, 0, [], trial))
-    print_times("a result", per_result)
-    print_times("a finished trial", per_commit)
+            per_trial.append(seconds(callback.on_trial_complete, 0, [], trial))
     before = size(directory)
-    print(f"merging: {seconds(ledger.close):.2f} s, {before / 1e6:.1f} MB before, {size(directory) / 1e6:.1f} MB after")
-    print(f"checking everything and reading it back: {seconds(Ledger(directory, spec).recover):.2f} s")
+    merging = seconds(ledger.close)
+    return Cost(
+        per_result=per_result,
+        per_trial=per_trial,
+        merging=merging,
+        recovering=seconds(Ledger(directory, spec).recover),
+        bytes_before=before,
+        bytes_after=size(directory),
+    )
 
 
-def spec_of(options: argparse.Namespace) -> StudySpec:
+def spec_of(shape: Shape) -> StudySpec:
     """A study of as many trials."""
     identity = Identity(
         dataset="cifar10-mini", num_train_images=320, num_validation_images=1000, num_evaluation_images=64,
-        num_test_images=1000, batch_size=8, num_epochs=options.epochs, seed=0, num_seeds=options.replicates,
+        num_test_images=1000, batch_size=8, num_epochs=shape.epochs, seed=0, num_seeds=shape.replicates,
         search="random", lag=8,
     )  # fmt: skip
-    extent = Extent(
-        optimizers=OPTIMIZERS, num_trials=options.trials // len(OPTIMIZERS), num_confirm_seeds=0, sweep=False
-    )
+    extent = Extent(optimizers=OPTIMIZERS, num_trials=shape.trials // len(OPTIMIZERS), num_confirm_seeds=0, sweep=False)
     definitions = {name: OptimizerDefinition.of(load_optimizer(name), source=None, values={}) for name in OPTIMIZERS}
     return StudySpec(identity=identity, extent=extent, optimizers=definitions)
 
 
-def result_of(number: int, epoch: int, options: argparse.Namespace) -> dict[str, Any]:
+def result_of(number: int, epoch: int, shape: Shape) -> dict[str, Any]:
     """What a worker reports of an epoch: numbers as hard to compress as real ones."""
     random = np.random.default_rng((number, epoch))
     names = ("train_loss", "train_error", "validation_loss", "validation_error", "gradient_norm", "update_norm")
@@ -90,14 +142,14 @@ def result_of(number: int, epoch: int, options: argparse.Namespace) -> dict[str,
             "replicate": replicate,
             "epoch": epoch,
             **{name: float(random.random()) for name in (*names, "weight_norm", "seconds")},
-            "step_losses": random.random(options.steps, dtype=np.float32),
-            "steps": options.steps,
-            "images": options.steps * 8,
+            "step_losses": random.random(shape.steps, dtype=np.float32),
+            "steps": shape.steps,
+            "images": shape.steps * 8,
             "diverged_step": None,
         }
-        for replicate in range(options.replicates)
+        for replicate in range(shape.replicates)
     ]
-    return {"epochs": records, "device": "cpu", "node_ip": "127.0.0.1", "done": epoch == options.epochs}
+    return {"epochs": records, "device": "cpu", "node_ip": "127.0.0.1", "done": epoch == shape.epochs}
 
 
 def seconds(call: Any, *arguments: Any) -> float:
@@ -112,7 +164,7 @@ def size(directory: pathlib.Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
-def print_times(what: str, times: list[float]) -> None:
+def print_times(what: str, times: Sequence[float]) -> None:
     """Median, 95th percentile and largest of some times."""
     milliseconds = sorted(1e3 * value for value in times)
     tail = milliseconds[int(0.95 * len(milliseconds))]

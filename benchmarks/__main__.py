@@ -1,0 +1,124 @@
+"""`python -m benchmarks` runs the parts, prints one table and writes it as Parquet."""
+
+import argparse
+import inspect
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+import benchmarks
+from benchmarks import ROW, Row
+from study.arguments import Parser
+from study.console import new_console
+from study.provenance import provenance
+
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("benchmark", "case", "quantity", "unit")),
+        *((name, pa.float64()) for name in ("median", "low", "high")),
+        ("repetitions", pa.int32()),
+        ("date", pa.timestamp("s", tz="UTC")),
+        ("machine", pa.string()),
+        ("cores", pa.int32()),
+        *((name, pa.string()) for name in ("torch", "ray", "python")),
+    ]
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parse(words)
+    console = new_console()
+    where = _where()
+    measured: list[Row] = []
+    for name in options.parts:
+        console.print(f"Measuring {name} ...", highlight=False)
+        measured += [{**found, **where, "date": datetime.now(UTC)} for found in _run(name, options)]
+        _write(measured, options.output)  # after each part, so that what ends a later one loses no hours
+    _print(measured, console)
+    console.print(f"Table: {options.output}", soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+def part_names() -> list[str]:
+    """Names of all parts, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
+
+
+def _parse(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="python -m benchmarks", description="Measure what the parts of the study cost.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(part_names())} (default: all)")
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
+        help="a file that does not exist yet (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement (default: each part's own)")
+    parser.add_argument("--small", action="store_true", help="sizes for a trial run, whose figures mean nothing")
+    parser.add_argument(
+        "--data-dir", type=pathlib.Path, default=os.environ.get("CIFAR10_DIR"), metavar="DIR",
+        help="where the full CIFAR-10 is (default: CIFAR10_DIR, else the mini set is used)",
+    )  # fmt: skip
+    options = parser.parse_args(words)
+    options.parts = options.parts or part_names()
+    if unknown := [name for name in options.parts if name not in part_names()]:
+        parser.error(f"PART must be some of {', '.join(part_names())}, got {unknown[0]!r}")
+    if options.repetitions is not None and options.repetitions < 1:
+        parser.error(f"--repetitions must be at least 1, got {options.repetitions}")
+    if options.output.exists():
+        parser.error(f"--output must be a new file, {options.output} exists; choose another or delete it")
+    if not options.output.absolute().parent.is_dir():
+        parser.error(f"--output must lie in a folder that exists, got {options.output}")
+    return options
+
+
+def _run(name: str, options: argparse.Namespace) -> list[Row]:
+    """The rows of a part, which is given the keywords that it takes."""
+    measure = import_module(f"benchmarks.{name}").rows
+    takes = inspect.signature(measure).parameters
+    given = {key: getattr(options, key) for key in ("small", "repetitions", "data_dir") if key in takes}
+    found: list[Row] = measure(**given)
+    if wrong := [set(entry) ^ set(ROW) for entry in found if set(entry) != set(ROW)]:
+        raise ValueError(f"rows of benchmarks/{name}.py must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
+    return found
+
+
+def _where() -> dict[str, Any]:
+    origin = provenance(())
+    versions = {name: origin["versions"][name] for name in ("torch", "ray", "python")}
+    return {"machine": origin["hardware"]["cpu"], "cores": origin["hardware"]["cores"], **versions}
+
+
+def _write(measured: Sequence[Row], path: pathlib.Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    pq.write_table(pa.Table.from_pylist(measured, schema=SCHEMA), draft)
+    draft.replace(path)
+
+
+def _print(measured: Sequence[Row], console: Console) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("benchmark", "case", "quantity"):
+        table.add_column(title)
+    for title in ("median", "low", "high"):
+        table.add_column(title, justify="right")
+    table.add_column("unit")
+    table.add_column("n", justify="right")
+    for found in measured:
+        numbers = [f"{found[name]:,.4g}" for name in ("median", "low", "high")]
+        table.add_row(
+            found["benchmark"], found["case"], found["quantity"], *numbers, found["unit"], str(found["repetitions"])
+        )
+    console.print(table, highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""Images trained per second: the article's loop, plain loops and `Training`, beside what the machine can multiply.
+
+All cases take turns, so what else the machine does falls on all of them alike; a ratio is taken within a turn. Workers
+stay between turns, one for each core with one thread, and one with a thread for every core for the article's loop.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from torch.utils.data import DataLoader
+
+from benchmarks import Row, row
+from benchmarks._article import Pictures, SimpleCNN, train_epoch
+from trainables.data import as_tensor, load_dataset, normalize
+from trainables.optimizers import load_optimizer
+from trainables.training import Training
+from trainables.trial import TrialConfig
+
+GFLOP_PER_IMAGE = 3.2e-3
+"""Of a forward and backward pass."""
+
+LEARNING_RATE = 0.01
+ARTICLE = "article's loop, 2 loader workers, whole machine"
+REPETITIONS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much a turn trains: `num_images` of the mini set per pass, `passes` of them, in batches."""
+
+    num_images: int = 4000
+    passes: int = 3
+    batch_size: int = 100
+    matrix: int = 2048
+
+
+SMALL = Size(num_images=200, passes=1, batch_size=20, matrix=128)
+
+Turn = Callable[[], tuple[float, float]]
+"""Does one turn's work; returns how much it was, in images or GFLOP, and the seconds that it took."""
+
+
+def rows(*, small: bool = False, repetitions: int | None = None) -> list[Row]:
+    """Throughput of every case, its ratio to the article's loop and its share of the machine's limit."""
+    size = SMALL if small else Size()
+    rates = measure(size, (1 if small else REPETITIONS) if repetitions is None else repetitions)
+    found = [row("training", name, "rate of one core", "GFLOP/s", rates[name]) for name in matrix_products(size)]
+    limits = [rate / GFLOP_PER_IMAGE for rate in rates["matrix product, float32"]]
+    for name, (_, cores) in cases(size).items():
+        own = rates[name]
+        found.append(row("training", name, "throughput", "images/s", own))
+        if name != ARTICLE:
+            found.append(row("training", name, "ratio to the article's loop", "1", _ratios(own, rates[ARTICLE])))
+        possible = [limit * cores for limit in limits]
+        found.append(row("training", name, "share of the float32 limit", "1", _ratios(own, possible)))
+    return found
+
+
+def matrix_products(size: Size) -> dict[str, Callable[[], Turn]]:
+    """Makers of the matrix products, float32 and what else the processor has instructions for."""
+    makers: dict[str, Callable[[], Turn]] = {"matrix product, float32": partial(matrix_product, size, torch.float32)}
+    if has_bfloat16():
+        makers["matrix product, bfloat16"] = partial(matrix_product, size, torch.bfloat16)
+    return makers
+
+
+def cases(size: Size) -> dict[str, tuple[Callable[[], Turn], int]]:
+    """Makers of the training loops, and the cores that each may use."""
+    cores = num_cores()
+    makers: dict[str, tuple[Callable[[], Turn], int]] = {
+        ARTICLE: (partial(article_loop, size, 2), cores),
+        "article's loop, no loader workers, one core": (partial(article_loop, size, 0), 1),
+        "images in memory, one core": (partial(memory_loop, size), 1),
+    }
+    for replicates in (1, 4, 8):
+        makers[f"Training, S={replicates}, whole machine"] = (partial(fused_loop, size, replicates), cores)
+    known = {field.name for field in fields(TrialConfig)}
+    if "shared_order" in known:
+        own: dict[str, Any] = {"shared_order": True}
+        makers["Training, S=8, shared order, whole machine"] = (partial(fused_loop, size, 8, own), cores)
+    if "precision" in known and has_bfloat16():
+        own = {"precision": "bfloat16"}
+        makers["Training, S=8, bfloat16, whole machine"] = (partial(fused_loop, size, 8, own), cores)
+    return makers
+
+
+def measure(size: Size, repetitions: int) -> dict[str, list[float]]:
+    """Rate of each case and matrix product in each turn: of a matrix product for one core, of a loop in all."""
+    cores = num_cores()
+    every = {**matrix_products(size), **{name: make for name, (make, _) in cases(size).items()}}
+    rates: dict[str, list[float]] = {name: [] for name in every}
+    with ExitStack() as stack:
+        whole = stack.enter_context(Worker(cores, {ARTICLE: every[ARTICLE]}))
+        others = {name: make for name, make in every.items() if name != ARTICLE}
+        single = [stack.enter_context(Worker(1, others)) for _ in range(cores)]
+        for turn in range(repetitions + 1):
+            for name in every:
+                wanted = cases(size)[name][1] if name in cases(size) else cores
+                workers = [whole] if name == ARTICLE else single[:wanted]
+                rate = sum(amount / seconds for amount, seconds in _together(workers, name))
+                if turn:  # the first one warms up
+                    rates[name].append(rate / cores if name in matrix_products(size) else rate)
+    return rates
+
+
+def article_loop(size: Size, loader_workers: int) -> Turn:
+    """One network as a `torch.nn.Module`, a PIL transform for each image, the loss read at each step."""
+    data = load_dataset("cifar10-mini").subset(size.num_images)
+    pictures = Pictures(data.train_images, data.train_labels, size.num_images * size.passes)
+    loader = DataLoader(pictures, batch_size=size.batch_size, shuffle=True, num_workers=loader_workers)
+    model = SimpleCNN()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+
+    def turn() -> tuple[float, float]:
+        start = time.perf_counter()
+        train_epoch(model, loader, optimizer)
+        return len(pictures), time.perf_counter() - start
+
+    return turn
+
+
+def memory_loop(size: Size) -> Turn:
+    """One network as a `torch.nn.Module`, its images as one tensor in memory."""
+    data = load_dataset("cifar10-mini").subset(size.num_images)
+    images, labels = normalize(as_tensor(data.train_images)), as_tensor(data.train_labels).long()
+    model = SimpleCNN()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+
+    def turn() -> tuple[float, float]:
+        start = time.perf_counter()
+        for _ in range(size.passes):
+            for chosen in torch.split(torch.randperm(len(images)), size.batch_size):
+                optimizer.zero_grad()
+                F.cross_entropy(model(images[chosen]), labels[chosen]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+        return len(images) * size.passes, time.perf_counter() - start
+
+    return turn
+
+
+def fused_loop(size: Size, replicates: int, settings: Mapping[str, Any] | None = None) -> Turn:
+    """`Training` of several networks at once; its evaluations are not timed, as the loops above have none."""
+    spec = load_optimizer("sgd")
+    config = TrialConfig(
+        optimizer="sgd",
+        hyperparameters={"learning_rate": LEARNING_RATE},
+        seeds=tuple(range(replicates)),
+        batch_size=size.batch_size,
+        num_epochs=2**31,
+        **(settings or {}),
+    )
+    training = Training(config, spec, load_dataset("cifar10-mini").subset(size.num_images))
+    passes = max(1, size.passes // replicates)  # turns of about equal length
+
+    def turn() -> tuple[float, float]:
+        epochs = [training.run_epoch()[0] for _ in range(passes)]
+        return sum(epoch.images for epoch in epochs) * replicates, sum(epoch.seconds for epoch in epochs)
+
+    return turn
+
+
+def matrix_product(size: Size, dtype: torch.dtype) -> Turn:
+    """A product of two square matrices that fit into the caches badly enough to be typical, well enough to be fast."""
+    left, right = (torch.randn(size.matrix, size.matrix).to(dtype) for _ in range(2))
+    repeats = 8
+
+    def turn() -> tuple[float, float]:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            torch.mm(left, right)
+        return repeats * 2e-9 * size.matrix**3, time.perf_counter() - start
+
+    return turn
+
+
+class Worker:
+    """A process that does turns of its cases when asked; a context manager.
+
+    Args:
+        num_threads: Threads of torch.
+        makers: What it can do, by name; made in the process.
+    """
+
+    def __init__(self, num_threads: int, makers: Mapping[str, Callable[[], Turn]]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, num_threads, dict(makers)))
+
+    def __enter__(self) -> "Worker":
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.send(None)
+        self._process.join()
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers by instructions of its own."""
+    info = pathlib.Path("/proc/cpuinfo")
+    return info.exists() and not {"avx512_bf16", "amx_bf16"}.isdisjoint(info.read_text(encoding="utf-8").split())
+
+
+def _serve(connection: Connection, num_threads: int, makers: Mapping[str, Callable[[], Turn]]) -> None:
+    torch.set_num_threads(num_threads)
+    turns = {name: make() for name, make in makers.items()}
+    for name in iter(connection.recv, None):
+        connection.send(turns[name]())
+
+
+def _together(workers: Sequence[Worker], name: str) -> list[tuple[float, float]]:
+    """What each worker returned from a turn that all have done at the same time."""
+    for worker in workers:
+        worker.connection.send(name)
+    return [worker.connection.recv() for worker in workers]
+
+
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]

@@ -1,0 +1,64 @@
+"""`python -m benchmarks` from end to end on the smallest sizes; what the figures are is not tested."""
+
+import pathlib
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+COLUMNS = [
+    *("benchmark", "case", "quantity", "unit", "median", "low", "high", "repetitions"),
+    *("date", "machine", "cores", "torch", "ray", "python"),
+]
+
+
+def run(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(["ledger", "training_step"], id="cheap parts"),
+        pytest.param([], id="all parts", marks=pytest.mark.slow),
+    ],
+)
+def test_the_command_prints_a_table_and_writes_it(parts, tmp_path):
+    path = tmp_path / "benchmarks.parquet"
+    done = run("--small", "--repetitions", 2, "--output", path, *parts)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(path)
+    assert table.column_names == COLUMNS
+    rows = table.to_pylist()
+    assert {row["benchmark"] for row in rows} >= {"ledger", "training_step"}
+    for row in rows:
+        assert 0 < row["low"] <= row["median"] <= row["high"]
+        assert row["case"] in done.stdout
+        assert row["quantity"] in done.stdout
+        assert datetime.now(UTC) - row["date"] < timedelta(hours=1)
+        assert row["cores"] >= 1
+        assert all(row[name] for name in ("machine", "torch", "ray", "python"))
+    assert [row["repetitions"] for row in rows if row["quantity"] == "CPU time per step"] == [2]
+    assert [path.name for path in tmp_path.iterdir()] == ["benchmarks.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["speed"], "PART must be some of ledger, .*, got 'speed'"),
+        (["ledger", "--repetitions", 0], "--repetitions must be at least 1, got 0"),
+        (["ledger", "--output", "README.md"], "--output must be a new file, README.md exists; choose another or .*"),
+        (["ledger", "--output", "none/b.parquet"], "--output must lie in a folder that exists, got none/b.parquet"),
+    ],
+)
+def test_a_bad_request_is_refused_before_anything_is_measured(words, message):
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(f"python -m benchmarks: error: {message}\n", done.stderr)
