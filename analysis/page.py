@@ -15,6 +15,7 @@ from analysis import methods, plots, prose
 from analysis.completeness import completeness
 from analysis.figures import Figure
 from analysis.findings import Findings
+from analysis.library import chart_library
 from analysis.palette import Palette
 from analysis.results import Result
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
@@ -100,7 +101,7 @@ def _embedded(figures: Sequence[Figure]) -> dict[str, Any]:
     source, _, _ = _environment().loader.get_source(_environment(), "report.css")  # type: ignore[union-attr]
     return {
         "style": Markup(source),
-        "library": Markup(_chart_library()),
+        "library": Markup(chart_library()),
         "charts": Markup(script_json({"datasets": datasets, "charts": charts})),
     }
 
@@ -109,13 +110,6 @@ def script_json(value: Mapping[str, Any]) -> str:
     """JSON that cannot end the script element it stands in, whatever text it holds."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-@cache
-def _chart_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script without imports."""
-    library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub demands the optional argument
-    return library.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _svg(figure: Figure) -> str:

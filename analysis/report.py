@@ -1,12 +1,12 @@
 """`python -m analysis.report STUDY_DIR` writes the report of a study from its ledger alone."""
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.files import replace
 from analysis.findings import find
 from analysis.load import load
 from analysis.results import Result
@@ -45,20 +45,8 @@ def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) ->
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in findings.tables().items()}
     contents |= render(findings, figures(findings))
     for name, content in contents.items():
-        _replace(folder / name, content)
+        replace(folder / name, content)
     return Report(folder / "report.html", tuple(findings.results))
-
-
-def _replace(path: pathlib.Path, content: str) -> None:
-    """Write so that a reader sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(content, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
