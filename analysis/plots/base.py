@@ -1,4 +1,8 @@
-"""What all charts share: how they are put together, their look, and the channels they draw with."""
+"""What all charts share: how they are put together, their look, and the channels they draw with.
+
+Every channel is written as an object, `alt.X2("high:Q")`: to find out what the string "high:Q" means takes the library
+ten milliseconds each time, a third of all the time that charts took.
+"""
 
 import hashlib
 import json

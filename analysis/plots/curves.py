@@ -58,9 +58,11 @@ def plot_seeds(
         )
     )
     base = alt.Chart(tables.keep(means)).encode(**place)
-    spans = base.mark_rule(strokeWidth=11).encode(x=alt.X("low:Q", axis=axis), x2="high:Q", opacity=opacity(0.28))
+    spans = base.mark_rule(strokeWidth=11).encode(
+        x=alt.X("low:Q", axis=axis), x2=alt.X2("high:Q"), opacity=opacity(0.28)
+    )
     centres = base.mark_point(filled=True, size=85, stroke="white", strokeWidth=1).encode(
-        x="mean:Q", shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer", "setting"), mean_tip()]
+        x=alt.X("mean:Q"), shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer", "setting"), mean_tip()]
     )
     return finished([spans, dots, centres], tables, title=title, height=46 * seeds["optimizer"].n_unique())
 
@@ -94,17 +96,19 @@ def plot_curves(
         .encode(
             x=x,
             y=height_of("value", limits, kind),
-            detail="replicate:N",
+            detail=alt.Detail("replicate:N"),
             color=colour(palette),
             opacity=opacity(0.25),
         )
     )
     base = alt.Chart(tables.keep(means)).encode(x=x, color=colour(palette))
     y = height_of("mean", limits, kind)
-    band = base.mark_area(clip=True).encode(y=height_of("low", limits, kind), y2="high:Q", opacity=opacity(0.15))
+    band = base.mark_area(clip=True).encode(
+        y=height_of("low", limits, kind), y2=alt.Y2("high:Q"), opacity=opacity(0.15)
+    )
     line = base.mark_line(strokeWidth=2.2, clip=True).encode(y=y, strokeDash=dash(palette), opacity=opacity(1))
     hover = base.mark_point(size=90, filled=True, clip=True).encode(
-        y=y, opacity=alt.value(0), tooltip=[*tips("optimizer", "epoch"), mean_tip()]
+        y=y, opacity=alt.OpacityValue(0), tooltip=[*tips("optimizer", "epoch"), mean_tip()]
     )
     return finished([band, thin, line, hover], tables, title=title, height=210)
 
@@ -122,10 +126,10 @@ def plot_step_times(times: pl.DataFrame, palette: Palette, *, title: str) -> Cha
     base = alt.Chart(tables.keep(times)).encode(y=rows_of(palette), color=colour(palette), opacity=opacity(1))
     low = alt.X("low:Q", axis=axis, scale=alt.Scale(zero=True))
     layers = [
-        base.mark_rule(strokeWidth=1.5).encode(x=low, x2="high:Q"),
-        base.mark_rule(strokeWidth=8).encode(x="lower:Q", x2="upper:Q", opacity=opacity(0.4)),
+        base.mark_rule(strokeWidth=1.5).encode(x=low, x2=alt.X2("high:Q")),
+        base.mark_rule(strokeWidth=8).encode(x=alt.X("lower:Q"), x2=alt.X2("upper:Q"), opacity=opacity(0.4)),
         base.mark_point(filled=True, size=90, stroke="white").encode(
-            x="median:Q", tooltip=[*tips("optimizer"), alt.Tooltip("tip:N", title="step")]
+            x=alt.X("median:Q"), tooltip=[*tips("optimizer"), alt.Tooltip("tip:N", title="step")]
         ),
     ]
     return finished(layers, tables, title=title, height=30 * times.height)

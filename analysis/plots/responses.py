@@ -39,7 +39,9 @@ def plot_sweeps(sweeps: pl.DataFrame, palette: Palette, *, axis: Axis, limits: t
         x=_x(sweeps, "learning_rate", axis, max_labels=12), color=colour(palette)
     )
     y = height_of("validation_error", limits, "percent")
-    band = base.mark_area(clip=True).encode(y=height_of("low", limits, "percent"), y2="high:Q", opacity=opacity(0.12))
+    band = base.mark_area(clip=True).encode(
+        y=height_of("low", limits, "percent"), y2=alt.Y2("high:Q"), opacity=opacity(0.12)
+    )
     line = base.mark_line(strokeWidth=2.2, clip=True).encode(y=y, strokeDash=dash(palette), opacity=opacity(1))
     dots = base.mark_point(filled=True, size=70).encode(
         y=y, shape=divergence_shape(), opacity=opacity(1), tooltip=trial_tips()
@@ -73,7 +75,7 @@ def plot_response(
         base = alt.Chart(tables.keep(sweep)).encode(x=x, color=hue)
         low = height_of("low", limits, "percent")
         layers += [
-            base.mark_area(clip=True).encode(y=low, y2="high:Q", opacity=opacity(0.15)),
+            base.mark_area(clip=True).encode(y=low, y2=alt.Y2("high:Q"), opacity=opacity(0.15)),
             base.mark_line(strokeWidth=2, clip=True).encode(y=y, opacity=opacity(1)),
             base.mark_point(filled=True, size=55).encode(y=y, shape=shape, opacity=opacity(1), tooltip=trial_tips()),
         ]
@@ -112,7 +114,7 @@ def plot_map(
     lost = base.transform_filter(f"datum.divergence === '{DIVERGENCE[2]}'")
     layers = [
         learned.mark_point(filled=True, size=95).encode(color=hue, opacity=opacity(1)),
-        lost.mark_point(filled=True, size=60).encode(color=alt.value(INK), opacity=opacity(1)),
+        lost.mark_point(filled=True, size=60).encode(color=alt.ColorValue(INK), opacity=opacity(1)),
         *_marks(tables, points, x, y),
     ]
     return finished(layers, tables, title=title, height=240)
@@ -130,8 +132,8 @@ def _marks(tables: Tables, points: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt
         layers += [
             base.mark_point(size=190, stroke=INK, strokeWidth=1.6, filled=False).encode(tooltip=trial_tips()),
             # Written twice: the white outline keeps the word readable on top of points and lines.
-            base.mark_text(**text, stroke="white", strokeWidth=3.5).encode(text="mark:N"),
-            base.mark_text(**text, color=INK).encode(text="mark:N"),
+            base.mark_text(**text, stroke="white", strokeWidth=3.5).encode(text=alt.Text("mark:N")),
+            base.mark_text(**text, color=INK).encode(text=alt.Text("mark:N")),
         ]
     return layers
 
