@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from analysis.intervals import Estimate
-from analysis.report import Report
 from analysis.spec import NO_MODEL
 from study.console import say
 from study.job import Job
 from study.plan import Plan
+
+if TYPE_CHECKING:  # statistics that only the end of a run needs
+    from analysis.intervals import Estimate
+    from analysis.report import Report
 
 FAMILY = 6
 """Claims of one question, which are judged together."""
@@ -56,7 +59,7 @@ def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_w
     )
 
 
-def print_report(console: Console, report: Report) -> None:
+def print_report(console: Console, report: "Report") -> None:
     """Show the result of each optimizer and where the page is."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
@@ -85,7 +88,7 @@ def _point(point: Mapping[str, float]) -> str:
     return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
 
 
-def _accuracy(estimate: Estimate | None) -> str:
+def _accuracy(estimate: "Estimate | None") -> str:
     if estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:

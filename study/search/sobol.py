@@ -1,7 +1,5 @@
 """Space-filling points: a scrambled Sobol sequence for each optimizer, after its published setting."""
 
-from scipy.stats import qmc
-
 from study.search import Point, Proposal, Question, SearchAlgorithm, published
 from trainables.randomness import derive_seed
 
@@ -11,6 +9,8 @@ def sobol_point(question: Question, index: int) -> Point:
 
     Reference: Owen (1998), scrambling Sobol' points, https://doi.org/10.1006/jcom.1998.0487
     """
+    from scipy.stats import qmc  # takes a second, which a finished study, a dry run or a refusal can do without
+
     engine = qmc.Sobol(len(question.space), rng=derive_seed(question.seed, "sobol"))
     if index:  # SciPy refuses to skip nothing
         engine.fast_forward(index)
