@@ -48,15 +48,15 @@ class Convolution:
 
     def forward(self, images: torch.Tensor) -> Convolved:
         """Convolve images of shape (batch, S * in_channels, height, width), or (batch, in_channels, ...) for all."""
-        num_replicates, _, in_channels = self.weight.shape[:3]
-        groups = num_replicates if images.shape[1] == num_replicates * in_channels else 1
-        convolved = torch.conv2d(images, self.weight.flatten(0, 1), self.bias.flatten(), groups=groups)
+        convolved = torch.conv2d(
+            images, self.weight.flatten(0, 1), self.bias.flatten(), groups=self._num_groups(images)
+        )
         output, chosen = _ATEN.max_pool2d_with_indices(convolved, [2, 2])
         # Max-pooling and ReLU commute; pooling first leaves a quarter of the elements to rectify.
         return Convolved(images, convolved, output.relu_(), chosen)
 
     def backward(self, step: Convolved, gradient: torch.Tensor, *, reach_images: bool) -> torch.Tensor:
-        """Write the gradients of weight and bias; `step.images` must be the replicates' own.
+        """Write the gradients of weight and bias.
 
         Args:
             step: What `forward` returned.
@@ -64,7 +64,8 @@ class Convolution:
             reach_images: Whether the gradient with respect to the images is wanted.
 
         Returns:
-            Gradient with respect to `step.images`; undefined if not wanted.
+            Gradient with respect to `step.images`; undefined if not wanted. If all see the same images, the sum over
+            the replicates.
         """
         gradient = rectify_backward(gradient, step.output)
         # Pooling passes each element on to one place, so the sum over the pooled image is that over the whole one.
@@ -72,14 +73,19 @@ class Convolution:
         gradient = _ATEN.max_pool2d_with_indices_backward(
             gradient, step.convolved, [2, 2], [2, 2], [0, 0], [1, 1], False, step.chosen
         )
-        weight, groups = self.weight.flatten(0, 1), len(self.weight)
+        groups = self._num_groups(step.images)
         images_gradient: torch.Tensor
         images_gradient, weight_gradient, _ = _ATEN.convolution_backward(
-            *(gradient, step.images, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], groups),
+            *(gradient, step.images, self.weight.flatten(0, 1), None, [1, 1], [0, 0], [1, 1], False, [0, 0], groups),
             [reach_images, True, False],
         )
         self.weight_gradient.copy_(weight_gradient.view_as(self.weight))
         return images_gradient
+
+    def _num_groups(self, images: torch.Tensor) -> int:
+        """One group for each replicate, or a single one for all if they see the same images."""
+        num_replicates, _, in_channels = self.weight.shape[:3]
+        return 1 if images.shape[1] == in_channels else num_replicates
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
+from trainables.features import FeatureExtractor, NativeFeatures, TorchFeatures
 from trainables.layers import Convolution, Dense, cross_entropy, rectify_backward
+from trainables.native import NoLibraryError
+from trainables.precision import dtype_of
 
 NUM_CLASSES = 10
 SHAPES = (
@@ -30,25 +33,29 @@ NUM_PARAMETERS = sum(SIZES)
 class ReplicatedSimpleCNN:
     """S copies of conv 3->6, max-pool, conv 6->16, max-pool, dense 400->120->84->10, side by side.
 
-    Each convolution runs once, with the replicates as its groups, and each dense layer is one batched product. All
-    parameters live in one tensor, so an element-wise optimizer updates all replicates in one operation and the
-    norms of their gradients take one reduction.
+    Each dense layer is one batched product; see `trainables.features` for the convolutions. All parameters live in one
+    tensor, so an element-wise optimizer updates all replicates in one operation and the norms of their gradients take
+    one reduction.
 
     Args:
         generators: Sources of the initial parameters, one per replicate, on the CPU: a replicate starts
             from the same values on every device.
         device: Where the parameters live.
+        precision: Name in `PRECISIONS`, of the arithmetic; parameters and gradients are float32 always.
 
     Attributes:
         parameters: Shape (num_replicates, 62006); row r is replicate r, in the order of `SHAPES`.
         gradients: Same shape; what `backpropagate` has written last.
     """
 
-    def __init__(self, generators: Sequence[torch.Generator], device: torch.device) -> None:
+    def __init__(self, generators: Sequence[torch.Generator], device: torch.device, precision: str = "float32") -> None:
         self.num_replicates = len(generators)
         self.parameters = torch.stack([initial_parameters(generator) for generator in generators]).to(device)
         self.gradients = torch.zeros_like(self.parameters)
-        values, gradients = split_layers(self.parameters), split_layers(self.gradients)
+        # Rounded copies where the arithmetic is not that of the parameters; the same tensors where it is.
+        self._rounded = self.parameters.to(dtype_of(precision))
+        self._rounded_gradients = self.gradients.to(dtype_of(precision))
+        values, gradients = split_layers(self._rounded), split_layers(self._rounded_gradients)
         fields = [
             {
                 "weight": values[i],
@@ -58,54 +65,62 @@ class ReplicatedSimpleCNN:
             }
             for i in range(0, len(SHAPES), 2)
         ]
-        self._convolution1, self._convolution2 = (Convolution(**field) for field in fields[:2])
         self._dense1, self._dense2, self._dense3 = (Dense(**field) for field in fields[2:])
+        self._features = self._choose_features((Convolution(**fields[0]), Convolution(**fields[1])))
 
     @torch.no_grad()
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Class scores of normalised images.
+    def forward(self, images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Class scores.
 
         Args:
-            images: Shape (batch, num_replicates * 3, 32, 32): the replicates' batches side by side in the channel
-                axis. Or (batch, 3, 32, 32): the same images for all. Channels-last memory is fastest.
+            images: uint8, shape (num_images, 3, 32, 32).
+            chosen: Numbers of the images that each replicate sees, int64, shape (batch, num_replicates), or (batch, 1)
+                if all see the same.
 
         Returns:
-            Logits, shape (num_replicates, batch, 10); no softmax.
+            Logits, float32, shape (num_replicates, batch, 10); no softmax.
         """
-        pooled = self._convolution2.forward(self._convolution1.forward(images).output).output
-        hidden = self._dense1.forward(self._split_channels(pooled).flatten(2)).relu_()
-        return self._dense3.forward(self._dense2.forward(hidden).relu_())
+        self._round_parameters()
+        features, _ = self._features.forward(images, chosen)
+        hidden = self._dense2.forward(self._dense1.forward(features).relu_()).relu_()
+        return self._dense3.forward(hidden).float()
 
     @torch.no_grad()
-    def backpropagate(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def backpropagate(self, images: torch.Tensor, chosen: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Loss of each replicate; its gradient is written to `gradients`.
 
         Args:
-            images: Shape (batch, num_replicates * 3, 32, 32), as for `forward`.
+            images: As for `forward`.
+            chosen: As for `forward`.
             labels: Class numbers, int64, shape (num_replicates, batch).
 
         Returns:
             Mean cross-entropy in nats, shape (num_replicates,).
         """
-        first = self._convolution1.forward(images)
-        second = self._convolution2.forward(first.output)
-        features = self._split_channels(second.output).flatten(2)
+        self._round_parameters()
+        features, pull_back = self._features.forward(images, chosen)
         hidden1 = self._dense1.forward(features).relu_()
         hidden2 = self._dense2.forward(hidden1).relu_()
-        losses, gradient = cross_entropy(self._dense3.forward(hidden2), labels)
+        losses, gradient = cross_entropy(self._dense3.forward(hidden2).float(), labels)
+        gradient = gradient.to(features.dtype)
         gradient = rectify_backward(self._dense3.backward(hidden2, gradient), hidden2)
         gradient = rectify_backward(self._dense2.backward(hidden1, gradient), hidden1)
-        gradient = self._dense1.backward(features, gradient)
-        pooled_gradient = torch.empty_like(second.output)
-        pooled_by_replicate = self._split_channels(pooled_gradient)
-        pooled_by_replicate.copy_(gradient.view(pooled_by_replicate.shape))
-        gradient = self._convolution2.backward(second, pooled_gradient, reach_images=True)
-        self._convolution1.backward(first, gradient, reach_images=False)
+        pull_back(self._dense1.backward(features, gradient))
+        if self._rounded_gradients is not self.gradients:
+            self.gradients.copy_(self._rounded_gradients)
         return losses
 
-    def _split_channels(self, images: torch.Tensor) -> torch.Tensor:
-        """View of shape (num_replicates, batch, channels, height, width) of replicates' images side by side."""
-        return images.view(len(images), self.num_replicates, -1, *images.shape[2:]).transpose(0, 1)
+    def _round_parameters(self) -> None:
+        if self._rounded is not self.parameters:
+            self._rounded.copy_(self.parameters)
+
+    def _choose_features(self, convolutions: tuple[Convolution, Convolution]) -> FeatureExtractor:
+        if self._rounded.device.type == "cpu" and self._rounded.dtype == torch.float32:
+            try:
+                return NativeFeatures(self.parameters, self.gradients)
+            except NoLibraryError:
+                pass
+        return TorchFeatures(convolutions)
 
 
 def split_layers(flat: torch.Tensor) -> list[torch.Tensor]:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from trainables.building import build_optimizers
-from trainables.data import Dataset, as_tensor, normalize
+from trainables.data import Dataset, as_tensor
 from trainables.model import ReplicatedSimpleCNN, replicate_losses
+from trainables.precision import set_precision
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.trial import ReplicateEpoch, TrialConfig
@@ -68,7 +69,8 @@ class Training:
                 f"batch_size must be at most {len(self._images)}, the training images, got {config.batch_size}; "
                 "lower it."
             )
-        self.model = ReplicatedSimpleCNN(self._generators("initialization", "cpu"), self.device)
+        set_precision(config.precision)
+        self.model = ReplicatedSimpleCNN(self._generators("initialization", "cpu"), self.device, config.precision)
         self._noise = self._generators("noise", self.device)
         self._mixes_elements = optimizer_spec.mixes_elements
         self._optimizers = build_optimizers(
@@ -105,13 +107,12 @@ class Training:
             images: uint8, shape (num_images, 3, 32, 32).
             labels: uint8, shape (num_images,).
         """
+        pixels, targets = as_tensor(images).to(self.device), as_tensor(labels).to(self.device).long()
         losses, correct = [], []
-        for start in range(0, len(images), EVALUATION_BATCH):
-            batch = as_tensor(images[start : start + EVALUATION_BATCH]).to(self.device)
-            target = as_tensor(labels[start : start + EVALUATION_BATCH]).to(self.device).long()
-            logits = self.model.forward(normalize(batch.contiguous(memory_format=torch.channels_last)))
-            target = target.expand(self.model.num_replicates, -1)
-            losses.append(replicate_losses(logits, target).double() * len(batch))
+        for chosen in torch.split(torch.arange(len(pixels), device=self.device), EVALUATION_BATCH):
+            logits = self.model.forward(pixels, chosen.unsqueeze(1))
+            target = targets[chosen].expand(self.model.num_replicates, -1)
+            losses.append(replicate_losses(logits, target).double() * len(chosen))
             correct.append(logits.argmax(dim=2) == target)
         return Evaluation(losses=torch.stack(losses).sum(dim=0) / len(images), correct=torch.cat(correct, dim=1))
 
@@ -148,8 +149,11 @@ class Training:
         """
         losses, norms = [], []
         before = torch.empty_like(self.model.parameters)
-        for images, labels in self._batches():
-            step_losses = self.model.backpropagate(images, labels)
+        order = self._order()
+        labels = self._labels[order].long().mT.contiguous()
+        for chosen, step_labels in zip(order, labels, strict=True):
+            target = step_labels.expand(self.model.num_replicates, -1)
+            step_losses = self.model.backpropagate(self._images, chosen, target)
             gradient_norm = torch.linalg.vector_norm(self.model.gradients, dim=1)
             before.copy_(self.model.parameters)
             self._take_step(step_losses)
@@ -168,25 +172,14 @@ class Training:
             if is_finite:
                 optimizer.step()
 
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Batches of one epoch.
-
-        Yields:
-            Images, float32, shape (batch, num_replicates * 3, 32, 32), channels last; labels, int64, shape
-            (num_replicates, batch).
-        """
-        order = self._order()
-        labels = self._labels[order].long().transpose(1, 2).contiguous()
-        for chosen, step_labels in zip(order, labels, strict=True):
-            images = normalize(self._images.index_select(0, chosen.flatten()))
-            side_by_side = images.view(len(chosen), -1, *images.shape[2:])
-            yield side_by_side.contiguous(memory_format=torch.channels_last), step_labels
-
     def _order(self) -> torch.Tensor:
-        """Which images each replicate sees in the current epoch, shape (steps, batch, num_replicates)."""
+        """Which images each replicate sees in the current epoch, shape (steps, batch, num_replicates).
+
+        The last axis is 1 if they share one order, which is that of the first seed.
+        """
         num_images = self._steps_per_epoch * self.config.batch_size
         orders = []
-        for seed in self.config.seeds:
+        for seed in self.config.seeds[:1] if self.config.shared_order else self.config.seeds:
             generator = torch.Generator().manual_seed(derive_seed(seed, f"batch_order/{self.epoch}"))
             orders.append(torch.randperm(len(self._images), generator=generator)[:num_images])
         shape = (len(orders), self._steps_per_epoch, self.config.batch_size)

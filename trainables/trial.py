@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from trainables.precision import PRECISIONS
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialConfig:
@@ -17,9 +19,11 @@ class TrialConfig:
         seeds: Root seed of each replicate.
         batch_size: Images per step and replicate; an epoch leaves out the images that fill no batch.
         num_epochs: Passes over the training images.
+        shared_order: Whether all replicates see the images in one order, that of the first seed.
+        precision: Name in `PRECISIONS`.
 
     Raises:
-        ValueError: A count is below 1, or there is no seed.
+        ValueError: A count is below 1, there is no seed, or the precision is unknown.
     """
 
     optimizer: str
@@ -27,6 +31,8 @@ class TrialConfig:
     seeds: tuple[int, ...]
     batch_size: int
     num_epochs: int
+    shared_order: bool = False
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -34,6 +40,8 @@ class TrialConfig:
         for name in ("batch_size", "num_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}; raise it.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:

@@ -9,6 +9,7 @@ from torch import nn
 from trainables.data import Dataset, load_dataset
 from trainables.model import SHAPES
 from trainables.optimizers import load_optimizer
+from trainables.precision import set_precision
 from trainables.spec import OptimizerSpec
 from trainables.training import Training
 from trainables.trial import TrialConfig
@@ -128,8 +129,8 @@ def untouched_global_generator() -> Iterator[None]:
 
 
 @pytest.fixture(params=["cpu", "cuda"])
-def device(request) -> Iterator[str]:
+def device(request) -> str:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
-    with torch.backends.cudnn.flags(allow_tf32=False):  # convolutions in float32, as on the CPU
-        yield request.param
+    set_precision("float32")
+    return request.param
