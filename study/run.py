@@ -178,12 +178,12 @@ def _train(
 
 
 def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequest) -> int:
-    from analysis.report import write_report
     from analysis.spec import LedgerError
+    from study.reporting import report_apart
     from study.summary import print_report
 
     try:
-        report = write_report(job.request.directory)
+        report = report_apart(job.request.directory)
         job.ledger.record_look(job.request.spec.extent.num_confirm_seeds)
         print_report(console, report)
     except LedgerError as error:
