@@ -113,6 +113,8 @@ def counting(parts: Iterable[Part]) -> list[Part]:
 
 def conform(rows: pa.Table, expected: pa.Schema) -> pa.Table:
     """The rows with the columns of `expected` in its order; what an older file lacks is null."""
+    if rows.schema.equals(expected):
+        return rows.replace_schema_metadata(expected.metadata)
     columns = [
         rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
         for field in expected
