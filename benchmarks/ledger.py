@@ -108,7 +108,7 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
                 result = result_of(number, epoch, shape)
                 per_result.append(seconds(callback.on_trial_result, 0, [], trial, result))
             trial.last_result = result
-            per_trial.append(seconds(callback.on_trial_complete, 0, [], trial))
+            per_trial.append(seconds(store, callback, trial))
     before = size(directory)
     merging = seconds(ledger.close)
     return Cost(
@@ -131,6 +131,12 @@ def spec_of(shape: Shape) -> StudySpec:
     extent = Extent(optimizers=OPTIMIZERS, num_trials=shape.trials // len(OPTIMIZERS), num_confirm_seeds=0, sweep=False)
     definitions = {name: OptimizerDefinition.of(load_optimizer(name), source=None, values={}) for name in OPTIMIZERS}
     return StudySpec(identity=identity, extent=extent, optimizers=definitions)
+
+
+def store(callback: LedgerCallback, trial: Any) -> None:
+    """Store a finished trial, which a study does beside the training."""
+    callback.on_trial_complete(0, [], trial)
+    callback.settle(wait=True)
 
 
 def result_of(number: int, epoch: int, shape: Shape) -> dict[str, Any]:

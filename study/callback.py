@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from study.commits import Commit, Commits
 from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
 from study.progress import Progress
@@ -20,7 +21,7 @@ LONGEST_MESSAGE = 1000
 
 
 class LedgerCallback(Callback):
-    """Logs every epoch, stores every trial that has ended, then tells the schedule and the live view.
+    """Logs every epoch, has every trial that has ended stored, then tells the schedule and the live view.
 
     Args:
         ledger: Where rows go.
@@ -36,6 +37,8 @@ class LedgerCallback(Callback):
         self, ledger: Ledger, router: Router, progress: Progress, continuation: Continuation | None = None
     ) -> None:
         self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
+        self._commits = Commits(ledger, continuation)
+        router.before_suggestion = self.settle
         self._attempts: dict[str, Attempt] = {}
         self._put_back: dict[tuple[TrialKey, tuple[int, ...]], Attempt] = {}
         self._num_put_back: Counter[tuple[TrialKey, tuple[int, ...]]] = Counter()
@@ -77,6 +80,25 @@ class LedgerCallback(Callback):
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
 
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Settle what has been stored in the meantime."""
+        self.settle(wait=False)
+
+    def settle(self, *, wait: bool) -> None:
+        """Tell the schedule and the live view about the trials that have been stored.
+
+        Args:
+            wait: Whether to wait for those that are being stored.
+
+        Raises:
+            OSError: The disk is full or may not be written.
+        """
+        with self._storing():
+            for commit in self._commits.ended(wait=wait):
+                ended = outcomes(commit.attempt.task, commit.rows)
+                self._router.finish(commit.trial_id, ended)
+                self._progress.trial_finished(ended)
+
     def _begin(self, trial: Trial) -> None:
         task = self._router.task(trial.trial_id)
         checkpoint = self._continuation.name(task) if self._continuation else None
@@ -84,14 +106,9 @@ class LedgerCallback(Callback):
         self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
 
     def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:
-        attempt = self._attempts.pop(trial.trial_id)
-        with self._storing():
-            self._ledger.commit(attempt, rows)
-        if self._continuation:
-            self._continuation.discard(attempt.task)
-        ended = outcomes(attempt.task, rows)
-        self._router.finish(trial.trial_id, ended)
-        self._progress.trial_finished(ended)
+        if self._commits.is_full:
+            self.settle(wait=True)
+        self._commits.add(Commit(trial.trial_id, self._attempts.pop(trial.trial_id), rows))
 
     @contextmanager
     def _storing(self) -> Iterator[None]:

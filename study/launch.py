@@ -1,4 +1,4 @@
-"""Runs a schedule on Ray: connection, one Tuner, resources, signals."""
+"""Runs a schedule on Ray: connection, one Tuner after the other, resources, signals."""
 
 import logging
 import os
@@ -11,10 +11,13 @@ import ray
 from ray import tune
 
 from study.callback import LedgerCallback
-from study.router import Router
+from study.router import FirstPending, Router
 from study.signals import StopRequest
 from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable
+
+TRIALS_PER_TUNER = 1000
+"""Tune keeps some 35 kB of every trial until its Tuner ends, and writes them all down then."""
 
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
@@ -106,16 +109,32 @@ def run_schedule(
     Raises:
         OSError: Rows could not be stored.
     """
-    room = _room(execution)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch, stop.tuning():
-        tuner = tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(RayTrainable, data=data, sources=dict(sources)),
-                {name.lower(): amount for name, amount in execution.resources.items()},
-            ),
+    trainable = tune.with_resources(
+        tune.with_parameters(RayTrainable, data=data, sources=dict(sources)),
+        {name.lower(): amount for name, amount in execution.resources.items()},
+    )
+    with stop.tuning():
+        while not router.finished and stop.signal is None:
+            router.admit(TRIALS_PER_TUNER)
+            try:
+                _run_tuner(trainable, router, callback, execution)
+            except Exception:
+                if callback.error is None:
+                    raise
+                raise callback.error from None
+            finally:
+                callback.settle(wait=True)
+
+
+def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback, execution: Execution) -> None:
+    room = _room(execution)
+    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
+        tune.Tuner(
+            trainable,
             tune_config=tune.TuneConfig(
                 search_alg=router,
+                scheduler=FirstPending(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
                 max_concurrent_trials=min(room, execution.max_concurrent or room),
                 reuse_actors=True,
@@ -130,13 +149,7 @@ def run_schedule(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=execution.max_failures),
             ),
-        )
-        try:
-            tuner.fit()
-        except tune.TuneError:
-            if callback.error is None:
-                raise
-            raise callback.error from None
+        ).fit()
 
 
 def _room(execution: Execution) -> int:

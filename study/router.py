@@ -1,13 +1,37 @@
 """Ray Tune's view of the schedule: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
 
-from typing import Any
+import sys
+from typing import Any, Protocol
 
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.budget import TimeBudget
 from study.continuation import Continuation
 from study.schedule import Outcome, Schedule, Task
 from study.spec import Identity
+
+
+class FirstPending(FIFOScheduler):
+    """Starts the trials as they come. Tune's own order looks through all trials of a run at each of its events."""
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """A trial that waits for a worker, among those that have not ended."""
+        live: set[Trial] = tune_controller.get_live_trials()  # type: ignore[no-untyped-call]
+        return next((trial for trial in live if trial.status == Trial.PENDING), None)
+
+
+class Settle(Protocol):
+    """Takes note of the trials that have been stored; with `wait` also of those that are being stored."""
+
+    def __call__(self, *, wait: bool) -> None:
+        """Do so."""
+
+
+def _nothing_to_settle(*, wait: bool) -> None:
+    del wait
 
 
 class Router(Searcher):
@@ -18,6 +42,9 @@ class Router(Searcher):
         identity: What all trials have in common.
         budget: Cuts the schedule short when time runs out.
         continuation: Knows the checkpoints; None without a storage for them.
+
+    Attributes:
+        before_suggestion: Called before a group is chosen, so that the choice rests on all results that are stored.
     """
 
     def __init__(
@@ -27,14 +54,32 @@ class Router(Searcher):
         self._schedule, self._identity, self._budget, self._continuation = schedule, identity, budget, continuation
         self._tasks: dict[str, Task] = {}
         self._returned: list[Task] = []
+        self._num_admitted = sys.maxsize
+        self.before_suggestion: Settle = _nothing_to_settle
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return self._schedule.finished
+
+    def admit(self, num_trials: int) -> None:
+        """Let the next Tuner run so many trials at most."""
+        self._num_admitted = num_trials
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Config of the next trial, None while all that is left waits for results, `FINISHED` at the end."""
-        self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
-        task = self._returned.pop() if self._returned else self._schedule.next_task()
+        # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
+        if self._num_admitted == 0:
+            return Searcher.FINISHED  # type: ignore[return-value]
+        self.before_suggestion(wait=False)
+        task = self._next_task()
         if task is None:
-            # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
+            # What is being stored may be all that is waited for; Tune would sleep before it asked again.
+            self.before_suggestion(wait=True)
+            task = self._next_task()
+        if task is None:
             return Searcher.FINISHED if self._schedule.finished else None  # type: ignore[return-value]
+        self._num_admitted -= 1
         self._tasks[trial_id] = task
         trial = {
             "optimizer": task.key.optimizer,
@@ -45,6 +90,10 @@ class Router(Searcher):
         }
         checkpoint = self._continuation.config(task) if self._continuation else None
         return {"trial": trial, "test": task.tests, "checkpoint": checkpoint}
+
+    def _next_task(self) -> Task | None:
+        self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
+        return self._returned.pop() if self._returned else self._schedule.next_task()
 
     def task(self, trial_id: str) -> Task:
         """What a Tune trial trains."""

@@ -35,6 +35,7 @@ class Tuning:
         self._errors: dict[int, dict[int, float | None]] = defaultdict(dict)
         self._points: dict[int, Point] = {}
         self._started: set[int] = set()
+        self._best: tuple[float, int] | None = None
         self._next = 0
         self._num_done_in_a_row = 0
 
@@ -85,6 +86,9 @@ class Tuning:
         self._errors[number][replicate] = validation_error
         if not self.missing(number):
             self._started.add(number)
+            objective = self.objective(number)
+            if objective is not None:
+                self._best = min(self._best or (objective, number), (objective, number))
         while not self.missing(self._num_done_in_a_row):
             self._num_done_in_a_row += 1
 
@@ -102,9 +106,7 @@ class Tuning:
 
     def best(self) -> tuple[float, Point] | None:
         """Lowest objective and its point, the earliest if several share it; None if there is none yet."""
-        objectives = {number: self.objective(number) for number in sorted(self._points)}
-        scored = [(objective, number) for number, objective in objectives.items() if objective is not None]
-        if not scored:
+        if self._best is None:
             return None
-        objective, number = min(scored)
+        objective, number = self._best
         return objective, self._points[number]

@@ -98,16 +98,15 @@ def run(spec, directory, continuation=None):
     return pl.read_parquet(directory / "trials" / "*.parquet")
 
 
-def test_a_study_holds_the_curves_of_the_formula(cluster, synthetic_spec, tmp_path):
+def test_a_study_holds_the_curves_of_the_formula(cluster, synthetic_spec, tmp_path, monkeypatch):
+    """Although two Tuners share its trials."""
     del cluster
+    monkeypatch.setattr("study.launch.TRIALS_PER_TUNER", 20)
     spec = synthetic_spec(num_trials=4)
-    first = run(spec, tmp_path / "study", continuation=tmp_path / "checkpoints")
-    assert set(first["phase"]) == {"published", "explore", "confirm", "sweep"}
-    assert set(first["steps"]) == set(first["images"]) == {0}
-    grown = synthetic_spec(num_trials=6)
-    trials = run(grown, tmp_path / "study")
-    assert first.join(trials, on=first.columns, how="anti", nulls_equal=True).is_empty()
-    assert "diverged" in set(trials["status"])
+    trials = run(spec, tmp_path / "study", tmp_path / "checkpoints")
+    assert set(trials["phase"]) == {"published", "explore", "confirm", "sweep"}
+    assert set(trials["steps"]) == set(trials["images"]) == {0}
+    assert set(trials["status"]) == {"complete", "diverged"}
     for (name, phase, number), rows in trials.sort("replicate").group_by("optimizer", "phase", "number"):
         row = rows.row(0, named=True)
         point = {key: row[key] for key in spec.optimizers[name].space}

@@ -1,0 +1,143 @@
+"""Trials that have ended are stored beside the training, and count once they are."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from ray.tune.experiment import Trial
+
+from study.budget import TimeBudget
+from study.commits import MOST_WAITING, Commit, Commits
+from study.router import FirstPending, Router
+from study.schedule import Schedule
+
+
+class SlowDisk:
+    """A ledger whose commits take until they are let go on; a row is the name of a trial."""
+
+    def __init__(self, *, full=()):
+        self.full, self.stored = full, []
+        self.allowed = {}
+
+    def hold(self, name):
+        self.allowed[name] = threading.Event()
+
+    def commit(self, attempt, rows):
+        del attempt
+        if rows in self.allowed:
+            self.allowed[rows].wait(timeout=60)
+        if rows in self.full:
+            raise OSError(28, "No space left on device")
+        self.stored.append(rows)
+
+
+def add(commits, *names):
+    for name in names:
+        commits.add(Commit(name, SimpleNamespace(task=name), name))
+
+
+def names(commits):
+    return [commit.trial_id for commit in commits]
+
+
+def test_trials_end_in_order_and_only_once_they_are_stored():
+    disk = SlowDisk()
+    disk.hold("first")
+    commits = Commits(disk, None)
+    add(commits, "first", "second")
+    while disk.stored != ["second"]:
+        time.sleep(0.001)
+    assert names(commits.ended(wait=False)) == []
+    disk.allowed["first"].set()
+    assert names(commits.ended(wait=True)) == ["first", "second"]
+    assert names(commits.ended(wait=True)) == []
+    assert disk.stored == ["second", "first"]
+
+
+def test_checkpoints_go_after_the_rows_are_stored():
+    disk, discarded = SlowDisk(), []
+    commits = Commits(disk, SimpleNamespace(discard=lambda task: discarded.append((task, list(disk.stored)))))
+    add(commits, "trial")
+    assert names(commits.ended(wait=True)) == ["trial"]
+    assert discarded == [("trial", ["trial"])]
+
+
+def test_a_full_disk_is_told_and_takes_no_other_trial_with_it():
+    disk = SlowDisk(full=["second"])
+    commits = Commits(disk, None)
+    add(commits, "first", "second", "third")
+    ended = commits.ended(wait=True)
+    assert next(ended).trial_id == "first"
+    with pytest.raises(OSError, match="No space left"):
+        next(ended)
+    assert names(commits.ended(wait=True)) == ["third"]
+
+
+def test_only_so_many_trials_wait():
+    disk = SlowDisk()
+    commits = Commits(disk, None)
+    for number in range(MOST_WAITING):
+        assert not commits.is_full
+        disk.hold(str(number))
+        add(commits, str(number))
+    assert commits.is_full
+    for allowed in disk.allowed.values():
+        allowed.set()
+    assert len(names(commits.ended(wait=True))) == MOST_WAITING
+    assert not commits.is_full
+
+
+@pytest.fixture
+def router(make_spec, listening):
+    spec = make_spec(num_trials=2, sweep=False, num_confirm_seeds=0)
+    return Router(Schedule(spec, listening()), spec.identity, TimeBudget(None))
+
+
+def test_a_tuner_gets_no_more_trials_than_were_admitted(router):
+    router.admit(3)
+    assert all(isinstance(router.suggest(str(number)), dict) for number in range(3))
+    assert router.suggest("3") == Router.FINISHED
+    assert not router.finished
+    router.admit(3)
+    assert isinstance(router.suggest("3"), dict)
+
+
+def test_a_group_that_is_put_back_waits_for_the_next_tuner(router):
+    router.admit(1)
+    first = router.suggest("0")
+    router.put_back("0")
+    assert router.suggest("1") == Router.FINISHED
+    router.admit(1)
+    assert router.suggest("1") == first
+
+
+def test_a_choice_waits_for_trials_that_are_being_stored_if_it_depends_on_them(router, outcomes_of):
+    """Tune sleeps before it asks a second time."""
+    router.admit(100)
+    running = []
+    while (config := router.suggest(str(len(running)))) is not None:
+        running.append(config)
+    being_stored = list(range(len(running)))
+
+    def settle(*, wait):
+        while wait and being_stored:
+            trial_id = str(being_stored.pop())
+            router.finish(trial_id, outcomes_of(router.task(trial_id), lambda _task, _replicate: 0.5))
+
+    router.before_suggestion = settle
+    suggestion = router.suggest("next")
+    assert suggestion == Router.FINISHED
+    assert router.finished
+
+
+def test_the_first_pending_trial_starts_whatever_has_ended_before():
+    pending, running = SimpleNamespace(status=Trial.PENDING), SimpleNamespace(status=Trial.RUNNING)
+
+    def controller(*live):
+        return SimpleNamespace(get_live_trials=lambda: live)
+
+    order = FirstPending()
+    assert order.choose_trial_to_run(controller(running, pending)) is pending
+    assert order.choose_trial_to_run(controller(running)) is None
+    assert order.choose_trial_to_run(controller()) is None
