@@ -1,12 +1,15 @@
 """Images trained per second: the article's loop, plain loops and `Training`, beside what the machine can multiply.
 
-All cases take turns, so what else the machine does falls on all of them alike; a ratio is taken within a turn. Workers
-stay between turns, one for each core with one thread, and one with a thread for every core for the article's loop.
+All cases take turns, so what else the machine does falls on all of them alike; a ratio is taken within a turn. CPU time
+counts loader processes too and is the figure to trust on a machine that is not idle. Workers stay between turns, one
+for each core with one thread, and one with a thread for every core for the article's loop.
 """
 
+import dataclasses
 import multiprocessing
 import os
 import pathlib
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -46,23 +49,40 @@ class Size:
 
 SMALL = Size(num_images=200, passes=1, batch_size=20, matrix=128)
 
-Turn = Callable[[], tuple[float, float]]
-"""Does one turn's work; returns how much it was, in images or GFLOP, and the seconds that it took."""
+Turn = Callable[[], float]
+"""Does one turn's work; returns how much it was, in images or GFLOP."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process did in a turn, in images or GFLOP, its wall time and its CPU time, in seconds."""
+
+    amount: float
+    wall: float
+    cpu: float
 
 
 def rows(*, small: bool = False, repetitions: int | None = None) -> list[Row]:
     """Throughput of every case, its ratio to the article's loop and its share of the machine's limit."""
     size = SMALL if small else Size()
-    rates = measure(size, (1 if small else REPETITIONS) if repetitions is None else repetitions)
-    found = [row("training", name, "rate of one core", "GFLOP/s", rates[name]) for name in matrix_products(size)]
-    limits = [rate / GFLOP_PER_IMAGE for rate in rates["matrix product, float32"]]
-    for name, (_, cores) in cases(size).items():
-        own = rates[name]
-        found.append(row("training", name, "throughput", "images/s", own))
-        if name != ARTICLE:
-            found.append(row("training", name, "ratio to the article's loop", "1", _ratios(own, rates[ARTICLE])))
-        possible = [limit * cores for limit in limits]
-        found.append(row("training", name, "share of the float32 limit", "1", _ratios(own, possible)))
+    turns = measure(size, (1 if small else REPETITIONS) if repetitions is None else repetitions)
+    rates = {name: [sum(each.amount / each.wall for each in turn) for turn in own] for name, own in turns.items()}
+    times = {name: [_cpu_time(turn) for turn in own] for name, own in turns.items()}
+    cores = num_cores()
+    found = [
+        row("training", name, "rate of one core", "GFLOP/s", [rate / cores for rate in rates[name]])
+        for name in matrix_products(size)
+    ]
+    limit = [rate / cores / GFLOP_PER_IMAGE for rate in rates["matrix product, float32"]]
+    for name, (_, used) in cases(size).items():
+        shares = _ratios(rates[name], [used * images for images in limit])
+        found += [
+            row("training", name, "throughput", "images/s", rates[name]),
+            row("training", name, "throughput / article's", "1", _ratios(rates[name], rates[ARTICLE])),
+            row("training", name, "share of the float32 limit", "1", shares),
+            row("training", name, "CPU time", "us/image", [1e6 * seconds for seconds in times[name]]),
+            row("training", name, "article's CPU time / its own", "1", _ratios(times[ARTICLE], times[name])),
+        ]
     return found
 
 
@@ -85,20 +105,20 @@ def cases(size: Size) -> dict[str, tuple[Callable[[], Turn], int]]:
     for replicates in (1, 4, 8):
         makers[f"Training, S={replicates}, whole machine"] = (partial(fused_loop, size, replicates), cores)
     known = {field.name for field in fields(TrialConfig)}
-    if "shared_order" in known:
-        own: dict[str, Any] = {"shared_order": True}
+    if "order_seed" in known:
+        own: dict[str, Any] = {"order_seed": 0}
         makers["Training, S=8, shared order, whole machine"] = (partial(fused_loop, size, 8, own), cores)
     if "precision" in known and has_bfloat16():
-        own = {"precision": "bfloat16"}
+        own = {"precision": "bf16"}
         makers["Training, S=8, bfloat16, whole machine"] = (partial(fused_loop, size, 8, own), cores)
     return makers
 
 
-def measure(size: Size, repetitions: int) -> dict[str, list[float]]:
-    """Rate of each case and matrix product in each turn: of a matrix product for one core, of a loop in all."""
+def measure(size: Size, repetitions: int) -> dict[str, list[list[Measured]]]:
+    """What each process of each case and matrix product did in each turn."""
     cores = num_cores()
     every = {**matrix_products(size), **{name: make for name, (make, _) in cases(size).items()}}
-    rates: dict[str, list[float]] = {name: [] for name in every}
+    found: dict[str, list[list[Measured]]] = {name: [] for name in every}
     with ExitStack() as stack:
         whole = stack.enter_context(Worker(cores, {ARTICLE: every[ARTICLE]}))
         others = {name: make for name, make in every.items() if name != ARTICLE}
@@ -107,10 +127,10 @@ def measure(size: Size, repetitions: int) -> dict[str, list[float]]:
             for name in every:
                 wanted = cases(size)[name][1] if name in cases(size) else cores
                 workers = [whole] if name == ARTICLE else single[:wanted]
-                rate = sum(amount / seconds for amount, seconds in _together(workers, name))
+                done = _together(workers, name)
                 if turn:  # the first one warms up
-                    rates[name].append(rate / cores if name in matrix_products(size) else rate)
-    return rates
+                    found[name].append(done)
+    return found
 
 
 def article_loop(size: Size, loader_workers: int) -> Turn:
@@ -121,10 +141,9 @@ def article_loop(size: Size, loader_workers: int) -> Turn:
     model = SimpleCNN()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
 
-    def turn() -> tuple[float, float]:
-        start = time.perf_counter()
+    def turn() -> float:
         train_epoch(model, loader, optimizer)
-        return len(pictures), time.perf_counter() - start
+        return len(pictures)
 
     return turn
 
@@ -136,20 +155,19 @@ def memory_loop(size: Size) -> Turn:
     model = SimpleCNN()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
 
-    def turn() -> tuple[float, float]:
-        start = time.perf_counter()
+    def turn() -> float:
         for _ in range(size.passes):
             for chosen in torch.split(torch.randperm(len(images)), size.batch_size):
                 optimizer.zero_grad()
                 F.cross_entropy(model(images[chosen]), labels[chosen]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        return len(images) * size.passes, time.perf_counter() - start
+        return len(images) * size.passes
 
     return turn
 
 
 def fused_loop(size: Size, replicates: int, settings: Mapping[str, Any] | None = None) -> Turn:
-    """`Training` of several networks at once; its evaluations are not timed, as the loops above have none."""
+    """`Training` of several networks at once, evaluated on ten images only: the loops above do not evaluate."""
     spec = load_optimizer("sgd")
     config = TrialConfig(
         optimizer="sgd",
@@ -159,12 +177,15 @@ def fused_loop(size: Size, replicates: int, settings: Mapping[str, Any] | None =
         num_epochs=2**31,
         **(settings or {}),
     )
-    training = Training(config, spec, load_dataset("cifar10-mini").subset(size.num_images))
+    data = load_dataset("cifar10-mini").subset(size.num_images)
+    data = dataclasses.replace(
+        data, validation_images=data.validation_images[:10], validation_labels=data.validation_labels[:10]
+    )
+    training = Training(config, spec, data)
     passes = max(1, size.passes // replicates)  # turns of about equal length
 
-    def turn() -> tuple[float, float]:
-        epochs = [training.run_epoch()[0] for _ in range(passes)]
-        return sum(epoch.images for epoch in epochs) * replicates, sum(epoch.seconds for epoch in epochs)
+    def turn() -> float:
+        return replicates * sum(training.run_epoch()[0].images for _ in range(passes))
 
     return turn
 
@@ -174,11 +195,10 @@ def matrix_product(size: Size, dtype: torch.dtype) -> Turn:
     left, right = (torch.randn(size.matrix, size.matrix).to(dtype) for _ in range(2))
     repeats = 8
 
-    def turn() -> tuple[float, float]:
-        start = time.perf_counter()
+    def turn() -> float:
         for _ in range(repeats):
             torch.mm(left, right)
-        return repeats * 2e-9 * size.matrix**3, time.perf_counter() - start
+        return repeats * 2e-9 * size.matrix**3
 
     return turn
 
@@ -194,7 +214,8 @@ class Worker:
     def __init__(self, num_threads: int, makers: Mapping[str, Callable[[], Turn]]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, num_threads, dict(makers)))
+        arguments = (theirs, num_threads, dict(makers), multiprocessing.get_start_method())
+        self._process = context.Process(target=_serve, args=arguments)
 
     def __enter__(self) -> "Worker":
         self._process.start()
@@ -216,18 +237,34 @@ def has_bfloat16() -> bool:
     return info.exists() and not {"avx512_bf16", "amx_bf16"}.isdisjoint(info.read_text(encoding="utf-8").split())
 
 
-def _serve(connection: Connection, num_threads: int, makers: Mapping[str, Callable[[], Turn]]) -> None:
+def _serve(
+    connection: Connection, num_threads: int, makers: Mapping[str, Callable[[], Turn]], start_method: str
+) -> None:
+    # Else loader processes would be spawned as this one is, and import torch in every pass.
+    multiprocessing.set_start_method(start_method, force=True)
     torch.set_num_threads(num_threads)
     turns = {name: make() for name, make in makers.items()}
     for name in iter(connection.recv, None):
-        connection.send(turns[name]())
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        amount = turns[name]()
+        connection.send(Measured(amount, time.perf_counter() - wall, _cpu_seconds() - cpu))
 
 
-def _together(workers: Sequence[Worker], name: str) -> list[tuple[float, float]]:
-    """What each worker returned from a turn that all have done at the same time."""
+def _cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended, as loader processes have after each pass."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _together(workers: Sequence[Worker], name: str) -> list[Measured]:
+    """What each worker did in a turn that all have done at the same time."""
     for worker in workers:
         worker.connection.send(name)
     return [worker.connection.recv() for worker in workers]
+
+
+def _cpu_time(turn: Sequence[Measured]) -> float:
+    return sum(each.cpu for each in turn) / sum(each.amount for each in turn)
 
 
 def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
