@@ -13,7 +13,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -104,13 +104,11 @@ def cases(size: Size) -> dict[str, tuple[Callable[[], Turn], int]]:
     }
     for replicates in (1, 4, 8):
         makers[f"Training, S={replicates}, whole machine"] = (partial(fused_loop, size, replicates), cores)
-    known = {field.name for field in fields(TrialConfig)}
-    if "order_seed" in known:
-        own: dict[str, Any] = {"order_seed": 0}
-        makers["Training, S=8, shared order, whole machine"] = (partial(fused_loop, size, 8, own), cores)
-    if "precision" in known and has_bfloat16():
+    own: dict[str, Any] = {"shared_order": True}
+    makers["Training, S=8, shared order, whole machine"] = (partial(fused_loop, size, 8, own), cores)
+    if has_bfloat16():
         own = {"precision": "bf16"}
-        makers["Training, S=8, bfloat16, whole machine"] = (partial(fused_loop, size, 8, own), cores)
+        makers["Training, S=8, bf16, whole machine"] = (partial(fused_loop, size, 8, own), cores)
     return makers
 
 
