@@ -2,15 +2,18 @@
 
 Both train 8 learning rates x 4 seeds x 4 epochs x 10,000 images in batches of 100, and validate after every epoch.
 The study evaluates on as many training images too, stores every epoch and writes its report; the script does not.
+`python -m benchmarks.plain_tune --points N` compares them on work of another size.
 """
 
+import argparse
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from benchmarks import Row, row
 
@@ -41,17 +44,31 @@ MINI = Work(images=4_000)
 
 def rows(*, small: bool = False, repetitions: int | None = None, data_dir: pathlib.Path | None = None) -> list[Row]:
     """Wall time of both in turn, and how many times longer the script takes."""
-    work = SMALL if small else Work() if data_dir else MINI
-    dataset = "cifar10-mini" if small or data_dir is None else "cifar10"
-    place = [] if small or data_dir is None else ["--data-dir", str(data_dir)]
-    turns = [compare(work, dataset, place) for _ in range(repetitions or 1)]
+    if small:
+        return measure(SMALL, 1 if repetitions is None else repetitions, None)
+    return measure(Work() if data_dir else MINI, 1 if repetitions is None else repetitions, data_dir)
+
+
+def main() -> None:
+    """Compare on the work asked for, and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plain_tune", description=__doc__)
+    for name, default in asdict(Work()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)")
+    data_dir = os.environ.get("CIFAR10_DIR")
+    for found in measure(Work(**vars(parser.parse_args())), 1, pathlib.Path(data_dir) if data_dir else None):
+        print(f"{found['case']}, {found['quantity']}: {found['median']:.2f} {found['unit']}")
+
+
+def measure(work: Work, repetitions: int, data_dir: pathlib.Path | None) -> list[Row]:
+    """Compare both as often as asked for, on the full CIFAR-10 of a folder or, without one, on the mini set."""
+    dataset, place = ("cifar10", ["--data-dir", str(data_dir)]) if data_dir else ("cifar10-mini", [])
+    turns = [compare(work, dataset, place) for _ in range(repetitions)]
     case = f"{work.points} points x {work.seeds} seeds x {work.epochs} epochs x {work.images:,} images of {dataset}"
-    plain, ours = ([turn[place] for turn in turns] for place in range(2))
-    ratios = [script / study for script, study in turns]
+    plain, ours = ([turn[side] for turn in turns] for side in range(2))
     return [
         row("plain_tune", case, "plain script", "s", plain),
         row("plain_tune", case, "study with report", "s", ours),
-        row("plain_tune", case, "plain script / study", "1", ratios),
+        row("plain_tune", case, "plain script / study", "1", [script / study for script, study in turns]),
     ]
 
 
@@ -77,3 +94,7 @@ def seconds(words: Sequence[str]) -> float:
     if done.returncode:
         raise RuntimeError(f"`{' '.join(words)}` failed: {done.stderr[-2000:]}")
     return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
