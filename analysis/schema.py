@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STATUSES = ("complete", "diverged", "failed")
 TUNING_PHASES = ("published", "explore", "exploit", "grid")
@@ -56,6 +56,7 @@ TRIALS_HEAD = (
     Column("sampler", pa.string(), "what chose the point: published, sobol, random, grid, tpe, sweep or winner"),
     Column("seed", pa.int64(), "root of the replicate's random streams"),
     Column("group_size", pa.int32(), "replicates trained at once in one process", "replicates"),
+    Column("shared_order", pa.bool_(), "whether the trial's replicates see the images in one order", "", True, since=3),
 )
 
 TRIALS_TAIL = (

@@ -11,6 +11,7 @@ from study.search import search_names
 from trainables import optimizers
 from trainables.datasets import DATASETS, SYNTHETIC
 from trainables.optimizers import optimizer_names
+from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 LAG = 8
 
@@ -121,6 +122,17 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--epochs", type=_at_least(1), help=f"passes over it ({_defaults('num_epochs')})")
     group.add_argument("--batch-size", type=_at_least(1), help=f"images per step ({_defaults('batch_size')})")
+    group.add_argument(
+        "--precision",
+        default=DEFAULT_PRECISION,
+        metavar="NAME",
+        help=f"{', '.join(PRECISIONS)}: of the layers' arithmetic (default: %(default)s)",
+    )
+    group.add_argument(
+        "--shared-order",
+        action="store_true",
+        help="let the replicates of a tuning trial see the images in one order: they say less, some devices run faster",
+    )
     group.add_argument(
         "--seed", type=_at_least(0), default=0, help="root of every random stream (default: %(default)s)"
     )

@@ -91,6 +91,8 @@ def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:
         search=arguments.search,
         lag=arguments.lag,
         model=MODEL if selection.sizes.train else NO_MODEL,
+        precision=arguments.precision,
+        shared_order=arguments.shared_order,
     )
 
 

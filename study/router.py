@@ -87,6 +87,8 @@ class Router(Searcher):
             "seeds": list(task.seeds),
             "batch_size": self._identity.batch_size,
             "num_epochs": self._identity.num_epochs,
+            "order_seed": task.order_seed,
+            "precision": self._identity.precision,
         }
         checkpoint = self._continuation.config(task) if self._continuation else None
         return {"trial": trial, "test": task.tests, "checkpoint": checkpoint}

@@ -101,6 +101,7 @@ def _origin(task: Task, attempt: int, position: int) -> dict[str, Any]:
         "sampler": task.sampler,
         "seed": task.seeds[position],
         "group_size": len(task.replicates),
+        "shared_order": task.order_seed is not None,
     }
 
 

@@ -35,6 +35,8 @@ class Task:
     point: Point
     replicates: tuple[int, ...]
     seeds: tuple[int, ...]
+    order_seed: int | None = None
+    """Seed of the data order that the replicates share; None if each has its own."""
 
     @property
     def tests(self) -> bool:
@@ -226,7 +228,16 @@ class Schedule:
         root, fresh = self._spec.identity.seed, key.phase == "confirm"
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
         in_order = {name: point[name] for name in self._spec.optimizers[key.optimizer].space}
-        return Task(key=key, sampler=sampler, point=in_order, replicates=tuple(replicates), seeds=seeds)
+        shares = self._spec.identity.shared_order and key.phase in TUNING_PHASES
+        order_seed = replicate_seed(root, fresh=False, replicate=0) if shares else None
+        return Task(
+            key=key,
+            sampler=sampler,
+            point=in_order,
+            replicates=tuple(replicates),
+            seeds=seeds,
+            order_seed=order_seed,
+        )
 
 
 def _num_replicates(tasks: Iterable[Task]) -> int:

@@ -12,6 +12,7 @@ from trainables import optimizers
 from trainables.data import check_dataset
 from trainables.datasets import DATASETS, SplitSizes
 from trainables.optimizers import check_user_name, optimizer_names
+from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def check(arguments: argparse.Namespace) -> Selection:
     if arguments.search == "grid":
         _check_grid(arguments, names, values)
     check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    _check_arithmetic(arguments)
     num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
     return Selection(names, files, values, *_sizes(arguments), num_epochs)
 
@@ -84,6 +86,17 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
             raise ValueError(f"--values must give {name} once, got it twice; join the lists.")
         values[optimizer][hyperparameter] = numbers
     return values
+
+
+def _check_arithmetic(arguments: argparse.Namespace) -> None:
+    precision, trains = arguments.precision, bool(DATASETS[arguments.dataset].train)
+    if precision not in PRECISIONS:
+        raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    if not trains and (precision != DEFAULT_PRECISION or arguments.shared_order):
+        option = "--shared-order" if arguments.shared_order else "--precision"
+        raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which trains nothing; leave it out.")
+    if precision == "tf32" and not arguments.gpus_per_trial:
+        raise ValueError("--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16.")
 
 
 def _sizes(arguments: argparse.Namespace) -> tuple[SplitSizes, int]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from trainables.precision import DEFAULT_PRECISION
 from trainables.spec import NAME, Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
 MODEL = "simple_cnn"
-PRECISION = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,8 @@ class Identity:
         search: Name of the search algorithm.
         lag: A point is chosen from the trials whose number is at least this much smaller.
         model: Name of the network; "none" if nothing is trained.
-        precision: Floating-point format of the training.
+        precision: Name in `trainables.precision.PRECISIONS`.
+        shared_order: Whether the replicates of a tuning trial see the images in one order.
     """
 
     dataset: str
@@ -84,12 +85,16 @@ class Identity:
     search: str
     lag: int
     model: str = MODEL
-    precision: str = PRECISION
+    precision: str = DEFAULT_PRECISION
+    shared_order: bool = False
 
     @property
     def study_hash(self) -> str:
         """Twelve hexadecimal digits that change with the identity and with nothing else."""
-        canonical = json.dumps(asdict(self), sort_keys=True)
+        fields = asdict(self)
+        if not self.shared_order:  # as before there was a choice
+            del fields["shared_order"]
+        canonical = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def differences(self, other: Self) -> list[str]:

@@ -9,6 +9,8 @@ PRECISIONS = ("float32", "tf32", "bf16")
 """float32: as it says. tf32: products of numbers rounded to 10 bits, on GPUs that have it. bf16: layers in bfloat16;
 parameters, their updates, losses and norms stay float32."""
 
+DEFAULT_PRECISION = "float32"
+
 
 def dtype_of(precision: str) -> "torch.dtype":
     """The type of the numbers that layers take and give."""

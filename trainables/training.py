@@ -175,11 +175,11 @@ class Training:
     def _order(self) -> torch.Tensor:
         """Which images each replicate sees in the current epoch, shape (steps, batch, num_replicates).
 
-        The last axis is 1 if they share one order, which is that of the first seed.
+        The last axis is 1 if they share one order.
         """
         num_images = self._steps_per_epoch * self.config.batch_size
         orders = []
-        for seed in self.config.seeds[:1] if self.config.shared_order else self.config.seeds:
+        for seed in self.config.seeds if self.config.order_seed is None else [self.config.order_seed]:
             generator = torch.Generator().manual_seed(derive_seed(seed, f"batch_order/{self.epoch}"))
             orders.append(torch.randperm(len(self._images), generator=generator)[:num_images])
         shape = (len(orders), self._steps_per_epoch, self.config.batch_size)

@@ -19,7 +19,7 @@ class TrialConfig:
         seeds: Root seed of each replicate.
         batch_size: Images per step and replicate; an epoch leaves out the images that fill no batch.
         num_epochs: Passes over the training images.
-        shared_order: Whether all replicates see the images in one order, that of the first seed.
+        order_seed: Root seed of the one order in which all replicates see the images; None if each has its own.
         precision: Name in `PRECISIONS`.
 
     Raises:
@@ -31,7 +31,7 @@ class TrialConfig:
     seeds: tuple[int, ...]
     batch_size: int
     num_epochs: int
-    shared_order: bool = False
+    order_seed: int | None = None
     precision: str = "float32"
 
     def __post_init__(self) -> None:

@@ -130,7 +130,7 @@ def test_a_flipped_bit_is_noticed(copied):
         (set_column("status", "diverged"), r"a diverged replicate must have validation error 1"),
         (set_column("status", "failed"), r"a failed replicate must have no error"),
         (set_column("seed", None), r"seed must be given in every row, it is null in 3"),
-        (lambda table: table.replace_schema_metadata({"schema_version": "3"}), r"has version 3; use the release"),
+        (lambda table: table.replace_schema_metadata({"schema_version": "4"}), r"has version 4; use the release"),
     ],
 )
 def test_rows_that_break_the_schema_are_refused(copied, change, message):

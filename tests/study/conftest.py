@@ -60,6 +60,8 @@ def make_spec() -> Callable[..., StudySpec]:
             "num_seeds": 2,
             "search": "optuna",
             "lag": 8,
+            "precision": "float32",
+            "shared_order": False,
         }
         extent = {"optimizers": ("sgd", "momentum"), "num_trials": 3, "num_confirm_seeds": 6, "sweep": True}
         definitions = changes.pop("definitions", DEFINITIONS)

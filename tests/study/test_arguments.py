@@ -149,6 +149,22 @@ REFUSED = {
         [*OPTUNA, "--dataset", "synthetic", "--batch-size", "1"],
         r"--batch-size is not for --dataset synthetic, which has no images; leave it out\.",
     ),
+    "unknown precision": (
+        [*OPTUNA, "--precision", "fp16"],
+        r"--precision must be one of float32, tf32, bf16, got 'fp16'\.",
+    ),
+    "tf32 without a GPU": (
+        [*OPTUNA, "--precision", "tf32"],
+        r"--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16\.",
+    ),
+    "precision of a formula": (
+        [*OPTUNA, "--dataset", "synthetic", "--precision", "bf16"],
+        r"--precision is not for --dataset synthetic, which trains nothing; leave it out\.",
+    ),
+    "order of a formula": (
+        [*OPTUNA, "--dataset", "synthetic", "--shared-order"],
+        r"--shared-order is not for --dataset synthetic, which trains nothing; leave it out\.",
+    ),
     "no data directory": (
         [*OPTUNA, "--dataset", "cifar10"],
         r"Dataset cifar10 is read from a directory, got none; add --data-dir DIR\.",
@@ -328,7 +344,7 @@ REFUSED = {
     ),
     "rows of a later release": (
         [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/newer"],
-        r".* up to schema version 2, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
+        r".* up to schema version 3, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
     ),
     "relative storage": (
         [*OPTUNA, "--storage", "checkpoints"],

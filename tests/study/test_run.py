@@ -389,10 +389,12 @@ def test_a_trial_whose_worker_is_killed_is_trained_again_and_counts_once(train, 
 
 def test_a_study_in_which_every_point_diverges_ends(train, real_spec, tmp_path):
     values = {"langevin": {"learning_rate": [1e6, 1e7], "diffusion": [1e9]}}
-    spec = real_spec("langevin", values=values, search="grid", num_trials=2, sweep=False)
+    options = {"shared_order": True, "precision": "bf16"}
+    spec = real_spec("langevin", values=values, search="grid", num_trials=2, sweep=False, **options)
     assert train(spec, tmp_path).finished
     trials = table(tmp_path, "trials")
     assert set(trials.filter(phase="grid")["status"]) == {"diverged"}
+    assert set(trials.select("phase", "shared_order").unique().rows()) == {("grid", True), ("confirm", False)}
     diverged = trials.filter(status="diverged")
     assert set(diverged["validation_error"]) == {1.0}
     assert diverged["validation_loss"].null_count() == diverged.height

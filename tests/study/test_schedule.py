@@ -117,6 +117,17 @@ def test_only_confirmation_reads_the_test_set_and_has_seeds_of_its_own(make_spec
     assert not confirming & tuning
 
 
+def test_tuning_trials_alone_share_a_data_order_and_all_the_same(make_spec, listening, simulate):
+    tasks = simulate(Schedule(make_spec(shared_order=True), listening()))
+    orders = {task.key.phase: set() for task in tasks}
+    for task in tasks:
+        orders[task.key.phase].add(task.order_seed)
+    assert orders.pop("confirm") == orders.pop("sweep") == {None}
+    (first,) = {task.seeds[0] for task in tasks if task.key.phase == "published"}
+    assert set.union(*orders.values()) == {first}
+    assert {task.order_seed for task in simulate(Schedule(make_spec(), listening()))} == {None}
+
+
 def test_a_replicate_has_the_same_seed_in_every_trial_of_every_optimizer(make_spec, listening, simulate):
     seeds = {}
     for (key, replicate), seed in seeds_of(simulate(Schedule(make_spec(), listening()))).items():

@@ -100,6 +100,8 @@ def make_training(few_images) -> MakeTraining:
         spec: OptimizerSpec | None = None,
         data: Dataset = few_images,
         device: str = "cpu",
+        order_seed: int | None = None,
+        precision: str = "float32",
     ) -> Training:
         spec = spec or load_optimizer(optimizer)
         config = TrialConfig(
@@ -108,6 +110,8 @@ def make_training(few_images) -> MakeTraining:
             seeds=seeds,
             batch_size=batch_size,
             num_epochs=num_epochs,
+            order_seed=order_seed,
+            precision=precision,
         )
         return Training(config, spec, data, device)
 

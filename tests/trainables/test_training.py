@@ -392,3 +392,34 @@ def test_momentum_reaches_the_accuracy_that_public_runs_report(
     accuracies = 1 - training.evaluate_test().errors
     print(f"test accuracy {accuracies.tolist()} after {num_epochs} epochs, batch {batch_size}, eta {learning_rate}")
     assert low <= accuracies.mean() <= high
+
+
+# Options
+
+
+def test_a_shared_order_is_that_of_its_seed_whoever_is_in_the_group(make_training, few_images):
+    shared = make_training(seeds=(3, 4), order_seed=9)._order()
+    assert shared.shape[2] == 1
+    assert torch.equal(shared, make_training(seeds=(4,), order_seed=9)._order())
+    assert torch.equal(shared, make_training(seeds=(9,))._order())
+    own = make_training(seeds=(3, 4))._order()
+    assert own.shape[2] == 2
+    assert not torch.equal(own[..., :1], own[..., 1:])
+    assert own[..., 1].flatten().sort().values.tolist() == list(range(len(few_images.train_images)))
+
+
+def test_replicates_with_a_shared_order_train_as_alone_on_it(make_training):
+    group = run(make_training(seeds=(3, 4), order_seed=9))
+    alone = run(make_training(seeds=(4,), order_seed=9))
+    for mine, other in zip([record for record in group if record["replicate"] == 1], alone, strict=True):
+        assert mine["step_losses"] == pytest.approx(other["step_losses"], rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_curves_in_bf16_follow_those_in_float32(make_training, optimizer):
+    """Rounding to 8 bits moves the loss of a step by much less than another data order does."""
+    exact, rounded, other = (
+        np.concatenate([record["step_losses"] for record in run(make_training(optimizer, **settings))])
+        for settings in ({}, {"precision": "bf16"}, {"order_seed": 9})
+    )
+    assert 0 < np.abs(rounded - exact).max() < 0.25 * np.abs(other - exact).max()
