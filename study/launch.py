@@ -48,6 +48,11 @@ class Execution:
     max_failures: int
 
     @property
+    def trains_on_these_cores(self) -> bool:
+        """Whether trials run on the CPU of this machine, as far as one can tell."""
+        return self.address is None and not self.gpus_per_trial
+
+    @property
     def resources(self) -> dict[str, float]:
         """What one trial takes, in Ray's names."""
         amounts = {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}

@@ -148,6 +148,7 @@ def _train(
     from study.launch import Execution, connected, run_schedule
     from study.progress import Progress
     from study.router import Router
+    from study.summary import compile_convolutions
     from trainables.data import load_dataset
 
     spec = job.request.spec
@@ -161,6 +162,8 @@ def _train(
         max_concurrent=arguments.max_concurrent,
         max_failures=arguments.max_failures,
     )
+    if execution.trains_on_these_cores and spec.identity.uses_compiled_code:
+        compile_convolutions(console)
     with connected(execution, stop):
         job.ledger.record_run(provenance)
         router = Router(job.schedule, spec.identity, budget, continuation)

@@ -89,6 +89,11 @@ class Identity:
     shared_order: bool = False
 
     @property
+    def uses_compiled_code(self) -> bool:
+        """Whether trials on a CPU run code that is compiled when first needed."""
+        return self.model == MODEL and self.precision == DEFAULT_PRECISION
+
+    @property
     def study_hash(self) -> str:
         """Twelve hexadecimal digits that change with the identity and with nothing else."""
         fields = asdict(self)

@@ -11,6 +11,7 @@ from analysis.spec import NO_MODEL
 from study.console import say
 from study.job import Job
 from study.plan import Plan
+from trainables.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs
     from analysis.intervals import Estimate
@@ -20,6 +21,14 @@ FAMILY = 6
 """Claims of one question, which are judged together."""
 
 ALPHA = 0.05
+
+
+def compile_convolutions(console: Console) -> None:
+    """Compile what the workers of this machine will load, and say so if that cannot be done."""
+    try:
+        library()
+    except NoLibraryError as error:
+        say(console, f"Note: {error}; training by torch alone takes about three times as long.")
 
 
 def announce(console: Console, job: Job) -> None:
