@@ -104,7 +104,7 @@ def cases(size: Size) -> dict[str, tuple[Callable[[], Turn], int]]:
     }
     for replicates in (1, 4, 8):
         makers[f"Training, S={replicates}, whole machine"] = (partial(fused_loop, size, replicates), cores)
-    own: dict[str, Any] = {"shared_order": True}
+    own: dict[str, Any] = {"order_seed": 0}
     makers["Training, S=8, shared order, whole machine"] = (partial(fused_loop, size, 8, own), cores)
     if has_bfloat16():
         own = {"precision": "bf16"}
