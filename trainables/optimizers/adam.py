@@ -17,7 +17,8 @@ def build(
 ) -> torch.optim.Optimizer:
     """Adam with torch's epsilon of 1e-8; `generators` is unused, the update is deterministic."""
     del generators
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, beta2))
+    # One pass over the parameters instead of a dozen; the update is the same.
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, beta2), fused=True)
 
 
 SPEC = OptimizerSpec(

@@ -19,7 +19,8 @@ def build(
     The velocity is torch's: it sums gradients, not steps, so eta multiplies it afresh at every step.
     """
     del generators
-    return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum)
+    # One pass over the parameters instead of several; the update is the same.
+    return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)
 
 
 SPEC = OptimizerSpec(
