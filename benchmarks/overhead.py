@@ -110,11 +110,11 @@ def _tpe(num_trials: int, repetitions: int) -> list[Row]:
     case = f"{num_trials:,} trials of one optimizer by optuna x {EPOCHS} epochs"
     runs = [study(num_trials, "optuna") for _ in range(repetitions)]
     steps = [[late - early for early, late in pairwise(run.asking)] for run in runs]
-    last = [sorted(found[-(len(found) // 10) :])[-(len(found) // 20) :] for found in steps]  # every other one is TPE's
+    last = [sorted(found[-(len(found) // 4) :])[-(len(found) // 8) :] for found in steps]  # every other one is TPE's
     rest = [run.per_trial - (run.asking[-1] - run.asking[0]) / (len(run.asking) - 1) for run in runs]
     return [
         row("overhead", case, "asking in all", "s", [run.asking[-1] for run in runs]),
-        row("overhead", case, "a point of TPE, last 10 %", "ms", [1e3 * sum(few) / len(few) for few in last]),
+        row("overhead", case, "a point of TPE, last quarter", "ms", [1e3 * sum(few) / len(few) for few in last]),
         row("overhead", case, "a trial without asking", "ms", [1e3 * seconds for seconds in rest]),
     ]
 
