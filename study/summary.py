@@ -28,7 +28,7 @@ def compile_convolutions(console: Console) -> None:
     try:
         library()
     except NoLibraryError as error:
-        say(console, f"Note: {error}; training by torch alone takes about three times as long.")
+        say(console, f"Note: {error}; training by torch alone takes two to three times as long.")
 
 
 def announce(console: Console, job: Job) -> None:

@@ -13,7 +13,7 @@ SAY = "from study.console import new_console; from study.summary import compile_
         (
             "absent-compiler",
             "Note: there is no C compiler 'absent-compiler'; install one, or name it in CC; "
-            "training by torch alone takes about three times as long.\n",
+            "training by torch alone takes two to three times as long.\n",
         ),
         ("cc", ""),
     ],
