@@ -14,14 +14,22 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef float Vector __attribute__((vector_size(64)));
-typedef int32_t Integers __attribute__((vector_size(64)));
-typedef uint8_t Bytes __attribute__((vector_size(16)));
-typedef float AnywhereVector __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint8_t AnywhereBytes __attribute__((vector_size(16), aligned(1), may_alias));
+/* As many sums at once as registers hold. */
+#ifdef __AVX512F__
+enum { WIDTH = 16, PART = 3, COLUMNS = 10, ROWS = 5 };
+#else
+enum { WIDTH = 8, PART = 2, COLUMNS = 2, ROWS = 1 };
+#endif
+
+typedef float Vector __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t Integers __attribute__((vector_size(4 * WIDTH)));
+typedef uint8_t Bytes __attribute__((vector_size(WIDTH)));
+typedef float AnywhereVector __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
+typedef uint8_t AnywhereBytes __attribute__((vector_size(WIDTH), aligned(1), may_alias));
 
 enum {
-    LANES = 16,
+    LANES = 16, /* what rows are padded to: one vector or two */
+    HALVES = LANES / WIDTH,
     KERNEL = 5,
     CHANNELS0 = 3, SIDE0 = 32,
     CHANNELS1 = 6, SIDE1 = 14, /* after pooling */
@@ -39,7 +47,6 @@ enum {
     BIAS1 = CHANNELS1 * CHANNELS0 * KERNEL * KERNEL, /* places in a network's parameters, in the order of SHAPES */
     WEIGHT2 = BIAS1 + CHANNELS1,
     BIAS2 = WEIGHT2 + CHANNELS2 * CHANNELS1 * KERNEL * KERNEL,
-    PART = 3, /* channels of the first convolution at once: 12 sums and 6 inputs fit into 32 registers */
 };
 
 /* Sizes that the caller must allocate: floats and bytes per image and network. */
@@ -85,14 +92,15 @@ static void interleave_channels(const uint8_t *image, float *pixels) {
 static void first_forward(const float *planes, const float *parameters, float *hidden, uint8_t *codes) {
     for (int y = 0; y < SIDE1; y++) {
         float pooled[CHANNELS1][LANES];
-        for (int part = 0; part < CHANNELS1; part += PART) {
+        for (int turn = 0; turn < CHANNELS1 / PART * HALVES; turn++) {
+            const int part = turn / HALVES * PART, half = turn % HALVES * WIDTH;
             Vector sums[PART][4]; /* rows 2y and 2y + 1, each even and odd columns */
             for (int c = 0; c < PART; c++)
                 for (int i = 0; i < 4; i++) sums[c][i] = parameters[BIAS1 + part + c] - (Vector){0};
             for (int from = 0; from < CHANNELS0; from++)
 #pragma GCC unroll 6
                 for (int t = 0; t <= KERNEL; t++) {
-                    const float *even = planes + (from * SIDE0 + 2 * y + t) * SIDE0, *odd = even + SIDE0 / 2;
+                    const float *even = planes + (from * SIDE0 + 2 * y + t) * SIDE0 + half, *odd = even + SIDE0 / 2;
                     const Vector inputs[] = {load(even),    load(odd),      load(even + 1),
                                              load(odd + 1), load(even + 2), load(odd + 2)};
                     const float *weight = parameters + ((part * CHANNELS0 + from) * KERNEL + t) * KERNEL;
@@ -113,8 +121,8 @@ static void first_forward(const float *planes, const float *parameters, float *h
 #pragma GCC unroll 3
             for (int c = 0; c < PART; c++) {
                 Integers chosen;
-                store(pooled[part + c], pool(sums[c], &chosen));
-                store_codes(codes + ((part + c) * SIDE1 + y) * LANES, chosen);
+                store(pooled[part + c] + half, pool(sums[c], &chosen));
+                store_codes(codes + ((part + c) * SIDE1 + y) * LANES + half, chosen);
             }
         }
         for (int x = 0; x < SIDE1; x++)
@@ -126,29 +134,36 @@ static void first_forward(const float *planes, const float *parameters, float *h
 /* weight[ky][kx * CHANNELS1 + from][to] */
 static void second_forward(const float *hidden, const float *weight, const float *bias, float *features,
                            uint8_t *codes) {
-    for (int y = 0; y < SIDE2; y++) {
-        Vector sums[2][2 * SIDE2];
-        for (int x = 0; x < 2 * SIDE2; x++) sums[0][x] = sums[1][x] = load(bias);
+    for (int turn = 0; turn < SIDE2 * 2 * SIDE2 / COLUMNS; turn++) {
+        const int y = turn / (2 * SIDE2 / COLUMNS), left = turn % (2 * SIDE2 / COLUMNS) * COLUMNS;
+        Vector sums[2][COLUMNS][HALVES]; /* rows 2y and 2y + 1 */
+        for (int x = 0; x < COLUMNS; x++)
+            for (int half = 0; half < HALVES; half++) sums[0][x][half] = sums[1][x][half] = load(bias + half * WIDTH);
 #pragma GCC unroll 6
         for (int t = 0; t <= KERNEL; t++)
             for (int j = 0; j < WINDOW1; j++) {
-                const float *input = hidden + (2 * y + t) * ROW1 + j, *place = weight + (t * WINDOW1 + j) * CHANNELS2;
-                const Vector upper = t < KERNEL ? load(place) : (Vector){0};
-                const Vector lower = t > 0 ? load(place - WINDOW1 * CHANNELS2) : (Vector){0};
+                const float *input = hidden + (2 * y + t) * ROW1 + left * CHANNELS1 + j;
+                const float *upper = weight + (t * WINDOW1 + j) * CHANNELS2, *lower = upper - WINDOW1 * CHANNELS2;
 #pragma GCC unroll 10
-                for (int x = 0; x < 2 * SIDE2; x++) {
-                    if (t < KERNEL) sums[0][x] += input[x * CHANNELS1] * upper;
-                    if (t > 0) sums[1][x] += input[x * CHANNELS1] * lower;
-                }
+                for (int x = 0; x < COLUMNS; x++)
+#pragma GCC unroll 2
+                    for (int half = 0; half < HALVES; half++) {
+                        if (t < KERNEL) sums[0][x][half] += input[x * CHANNELS1] * load(upper + half * WIDTH);
+                        if (t > 0) sums[1][x][half] += input[x * CHANNELS1] * load(lower + half * WIDTH);
+                    }
             }
 #pragma GCC unroll 5
-        for (int x = 0; x < SIDE2; x++) {
-            const Vector members[] = {sums[0][2 * x], sums[0][2 * x + 1], sums[1][2 * x], sums[1][2 * x + 1]};
-            Integers chosen;
-            const Vector pooled = pool(members, &chosen);
-            for (int c = 0; c < CHANNELS2; c++) features[c * PLACES2 + y * SIDE2 + x] = pooled[c];
-            store_codes(codes + (y * SIDE2 + x) * CHANNELS2, chosen);
-        }
+        for (int x = 0; x < COLUMNS; x += 2)
+#pragma GCC unroll 2
+            for (int half = 0; half < HALVES; half++) {
+                const Vector members[] = {sums[0][x][half], sums[0][x + 1][half],
+                                          sums[1][x][half], sums[1][x + 1][half]};
+                const int place = y * SIDE2 + (left + x) / 2, first = half * WIDTH;
+                Integers chosen;
+                const Vector pooled = pool(members, &chosen);
+                for (int c = 0; c < WIDTH; c++) features[(first + c) * PLACES2 + place] = pooled[c];
+                store_codes(codes + place * CHANNELS2 + first, chosen);
+            }
     }
 }
 
@@ -172,28 +187,33 @@ static void second_backward(const float *hidden, const float *weight, const floa
                 count += gradient != 0;
                 bias_gradient[c] += gradient;
             }
-        Vector sums[KERNEL][2], weights[KERNEL][2];
+        for (int top = 0; top < KERNEL; top += ROWS) {
+            Vector sums[ROWS][2 * HALVES], weights[ROWS][2 * HALVES];
 #pragma GCC unroll 5
-        for (int k = 0; k < KERNEL; k++)
-            for (int half = 0; half < 2; half++) {
-                sums[k][half] = load(weight_gradient + k * STRIDE1 + half * LANES);
-                weights[k][half] = load(weight + k * STRIDE1 + half * LANES);
-            }
-        for (int i = 0; i < count; i++) {
-            const float *input = hidden + active[i].offset;
-            float *input_gradient = hidden_gradient + active[i].offset;
-#pragma GCC unroll 5
-            for (int k = 0; k < KERNEL; k++)
-#pragma GCC unroll 2
-                for (int half = 0; half < 2; half++) {
-                    const int at = k * ROW1 + half * LANES;
-                    sums[k][half] += active[i].gradient * load(input + at);
-                    store(input_gradient + at, load(input_gradient + at) + active[i].gradient * weights[k][half]);
+            for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+                for (int part = 0; part < 2 * HALVES; part++) {
+                    sums[k][part] = load(weight_gradient + (top + k) * STRIDE1 + part * WIDTH);
+                    weights[k][part] = load(weight + (top + k) * STRIDE1 + part * WIDTH);
                 }
-        }
+            for (int i = 0; i < count; i++) {
+                const float *input = hidden + active[i].offset + top * ROW1;
+                float *input_gradient = hidden_gradient + active[i].offset + top * ROW1;
 #pragma GCC unroll 5
-        for (int k = 0; k < KERNEL; k++)
-            for (int half = 0; half < 2; half++) store(weight_gradient + k * STRIDE1 + half * LANES, sums[k][half]);
+                for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+                    for (int part = 0; part < 2 * HALVES; part++) {
+                        const int at = k * ROW1 + part * WIDTH;
+                        sums[k][part] += active[i].gradient * load(input + at);
+                        store(input_gradient + at, load(input_gradient + at) + active[i].gradient * weights[k][part]);
+                    }
+            }
+#pragma GCC unroll 5
+            for (int k = 0; k < ROWS; k++)
+#pragma GCC unroll 4
+                for (int part = 0; part < 2 * HALVES; part++)
+                    store(weight_gradient + (top + k) * STRIDE1 + part * WIDTH, sums[k][part]);
+        }
         features += PLACES2, features_gradient += PLACES2;
         weight += KERNEL * STRIDE1, weight_gradient += KERNEL * STRIDE1;
     }
@@ -212,15 +232,23 @@ static void first_backward(const float *pixels, const float *hidden, const uint8
                 count += gradient != 0;
                 bias_gradient[c] += gradient;
             }
-        Vector sums[KERNEL];
+        Vector sums[KERNEL][HALVES];
 #pragma GCC unroll 5
-        for (int k = 0; k < KERNEL; k++) sums[k] = load(weight_gradient + k * LANES);
-        for (int i = 0; i < count; i++)
+        for (int k = 0; k < KERNEL; k++)
+#pragma GCC unroll 2
+            for (int half = 0; half < HALVES; half++) sums[k][half] = load(weight_gradient + k * LANES + half * WIDTH);
+        for (int i = 0; i < count; i++) {
+            const float *input = pixels + active[i].offset;
 #pragma GCC unroll 5
             for (int k = 0; k < KERNEL; k++)
-                sums[k] += active[i].gradient * load(pixels + active[i].offset + k * SIDE0 * CHANNELS0);
+#pragma GCC unroll 2
+                for (int half = 0; half < HALVES; half++)
+                    sums[k][half] += active[i].gradient * load(input + k * SIDE0 * CHANNELS0 + half * WIDTH);
+        }
 #pragma GCC unroll 5
-        for (int k = 0; k < KERNEL; k++) store(weight_gradient + k * LANES, sums[k]);
+        for (int k = 0; k < KERNEL; k++)
+#pragma GCC unroll 2
+            for (int half = 0; half < HALVES; half++) store(weight_gradient + k * LANES + half * WIDTH, sums[k][half]);
     }
 }
 

@@ -115,7 +115,7 @@ def test_replicates_together_are_replicates_alone(name, fraction):
     spec = load_optimizer(name)
     together = Descent(spec, fraction, seeds=(0, 1, 2)).take(4)
     alone = torch.cat([Descent(spec, fraction, seeds=(seed,)).take(4) for seed in range(3)])
-    assert torch.equal(together, alone)
+    torch.testing.assert_close(together, alone, rtol=1e-6, atol=1e-6)  # vectors end elsewhere and round otherwise
 
 
 @every_optimizer
