@@ -2,73 +2,75 @@
 
 import os
 import platform
-import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
+
+from trainables import native
+from trainables.features import NativeFeatures, TorchFeatures
+from trainables.model import ReplicatedSimpleCNN
 
 LOAD = "from trainables import native; native.library()"
-TRAIN = """
-import torch
-from trainables.model import ReplicatedSimpleCNN
-model = ReplicatedSimpleCNN([torch.Generator().manual_seed(0)], torch.device("cpu"))
-images = torch.randint(256, (9, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-chosen, labels = torch.arange(9).view(9, 1), torch.arange(9).view(1, 9)
-print(type(model._features).__name__, model.backpropagate(images, chosen, labels).item(), model.gradients.norm().item())
-"""
 
 
-def run(source, cache, **environment):
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """A cache of the test's own, and no library of an earlier test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.library.cache_clear()
+    yield
+    native.library.cache_clear()
 
 
-def trained(cache, compiler):
-    """Which implementation was taken, and the loss and the norm of the gradients that it found."""
-    kind, *numbers = run(TRAIN, cache, CC=compiler).stdout.split()
-    return kind, [float(number) for number in numbers]
+def make_model() -> ReplicatedSimpleCNN:
+    return ReplicatedSimpleCNN([torch.Generator().manual_seed(0)], torch.device("cpu"))
 
 
 def test_processes_that_compile_at_once_end_with_one_library(tmp_path):
+    def load(_: int) -> int:
+        return subprocess.run([sys.executable, "-c", LOAD], env=os.environ, check=False).returncode
+
     with ThreadPoolExecutor() as pool:
-        ended = list(pool.map(lambda _: run(LOAD, tmp_path), range(3)))
-    assert [process.returncode for process in ended] == [0, 0, 0], ended
+        assert list(pool.map(load, range(3))) == [0, 0, 0]
     (kept,) = (tmp_path / "optimizer-study").iterdir()
     before = kept.stat()
-    assert run(LOAD, tmp_path).returncode == 0
+    native.library()
     assert kept.stat() == before, "compiled again"
 
 
 @pytest.mark.parametrize(
     ("compiler", "reason"),
     [
-        ("absent-compiler", "there is no C compiler 'absent-compiler'; install one, or name it in CC"),
-        ("", "there is no C compiler ''; install one, or name it in CC"),
-        ("false", ".*/false failed: no message"),
-        (f"{sys.executable} -c pass", "the compiled convolutions could not be kept or loaded: .*"),
+        ("absent-compiler", "^there is no C compiler 'absent-compiler'; install one, or name it in CC$"),
+        ("", "^there is no C compiler ''; install one, or name it in CC$"),
+        ("false", "/false failed: no message$"),
+        (f"{sys.executable} -c pass", "^the compiled convolutions could not be kept or loaded: "),
     ],
 )
-def test_without_a_compiler_the_reason_is_told_and_torch_does_the_work(compiler, reason, tmp_path):
-    told = run(
-        "from trainables import native\ntry: native.library()\nexcept native.NoLibraryError as error: print(error)",
-        tmp_path,
-        CC=compiler,
-    )
-    assert re.fullmatch(reason + "\n", told.stdout), told
-    kind, numbers = trained(tmp_path, compiler)
-    assert kind == "TorchFeatures"
-    assert numbers == pytest.approx(trained(tmp_path, "cc")[1], rel=1e-5)
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the option is for processors of this kind")
-def test_shorter_vectors_compute_the_same(tmp_path):
-    kind, numbers = trained(tmp_path, "cc -mno-avx512f")
-    assert kind == "NativeFeatures"
-    assert numbers == pytest.approx(trained(tmp_path, "cc")[1], rel=1e-5)
+def test_without_a_compiler_the_reason_is_told_and_torch_does_the_work(compiler, reason, monkeypatch):
+    monkeypatch.setenv("CC", compiler)
+    with pytest.raises(native.NoLibraryError, match=reason):
+        native.library()
+    assert isinstance(make_model()._features, TorchFeatures)
 
 
 def test_a_cache_that_may_not_be_written_is_no_error(tmp_path):
     tmp_path.joinpath("optimizer-study").write_text("in the way")
-    assert run(TRAIN, tmp_path).stdout.startswith("TorchFeatures")
+    assert isinstance(make_model()._features, TorchFeatures)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the option is for processors of this kind")
+def test_shorter_vectors_compute_the_same(few_images, monkeypatch):
+    images, chosen = torch.from_numpy(few_images.train_images[:9].copy()), torch.arange(9).view(9, 1)
+    found = []
+    for compiler in ("cc", "cc -mno-avx512f"):
+        monkeypatch.setenv("CC", compiler)
+        native.library.cache_clear()
+        model = make_model()
+        assert isinstance(model._features, NativeFeatures)
+        losses = model.backpropagate(images, chosen, chosen.T)
+        found.append(torch.cat([losses, model.gradients[0]]))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
