@@ -35,6 +35,10 @@ SCHEMA = pa.schema(
 )
 
 
+WIDEST = 1000
+"""Characters in the longest line of the table in a file."""
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parse(words)
@@ -117,7 +121,9 @@ def _print(measured: Sequence[Row], console: Console) -> None:
         table.add_row(
             found["benchmark"], found["case"], found["quantity"], *numbers, found["unit"], str(found["repetitions"])
         )
-    console.print(table, highlight=False, markup=False)
+    # Only a terminal breaks lines: whoever searches a file or a pipe looks for whole names.
+    wide = console if console.is_terminal else Console(width=WIDEST)
+    wide.print(table, highlight=False, markup=False)
 
 
 if __name__ == "__main__":
