@@ -19,12 +19,12 @@ from study.search import Proposal, Question, SearchAlgorithm, load_search
 
 
 class TimedCallback(LedgerCallback):
-    """Notes when each trial has been stored, and what had been spent on choosing points by then."""
+    """Notes when each trial has ended, and what had been spent on choosing points by then."""
 
     ends: list[tuple[float, float, float]] = []  # noqa: RUF012 # one study per process
 
     def on_trial_complete(self, *arguments: Any, **info: Any) -> None:
-        """Store it, then look at the clocks."""
+        """Have it stored, then look at the clocks."""
         super().on_trial_complete(*arguments, **info)
         self.ends.append((time.perf_counter(), time.process_time(), TimedSearch.seconds))
 

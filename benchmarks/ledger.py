@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import Row, row
+from benchmarks._studies import made_up_spec
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
 from study.ledger import Ledger
@@ -26,8 +27,7 @@ from study.progress import Progress
 from study.router import Router
 from study.schedule import Schedule
 from study.search import load_search
-from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.optimizers import load_optimizer
+from study.spec import Extent, StudySpec
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -123,14 +123,8 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
 
 def spec_of(shape: Shape) -> StudySpec:
     """A study of as many trials."""
-    identity = Identity(
-        dataset="cifar10-mini", num_train_images=320, num_validation_images=1000, num_evaluation_images=64,
-        num_test_images=1000, batch_size=8, num_epochs=shape.epochs, seed=0, num_seeds=shape.replicates,
-        search="random", lag=8,
-    )  # fmt: skip
     extent = Extent(optimizers=OPTIMIZERS, num_trials=shape.trials // len(OPTIMIZERS), num_confirm_seeds=0, sweep=False)
-    definitions = {name: OptimizerDefinition.of(load_optimizer(name), source=None, values={}) for name in OPTIMIZERS}
-    return StudySpec(identity=identity, extent=extent, optimizers=definitions)
+    return made_up_spec(extent, search="random", num_epochs=shape.epochs, num_seeds=shape.replicates)
 
 
 def store(callback: LedgerCallback, trial: Any) -> None:

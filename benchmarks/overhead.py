@@ -30,7 +30,7 @@ class Run:
     """What one process has measured of itself.
 
     Args:
-        wall: When each trial had been stored, in seconds of wall time.
+        wall: When each trial had ended, in seconds of wall time; up to 16 were still being stored.
         cpu: The same in seconds of the driver's CPU time.
         asking: Seconds spent on choosing points until then; empty for Tune alone.
         peak_bytes: Largest resident memory of the driver, the libraries that it maps included.

@@ -21,11 +21,12 @@ import pyarrow as pa
 
 from analysis.schema import epochs_schema, trials_schema
 from benchmarks import Row, row
+from benchmarks._studies import made_up_spec
 from study.ledger import write_study
 from study.ledger.files import write_part
 from study.provenance import provenance
-from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.optimizers import DEFAULTS, load_optimizer
+from study.spec import Extent, StudySpec
+from trainables.optimizers import DEFAULTS
 
 NUM_STEPS = 40
 NUM_CONFIRM_SEEDS = 12
@@ -112,19 +113,13 @@ SAMPLERS = {"published": "published", "explore": "sobol", "exploit": "tpe", "swe
 
 def spec_of(shape: Shape) -> StudySpec:
     """A study of the default optimizers with as many trials in all."""
-    identity = Identity(
-        dataset="cifar10-mini", num_train_images=320, num_validation_images=1000, num_evaluation_images=64,
-        num_test_images=1000, batch_size=8, num_epochs=shape.epochs, seed=0, num_seeds=shape.replicates,
-        search="optuna", lag=8,
-    )  # fmt: skip
     extent = Extent(
         optimizers=DEFAULTS,
         num_trials=shape.trials // len(DEFAULTS),
         num_confirm_seeds=NUM_CONFIRM_SEEDS,
         sweep=True,
     )
-    definitions = {name: OptimizerDefinition.of(load_optimizer(name), source=None, values={}) for name in DEFAULTS}
-    return StudySpec(identity=identity, extent=extent, optimizers=definitions)
+    return made_up_spec(extent, search="optuna", num_epochs=shape.epochs, num_seeds=shape.replicates)
 
 
 def phases(

@@ -34,12 +34,12 @@ def library() -> ctypes.CDLL:
         NoLibraryError: There is no C compiler, or it failed.
     """
     compiler = _compiler()
-    path = _cache_directory() / f"convolutions-{_digest(compiler)}.so"
     try:
+        path = _cache_directory() / f"convolutions-{_digest(compiler)}.so"
         if not path.exists():
             _compile(compiler, path)
         return ctypes.CDLL(str(path))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter if the user has no home
         raise NoLibraryError(f"the compiled convolutions could not be kept or loaded: {error}") from None
 
 
@@ -58,8 +58,11 @@ def _digest(compiler: list[str]) -> str:
 
 
 def _cache_directory() -> pathlib.Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (pathlib.Path(home) if home else pathlib.Path("~/.cache").expanduser()) / "optimizer-study"
+    """By the XDG Base Directory Specification, which has relative paths ignored."""
+    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not folder.is_absolute():
+        folder = pathlib.Path.home() / ".cache"
+    return folder / "optimizer-study"
 
 
 def _compile(compiler: list[str], path: pathlib.Path) -> None:

@@ -74,3 +74,13 @@ def test_shorter_vectors_compute_the_same(few_images, monkeypatch):
         losses = model.backpropagate(images, chosen, chosen.T)
         found.append(torch.cat([losses, model.gradients[0]]))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+
+
+def test_a_user_without_a_home_is_no_error(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr("pathlib.Path.home", home)
+    with pytest.raises(native.NoLibraryError, match="home directory"):
+        native.library()
