@@ -39,6 +39,19 @@ class Optimizer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FixedClaims:
+    """The claims as they were when the study began.
+
+    Args:
+        text: The claims file.
+        known: Every optimizer that the release knew then.
+    """
+
+    text: str
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """One comparison: optimizers x search space x budget x dataset x seeds.
 
@@ -51,6 +64,8 @@ class Study:
         num_confirm_seeds: Replicates planned for each confirmed setting.
         has_sweep: Whether a learning-rate sweep through each winner is planned.
         runs: Each start of the command: when, how, with which commit, versions and hardware.
+        claims: The claims fixed when the study began; None if there were none yet.
+        looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
     """
 
     study_hash: str
@@ -61,6 +76,8 @@ class Study:
     num_confirm_seeds: int
     has_sweep: bool
     runs: tuple[Mapping[str, Any], ...]
+    claims: FixedClaims | None = None
+    looks: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def num_epochs(self) -> int:
@@ -129,7 +146,13 @@ def _study(content: Mapping[str, Any]) -> Study:
         num_confirm_seeds=int(extent["num_confirm_seeds"]),
         has_sweep=bool(extent["sweep"]),
         runs=tuple(content["runs"]),
+        claims=_claims(content.get("claims")),
+        looks=tuple(content.get("looks", ())),
     )
+
+
+def _claims(entry: Mapping[str, Any] | None) -> FixedClaims | None:
+    return None if entry is None else FixedClaims(text=str(entry["text"]), known=tuple(map(str, entry["known"])))
 
 
 def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
