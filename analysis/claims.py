@@ -8,14 +8,10 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any, Literal, Self, cast, get_args
 
-from analysis.metrics import METRICS, PAIR_METRICS
-
 Improvement = Literal["difference", "relative", "log_ratio", "within"]
 
 STUDY_METRICS = ("good_volume", "seconds_per_step")
 """Metrics of a whole study, not of one run: the first of its points, the second of its timings."""
-
-PACKAGED = "claims.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +25,7 @@ class Question:
         smallest_effect: Smallest improvement of interest, for all data sets or by data set.
         a: Optimizers that the claim praises.
         b: Their rivals.
-        refuted_by: What would refute it.
+        refuted_by: What would refute it, with {a} and {b} for the two sides.
         needs_learning: Whether an optimizer that learns nothing would win; then such a side makes it not testable.
         bound: For "within": the ratio that a must stay below.
         batch_size: For timings: images per step.
@@ -138,8 +134,8 @@ class Claims:
 
     @property
     def claims_hash(self) -> str:
-        """Twelve hexadecimal digits that change with every change of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        """Name of the text."""
+        return hash_of(self.text)
 
     @property
     def optimizers(self) -> list[str]:
@@ -161,12 +157,19 @@ class Claims:
 
 def known_metrics() -> list[str]:
     """What a claim can be about."""
+    from analysis.metrics import METRICS, PAIR_METRICS  # here, because whoever only stores claims needs no tables
+
     return sorted([*METRICS, *PAIR_METRICS, *STUDY_METRICS])
 
 
-def packaged_claims() -> Claims:
-    """The claims that come with the package: the article's."""
-    return parse_claims(files("analysis").joinpath(PACKAGED).read_text(encoding="utf-8"))
+def hash_of(text: str) -> str:
+    """Twelve hexadecimal digits that change with every change of the text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def packaged_text() -> str:
+    """The file of claims that comes with the package: the article's."""
+    return files("analysis").joinpath("claims.toml").read_text(encoding="utf-8")
 
 
 def read_claims(path: pathlib.Path) -> Claims:

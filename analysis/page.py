@@ -11,10 +11,11 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from analysis import methods, plots, prose
+from analysis import methods, plots, prose, verdict_prose
 from analysis.completeness import completeness
 from analysis.figures import Figure
 from analysis.findings import Findings
+from analysis.judgement import Judgement
 from analysis.library import chart_library
 from analysis.palette import Palette
 from analysis.results import Result
@@ -32,9 +33,9 @@ class Cell:
     detail: str = ""
 
 
-def render(findings: Findings, figures: Sequence[Figure]) -> dict[str, str]:
+def render(findings: Findings, figures: Sequence[Figure], judgement: Judgement) -> dict[str, str]:
     """Every file of the report but the tables: path within the report, and content."""
-    context = _context(findings, figures)
+    context = {**_context(findings, figures), **_verdicts(judgement)}
     drawn = {f"figures/{figure.name}.svg": _svg(figure) for figure in figures if figure.panels}
     page = _environment().get_template("report.html").render(context, **_embedded(figures))
     return {**drawn, "report.md": _environment().get_template("report.md").render(context), "report.html": page}
@@ -60,6 +61,15 @@ def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
         "tables": list(findings.tables()),
+    }
+
+
+def _verdicts(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "claims_notes": judgement.notes,
+        "verdicts": verdict_prose.rows(judgement.verdicts),
+        "verdict_pairs": verdict_prose.pairs(judgement.verdicts),
+        "not_tested": verdict_prose.not_tested(judgement.verdicts),
     }
 
 

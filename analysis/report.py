@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.claims import read_claims
 from analysis.files import replace
 from analysis.findings import find
+from analysis.judgement import judge_claims
 from analysis.load import load
 from analysis.results import Result
-from analysis.spec import LedgerError
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,22 @@ class Report:
     results: tuple[Result, ...]
 
 
-def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) -> Report:
-    """Write `report.html`, `report.md`, `tables/*.csv` and `figures/*.svg`.
+def write_report(
+    study_dir: pathlib.Path, output: pathlib.Path | None = None, claims: pathlib.Path | None = None
+) -> Report:
+    """Write `report.html`, `report.md`, `verdicts.json`, `tables/*.csv` and `figures/*.svg`.
 
     The same rows give the same bytes; files of an earlier report are replaced.
 
     Args:
         study_dir: Folder of the ledger.
         output: Folder of the report; `report` inside `study_dir` if None.
+        claims: File of other claims than those that the study began with; the report says so.
 
     Raises:
-        LedgerError: The folder holds no ledger that can be reported on; nothing is written.
+        LedgerError: The folder holds no ledger that can be reported on, or the claims name an optimizer that nobody
+            knows; nothing is written.
+        ValueError: `claims` is no file of claims; nothing is written.
         OSError: The folder of the report cannot be written.
     """
     # The chart libraries are loaded only now: refusing a folder takes no charts.
@@ -39,11 +45,13 @@ def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) ->
     from analysis.page import render
 
     folder = study_dir / "report" if output is None else output
-    ledger = load(study_dir)
+    own = read_claims(claims) if claims else None
+    findings = find(load(study_dir))
+    judgement = judge_claims([findings], own)
+    tables = {**findings.tables(), "verdicts": judgement.table()}
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
+    contents |= {"verdicts.json": judgement.as_json(), **render(findings, figures(findings), judgement)}
     folder.mkdir(parents=True, exist_ok=True)
-    findings = find(ledger)
-    contents = {f"tables/{name}.csv": table.write_csv() for name, table in findings.tables().items()}
-    contents |= render(findings, figures(findings))
     for name, content in contents.items():
         replace(folder / name, content)
     return Report(folder / "report.html", tuple(findings.results))
@@ -56,10 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=pathlib.Path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)"
     )
+    parser.add_argument(
+        "--claims", type=pathlib.Path, metavar="FILE.toml", help="other claims than those that the study began with"
+    )
     options = parser.parse_args(arguments)
     try:
-        report = write_report(options.study_dir, options.output)
-    except LedgerError as error:
+        report = write_report(options.study_dir, options.output, options.claims)
+    except ValueError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:

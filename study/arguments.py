@@ -78,6 +78,12 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         help="a Python file of your own that defines SPEC; adds the optimizer named like the file; may be repeated",
     )
     group.add_argument(
+        "--claims",
+        type=pathlib.Path,
+        metavar="FILE.toml",
+        help="claims to judge, fixed with the first run (default: the article's, as in analysis/claims.toml)",
+    )
+    group.add_argument(
         "--values",
         nargs="+",
         default=[],

@@ -165,7 +165,7 @@ def _train(
     if execution.trains_on_these_cores and spec.identity.uses_compiled_code:
         compile_convolutions(console)
     with connected(execution, stop):
-        job.ledger.record_run(provenance)
+        job.ledger.record_run(provenance, job.request.claims)
         router = Router(job.schedule, spec.identity, budget, continuation)
         with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
             callback = LedgerCallback(job.ledger, router, progress, continuation)

@@ -3,7 +3,7 @@
 import argparse
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
@@ -26,6 +26,7 @@ class Selection:
         sizes: Images in use.
         batch_size: Images per step.
         num_epochs: Passes over the training images.
+        claims: Text of the user's own file of claims, if one is given.
     """
 
     optimizers: tuple[str, ...]
@@ -34,6 +35,7 @@ class Selection:
     sizes: SplitSizes
     batch_size: int
     num_epochs: int
+    claims: str | None = None
 
 
 def check(arguments: argparse.Namespace) -> Selection:
@@ -59,7 +61,8 @@ def check(arguments: argparse.Namespace) -> Selection:
     check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     _check_arithmetic(arguments)
     num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
-    return Selection(names, files, values, *_sizes(arguments), num_epochs)
+    claims = _read_claims(arguments.claims, files) if arguments.claims else None
+    return Selection(names, files, values, *_sizes(arguments), num_epochs, claims)
 
 
 def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
@@ -144,6 +147,14 @@ def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dic
         raise ValueError(
             f"--values must be for an optimizer of the study ({', '.join(names)}), got {', '.join(unknown)}."
         )
+
+
+def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
+    from analysis.claims import read_claims  # here, because its tables take time to load and few runs need it
+
+    claims = read_claims(path)
+    claims.check_names([*optimizer_names(), *files])
+    return claims.text
 
 
 def _read_files(paths: Sequence[pathlib.Path]) -> dict[str, str]:

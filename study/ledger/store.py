@@ -146,12 +146,18 @@ class Ledger:
         for name, schema in self.schemas.items():
             merge_parts(self._directory / name, schema)
 
-    def record_run(self, run: Row) -> None:
-        """Store what the study is and where the rows of a run that begins come from."""
-        stored = read_study(self._directory) or {"runs": [], "looks": []}
+    def record_run(self, run: Row, claims: Mapping[str, object] | None = None) -> None:
+        """Store what the study is and where the rows of a run that begins come from.
+
+        Args:
+            run: When, how, with which commit, versions and hardware.
+            claims: What is claimed; only the first run fixes it.
+        """
+        stored = read_study(self._directory) or {"runs": [], "looks": [], "claims": claims}
         runs, looks = [*stored["runs"], run], stored["looks"]
         self._run = len(runs) - 1
-        write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks})
+        fixed = {"claims": stored["claims"]} if stored.get("claims") else {}
+        write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks, **fixed})
 
     def record_look(self, num_confirm_seeds: int) -> None:
         """Store that the results have been looked at; every look at a growing study costs significance.
@@ -160,7 +166,13 @@ class Ledger:
         """
         stored = read_study(self._directory)
         assert stored is not None
-        look: dict[str, Any] = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
+        outcomes = self.outcomes()
+        confirmed = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == "confirm")
+        look: dict[str, Any] = {
+            "num_confirm_seeds": num_confirm_seeds,
+            "num_replicates": len(outcomes),
+            "confirmed": dict(sorted(confirmed.items())),
+        }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return
         look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}
