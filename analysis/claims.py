@@ -79,6 +79,9 @@ class Question:
         _refuse_keys("a question", entry, {field.name for field in fields(cls)})
         if lacking := [name for name in REQUIRED if name not in entry]:
             raise ValueError(f"question {entry.get('name', '?')!r} lacks {', '.join(lacking)}.")
+        for key in ("name", "metric", "improvement", "refuted_by"):
+            if not isinstance(entry[key], str) or not entry[key].strip():
+                raise ValueError(f"{key} of a question must be a text, got {entry[key]!r}.")
         for side in ("a", "b"):
             if not isinstance(entry[side], list) or not all(isinstance(name, str) for name in entry[side]):
                 raise ValueError(f"{side} of {entry['name']!r} must list optimizers' names, got {entry[side]!r}.")

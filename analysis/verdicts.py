@@ -153,14 +153,19 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
         evidence = gather(question, a, b, repeats, level)
     except NotTestableError as reason:
         return replace(verdict, reason=str(reason))
-    interval = evidence.interval(level)
-    word = decide(interval, evidence.interval(1 - 2 * (1 - level)), effect)
+    word, interval = weigh(evidence, level, effect)
     needed = None
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
         needed = seeds_needed(float(evidence.differences.std(ddof=1)), effect, level)
     return replace(
         verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value(), seeds_needed=needed
     )
+
+
+def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:
+    """The verdict on evidence that answers the question, and the interval that it rests on."""
+    interval = evidence.interval(level)
+    return decide(interval, evidence.interval(1 - 2 * (1 - level)), smallest_effect), interval
 
 
 def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Word:
