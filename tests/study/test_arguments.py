@@ -390,7 +390,7 @@ REFUSED = {
     ),
     "claims about an unknown metric": (
         [*OPTUNA, "--claims", "{given}/metric.toml"],
-        r"a file of claims is needed, '{given}/metric\.toml' is none: metric of .* must be one of .*, got 'test_errors'\.",
+        r"a file of claims is needed, '{given}/metric\.toml' is none: metric of .* must be one .*, got 'test_errors'\.",
     ),
     "claims about an unknown optimizer": (
         [*OPTUNA, "--claims", "{given}/nobody.toml"],

@@ -26,7 +26,7 @@ def test_noise_that_is_not_there_is_found_out(monkeypatch):
             del diffusion
             return plain.build(parameters, generators=generators, learning_rate=learning_rate)
 
-    monkeypatch.setattr(audit, "load_optimizer", lambda name: Silent)
+    monkeypatch.setattr(audit, "load_optimizer", lambda _: Silent)
     assert not audit.double_well().is_passed
     assert not any(entry.is_passed for entry in audit.quadratic())
 
@@ -40,7 +40,7 @@ def test_command_prints_the_table(capsys):
 
 def test_command_fails_if_an_audit_does(monkeypatch, capsys):
     failed = audit.Audit("coverage", "95%", "50%", False)
-    monkeypatch.setattr(audit, "audits", lambda num_studies: iter([failed]))
+    monkeypatch.setattr(audit, "audits", lambda _: iter([failed]))
     assert audit.main(["--short"]) == 1
     assert "FAILED" in capsys.readouterr().out
 
