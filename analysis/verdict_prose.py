@@ -78,6 +78,7 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "effect": effect(verdict),
         "interval": interval(verdict),
         "basis": basis(verdict),
+        "luck": luck(verdict),
         "sentence": sentence(verdict),
     }
 
@@ -105,6 +106,11 @@ def basis(verdict: Verdict) -> str:
     if isinstance(verdict.evidence, PairedSeeds):
         return count(verdict.evidence.num_values, "seed")
     return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "point")
+
+
+def luck(verdict: Verdict) -> str:
+    """What another tuning run might find; empty where nothing is known of it."""
+    return "" if verdict.luck is None else f"tuned again, {verdict.a} leads in {verdict.luck:.0%}"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:

@@ -8,6 +8,7 @@ DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, Literal
 
 from analysis.claims import Claims, Question
@@ -17,6 +18,7 @@ from analysis.findings import Findings
 from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
 from analysis.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.sensitivity import Missing, probability_best
 
 Word = Literal["NOT TESTED", "NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
@@ -38,6 +40,8 @@ class Verdict:
         p_value: Of the sign-flip test; None without one.
         p_holm: Adjusted for the family.
         seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive.
+        luck: Probability that the best setting of a has a lower validation error than that of b when both are tuned
+            again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
     """
 
     question: Question
@@ -52,6 +56,7 @@ class Verdict:
     p_value: float | None = None
     p_holm: float | None = None
     seeds_needed: int | None = None
+    luck: float | None = None
 
     @property
     def claim(self) -> str:
@@ -158,8 +163,21 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
         needed = seeds_needed(float(evidence.differences.std(ddof=1)), effect, level)
     return replace(
-        verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value(), seeds_needed=needed
+        verdict,
+        word=word,
+        evidence=evidence,
+        interval=interval,
+        p_value=evidence.p_value(),
+        seeds_needed=needed,
+        luck=luck_of(a, b, repeats) if isinstance(evidence, PairedSeeds) else None,
     )
+
+
+def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
+    """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
+    chances = [probability_best(confirmed.findings.ledger, [a, b]) for confirmed in repeats]
+    found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
+    return fmean(found) if len(found) == len(chances) else None
 
 
 def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:

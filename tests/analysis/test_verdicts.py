@@ -196,6 +196,12 @@ def test_planted_improvements_are_supported(study):
     assert found["overfits less", "sgd"].evidence.estimate > 0.4
 
 
+def test_luck_of_the_tuning_is_shown_beside_the_verdict(study):
+    found = verdicts(study(better=0.2))
+    assert found["classifies better", "sgd"].luck == pytest.approx(1.0, abs=0.01)
+    assert found["costs little more", "sgd"].luck is None
+
+
 def test_the_opposite_is_refuted(study):
     found = verdicts(study(better=-0.1, swing=2.0, gap=0.5, cost=1.3, num_trials=97))
     words = {name: verdict.word for (name, b), verdict in found.items() if b == "sgd"}
