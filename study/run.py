@@ -131,7 +131,8 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
         return 0
     seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
-    print_estimate(console, Plan.of(job), fmean(seconds), workers)
+    times = len(optimizers) > 1 and not arguments.no_timing
+    print_estimate(console, Plan.of(job), fmean(seconds), workers, times=times)
     return 0
 
 

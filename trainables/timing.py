@@ -105,7 +105,7 @@ def interleave(
         clock: Seconds since any fixed moment.
 
     Returns:
-        Whole blocks only.
+        Whole blocks only; nothing if a machine that became slower leaves fewer than `FEWEST_BLOCKS`.
     """
     start = clock()
     costs = _costs(turns, start + seconds, clock)
@@ -118,7 +118,7 @@ def interleave(
         for batch_size, num_steps in steps.items():
             for name in names[::-1] if block % 2 else names:
                 if clock() + slowest[batch_size] > start + seconds:
-                    return timings
+                    return timings if block >= FEWEST_BLOCKS else []
                 taken = turns[name](batch_size, 1 + num_steps)
                 whole.append(
                     StepTiming(optimizer=name, block=block, batch_size=batch_size, steps=num_steps, seconds=taken)

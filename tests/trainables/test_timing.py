@@ -119,6 +119,11 @@ def test_a_machine_that_becomes_slower_loses_blocks_and_no_time():
     assert seconds <= 24.0 + 8 * max(FAST.values()) * 500 * 20
 
 
+def test_a_machine_that_stalls_leaves_nothing():
+    timings, _ = run(Machine(FAST, slow_from=102.0, factor=100.0))
+    assert timings == []
+
+
 @pytest.mark.parametrize("seconds", [0.5, 3.0, 24.0, 1e4])
 @pytest.mark.parametrize("cost", [1e-5, 1e-4, 1e-3, 1e-2])
 def test_a_plan_takes_no_more_than_its_time(seconds, cost):
