@@ -44,15 +44,20 @@ def load(study_dir: pathlib.Path) -> Ledger:
             "give the folder that `python -m study.run` printed."
         )
     study = read_study(study_dir / "study.json")
-    trials = _read(study_dir / "trials", schema.trials_schema(study.hyperparameters), may_lack=study.hyperparameters)
+    imported = study.source is not None
+    expected = {
+        "trials": schema.trials_schema(study.hyperparameters, imported=imported),
+        "epochs": schema.epochs_schema(imported=imported),
+    }
+    trials = _read(study_dir / "trials", expected["trials"], may_lack=study.hyperparameters)
     if trials.is_empty():
         raise LedgerError(
             f"a report needs at least one finished trial, {str(study_dir / 'trials')!r} holds none; "
             "wait for the first trial or run the study again."
         )
-    epochs = _read(study_dir / "epochs", schema.epochs_schema(), leave_out="step_losses")
-    _check_rows("trials", trials, KEY, study)
-    _check_rows("epochs", epochs, [*KEY, "epoch"], study)
+    epochs = _read(study_dir / "epochs", expected["epochs"], leave_out="step_losses")
+    _check_rows("trials", trials, KEY, study, expected["trials"])
+    _check_rows("epochs", epochs, [*KEY, "epoch"], study, expected["epochs"])
     _check_outcomes(trials)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
     return Ledger(study, trials.sort(KEY), known.sort([*KEY, "epoch"]), epochs.height - known.height)
@@ -79,9 +84,8 @@ def _read(
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 
-def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
-    required = {"trials": schema.trials_schema(study.hyperparameters), "epochs": schema.epochs_schema()}[table]
-    for field in required:
+def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study, expected: pa.Schema) -> None:
+    for field in expected:
         if not field.nullable and field.name in rows.columns and (count := rows[field.name].null_count()):
             raise LedgerError(
                 f"{table}: {field.name} must be given in every row, it is null in {count}; mend the writer."

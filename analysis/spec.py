@@ -29,7 +29,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """One side of the comparison, as its author describes it."""
+    """One side of the comparison, as its author describes it; `published` is empty if no setting is published."""
 
     name: str
     equation: str
@@ -51,6 +51,8 @@ class Study:
         num_confirm_seeds: Replicates planned for each confirmed setting.
         has_sweep: Whether a learning-rate sweep through each winner is planned.
         runs: Each start of the command: when, how, with which commit, versions and hardware.
+        source: Where the rows were imported from; None if this project trained the runs.
+        notes: What a reader has to know about that source.
     """
 
     study_hash: str
@@ -61,6 +63,8 @@ class Study:
     num_confirm_seeds: int
     has_sweep: bool
     runs: tuple[Mapping[str, Any], ...]
+    source: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_epochs(self) -> int:
@@ -120,22 +124,25 @@ def _study(content: Mapping[str, Any]) -> Study:
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
     int(identity["num_epochs"])
+    imported = content.get("imported")
     return Study(
         study_hash=str(content["study_hash"]),
         identity=identity,
-        optimizers={name: _optimizer(name, described[name]) for name in names},
+        optimizers={name: _optimizer(name, described[name], imported is not None) for name in names},
         num_trials=int(extent["num_trials"]),
         num_seeds=int(identity["num_seeds"]),
         num_confirm_seeds=int(extent["num_confirm_seeds"]),
         has_sweep=bool(extent["sweep"]),
         runs=tuple(content["runs"]),
+        source=None if imported is None else str(imported["source"]),
+        notes=() if imported is None else tuple(map(str, imported["notes"])),
     )
 
 
-def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
+def _optimizer(name: str, entry: Mapping[str, Any], imported: bool) -> Optimizer:
     space = {key: _axis(axis) for key, axis in entry["space"].items()}
     published = {key: float(value) for key, value in entry["published"].items()}
-    if set(published) != set(space):
+    if set(published) != set(space) and (published or not imported):
         raise ValueError(f"published of {name!r} names {sorted(published)}, its space {sorted(space)}")
     return Optimizer(
         name=name,
