@@ -22,12 +22,22 @@ SEARCHES = {
 def methods(findings: Findings) -> list[str]:
     """Data, budget, selection and intervals, one paragraph each."""
     study = findings.ledger.study
-    return [_data(study), _budget(findings), _selection(study), _intervals()]
+    return [*_import(study), _data(study), _budget(findings), _selection(study), _intervals()]
 
 
 def attribution(study: Study) -> str:
     """Whom the images are owed to; empty for a dataset that this report does not know."""
     return CIFAR10 if "cifar10" in str(study.identity.get("dataset", "")) else ""
+
+
+def _import(study: Study) -> list[str]:
+    if study.source is None:
+        return []
+    return [
+        f"The runs were trained elsewhere and imported ({study.source}): what they measured, on which data and how "
+        "their settings were chosen is as their owner describes it. A run without an outcome at the last epoch counts "
+        "as failed."
+    ]
 
 
 def _data(study: Study) -> str:
@@ -59,9 +69,21 @@ def _budget(findings: Findings) -> str:
     meaning = f", {SEARCHES[search]}" if search in SEARCHES else ""
     return (
         f"Every optimizer may use {count(study.num_trials, 'tuning trial')}; {ended}. Search: {search}{meaning}. "
-        f"A trial is one setting trained from {count(study.num_seeds, 'seed')} at once. A seed gives the same "
-        "initialisation and data order to every setting of every optimizer, so differences are paired."
+        f"{_replicates(findings)}"
     )
+
+
+def _replicates(findings: Findings) -> str:
+    study = findings.ledger.study
+    if study.source is None:
+        return (
+            f"A trial is one setting trained from {count(study.num_seeds, 'seed')} at once. A seed gives the same "
+            "initialisation and data order to every setting of every optimizer, so differences are paired."
+        )
+    text = f"A trial is one setting, trained {count(study.num_seeds, 'time')}. "
+    if findings.ledger.trials["seed"].null_count():
+        return text + "Which seeds the runs had is not known, so pairs of runs have nothing in common."
+    return text + "Differences are paired by seed; what runs of one seed have in common is up to what trained them."
 
 
 def _selection(study: Study) -> str:

@@ -87,7 +87,7 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed"),
         "authors": Cell(percent(published.mean), percent_interval(published))
         if published
-        else Cell(NONE, "not confirmed"),
+        else Cell(NONE, "not confirmed" if result.published else "none given"),
         "difference": Cell("same setting", "nothing beat it")
         if result.published_won
         else Cell(points(difference.mean), points_interval(difference))

@@ -29,7 +29,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """One side of the comparison, as its author describes it."""
+    """One side of the comparison, as its author describes it; `published` is empty if no setting is published."""
 
     name: str
     equation: str
@@ -66,6 +66,8 @@ class Study:
         runs: Each start of the command: when, how, with which commit, versions and hardware.
         claims: The claims fixed when the study began; None if there were none yet.
         looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
+        source: Where the rows were imported from; None if this project trained the runs.
+        notes: What a reader has to know about that source.
     """
 
     study_hash: str
@@ -78,6 +80,8 @@ class Study:
     runs: tuple[Mapping[str, Any], ...]
     claims: FixedClaims | None = None
     looks: tuple[Mapping[str, Any], ...] = ()
+    source: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_epochs(self) -> int:
@@ -137,10 +141,11 @@ def _study(content: Mapping[str, Any]) -> Study:
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
     int(identity["num_epochs"])
+    imported = content.get("imported")
     return Study(
         study_hash=str(content["study_hash"]),
         identity=identity,
-        optimizers={name: _optimizer(name, described[name]) for name in names},
+        optimizers={name: _optimizer(name, described[name], imported is not None) for name in names},
         num_trials=int(extent["num_trials"]),
         num_seeds=int(identity["num_seeds"]),
         num_confirm_seeds=int(extent["num_confirm_seeds"]),
@@ -148,6 +153,8 @@ def _study(content: Mapping[str, Any]) -> Study:
         runs=tuple(content["runs"]),
         claims=_claims(content.get("claims")),
         looks=tuple(content.get("looks", ())),
+        source=None if imported is None else str(imported["source"]),
+        notes=() if imported is None else tuple(map(str, imported["notes"])),
     )
 
 
@@ -155,10 +162,10 @@ def _claims(entry: Mapping[str, Any] | None) -> FixedClaims | None:
     return None if entry is None else FixedClaims(text=str(entry["text"]), known=tuple(map(str, entry["known"])))
 
 
-def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
+def _optimizer(name: str, entry: Mapping[str, Any], imported: bool) -> Optimizer:
     space = {key: _axis(axis) for key, axis in entry["space"].items()}
     published = {key: float(value) for key, value in entry["published"].items()}
-    if set(published) != set(space):
+    if set(published) != set(space) and (published or not imported):
         raise ValueError(f"published of {name!r} names {sorted(published)}, its space {sorted(space)}")
     return Optimizer(
         name=name,
