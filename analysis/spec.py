@@ -4,7 +4,7 @@ import json
 import pathlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
@@ -29,13 +29,25 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """One side of the comparison, as its author describes it; `published` is empty if no setting is published."""
+    """One side of the comparison, as its author describes it.
+
+    Args:
+        name: Its name.
+        equation: The update in one line.
+        space: Range of each hyperparameter.
+        published: The setting that its authors print; empty if no setting is published.
+        reference: Where it comes from.
+        source: Text of the user's own file; None for an optimizer of the package.
+        values: For a grid, the values of each hyperparameter.
+    """
 
     name: str
     equation: str
     space: Mapping[str, Axis]
     published: Mapping[str, float]
     reference: str
+    source: str | None = None
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +101,11 @@ class Study:
         return int(self.identity["num_epochs"])
 
     @property
+    def repeat(self) -> int:
+        """Which of several tunings this is; studies of old releases have one."""
+        return int(self.identity.get("repeat", 0))
+
+    @property
     def hyperparameters(self) -> list[str]:
         """Names of all hyperparameters of all optimizers, sorted: the ledger's columns."""
         return sorted({name for optimizer in self.optimizers.values() for name in optimizer.space})
@@ -140,7 +157,7 @@ def _study(content: Mapping[str, Any]) -> Study:
     identity, extent, described = content["identity"], content["extent"], content["optimizers"]
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
-    int(identity["num_epochs"])
+    int(identity["num_epochs"]), int(identity.get("repeat", 0))
     imported = content.get("imported")
     return Study(
         study_hash=str(content["study_hash"]),
@@ -173,6 +190,8 @@ def _optimizer(name: str, entry: Mapping[str, Any], imported: bool) -> Optimizer
         space=space,
         published=published,
         reference=str(entry["reference"]),
+        source=entry.get("source"),
+        values={key: tuple(map(float, values)) for key, values in entry.get("values", {}).items()},
     )
 
 

@@ -40,7 +40,7 @@ def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
             "anchor": f"verdict-{place}",
             "compared": _noun(question.metric),
             "refuted_by": refuted_by(question, "the first optimizer", "the second"),
-            "claims": [_row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
         }
         for place, (name, question) in enumerate(questions.items())
     ]
@@ -67,7 +67,8 @@ def not_tested(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in the words of the page."""
     return {
         "a": verdict.a,
         "b": verdict.b,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Literal
 
+import polars as pl
+
 from analysis.claims import Claims, Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds, gather
@@ -120,13 +122,13 @@ def judge(repeats: Sequence[Findings], claims: Claims) -> list[Verdict]:
 
 
 def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: float) -> list[Verdict]:
-    ledger = repeats[0].findings.ledger
-    study = ledger.study
+    ledgers = [confirmed.findings.ledger for confirmed in repeats]
+    study = ledgers[0].study
     held = [(a, b) for a, b in question.pairs if a in study.optimizers and b in study.optimizers]
     verdicts = []
     for a, b in question.pairs:
         if (a, b) in held:
-            level = 1 - alpha * 2.0 ** -look_number(ledger, a, b) / len(held)
+            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b) / len(held)
             verdicts.append(_judge_claim(question, a, b, repeats, level))
         else:
             lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
@@ -137,14 +139,20 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
     return _adjusted(verdicts)
 
 
-def look_number(ledger: Ledger, a: str, b: str) -> int:
+def look_number(ledgers: Sequence[Ledger], a: str, b: str) -> int:
     """How often these two have been looked at, this time included: each look at other runs is one.
 
     Look k is judged at alpha 2^-k, so that all looks together stay below alpha.
+
+    Args:
+        ledgers: Those of all repeats, the first one first: it has the looks.
+        a: One of two optimizers.
+        b: The other one.
     """
-    confirmed = ledger.trials.filter(phase="confirm")["optimizer"]
+    confirmed = pl.concat(ledger.trials.filter(phase="confirm")["optimizer"] for ledger in ledgers)
     now = tuple(int((confirmed == name).sum()) for name in (a, b))
-    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in ledger.study.looks}
+    looks = ledgers[0].study.looks
+    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in looks}
     return len({state for state in states if all(state)} | {now})
 
 
