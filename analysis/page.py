@@ -152,7 +152,7 @@ def drawing(figure: Figure) -> str:
     )
     # Where a label is too long the library cuts it between UTF-16 units and fails on half a character.
     narrow = BEYOND_16_BITS.sub("\ufffd", json.dumps(specification, ensure_ascii=False))
-    drawing: str = vl_convert.vegalite_todrawing(narrow)
+    drawing: str = vl_convert.vegalite_to_svg(narrow)
     # The library numbers clip paths over all drawings of a process; numbered anew, equal figures are equal files.
     names: dict[str, str] = {}
     return DRAWING.sub(lambda found: names.setdefault(found[0], f"{figure.name}-{len(names)}"), drawing)
