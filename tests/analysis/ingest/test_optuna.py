@@ -145,6 +145,21 @@ def test_confirmation_and_seeds(path, journal, taken, known, description):
     assert "The best setting is then retrained on 2 fresh seeds" in text
 
 
+def test_a_learning_rate_of_another_name_is_pointed_out(path, journal, taken, capsys, description):
+    """It is translated by the description and --map together."""
+    study = optuna.create_study(storage=journal, study_name="sgd")
+    study.optimize(lambda trial: trial.suggest_float("lr", 0.1, 1.0), n_trials=2)
+    words = ("optuna", path, "--study", "sgd=sgd", "--description")
+    folder = taken(*words, description("num_epochs = 5"))
+    assert load(folder).study.hyperparameters == ["lr"]
+    assert "describe it as learning_rate and say --map learning_rate=KEY" in capsys.readouterr().out
+    folder.rename(folder.with_name("first"))
+    space = "[optimizers.sgd.space]\nlearning_rate = {low = 0.1, high = 1.0}"
+    ledger = load(taken(*words, description(f"num_epochs = 5\n{space}"), "--map", "learning_rate=lr"))
+    assert ledger.trials["learning_rate"].to_list() == ledger.trials["validation_error"].to_list()
+    assert "note:" not in capsys.readouterr().out
+
+
 def test_a_loss_may_be_what_was_minimised(path, journal, taken, known):
     tune(journal, known, num_trials=2, final=12.5)
     words = ("--map", "validation_loss=value", "validation_error=final/100")

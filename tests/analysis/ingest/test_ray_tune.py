@@ -255,4 +255,5 @@ def test_unequal_budgets_are_shown_as_missing_trials(experiment, description, ta
     study = taken("ray-tune", folder.root, "--description", description(), *HOW)
     text = write_report(study).path.with_name("report.md").read_text(encoding="utf-8")
     assert "adam: 2 tuning trials" in text
+    assert "Two optimizers get a budget of up to 3 settings on CIFAR-100" in text
     assert load(study).trials.filter(pl.col("phase") == "published").height == 2

@@ -45,7 +45,7 @@ ray.shutdown()
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("ray")
     command = [sys.executable, "-c", PROGRAM, str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return root / "experiment"
 
