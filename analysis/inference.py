@@ -176,6 +176,6 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
     if array.size == 0 or not np.isfinite(array).all():
         raise ValueError(
             f"at least one value is needed and all must be finite, got {array.size} with "
-            f"{int((~np.isfinite(array)).sum())} that are not; decide what a diverged replicate scores before comparing."
+            f"{int((~np.isfinite(array)).sum())} that are not; decide what a diverged run scores before comparing."
         )
     return array

@@ -4,16 +4,18 @@ import json
 import math
 import pathlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from analysis import schema
+from analysis.metrics import Run, Setup
 from analysis.report import Report, write_report
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
@@ -52,6 +54,7 @@ class SyntheticStudy:
     model: str = "simple_cnn"
     message: str = "RuntimeError: out of memory"
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -62,7 +65,7 @@ class SyntheticStudy:
     def points(self, name: str) -> Iterator[tuple[str, int, str, dict[str, float]]]:
         """Every trial: phase, number, sampler, hyperparameters."""
         entry = self.optimizers[name]
-        random = np.random.default_rng(zlib.crc32(name.encode()))
+        random = np.random.default_rng(zlib.crc32(name.encode()) + self.identity.get("repeat", 0))
         tuning = [("published", 0, "published", dict(entry["published"]))]
         for number in range(1, self.num_trials):
             point = {key: _inside(axis, random.uniform()) for key, axis in entry["space"].items()}
@@ -158,6 +161,7 @@ class SyntheticStudy:
                 "num_evaluation_images": 200, "num_test_images": 1000, "model": self.model, "batch_size": 8,
                 "num_epochs": self.num_epochs,
                 "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
+                **self.identity,
             },
             "extent": {
                 "optimizers": list(self.optimizers), "num_trials": self.num_trials,
@@ -189,6 +193,42 @@ def _inside(axis: Mapping[str, Any], fraction: float) -> float:
             return float(low + (high - low) * fraction)
 
 
+def run_of_curves(
+    errors: Sequence[float | None] = (),
+    *,
+    train: Sequence[float | None] | None = None,
+    held_out: Sequence[float | None] | None = None,
+    step_losses: Sequence[float] | None = None,
+    steps: int = 100,
+    seconds: Sequence[float] | None = None,
+    status: str = "complete",
+    setup: Setup | None = None,
+    **trial: Any,
+) -> Run:
+    """A run with these validation errors, training losses and validation losses (`held_out`) at its evaluations.
+
+    `steps` is the number of steps of each epoch; all step losses stand in the first epoch, those of others are empty.
+    """
+    count = max(len(column) for column in (errors, train or (), held_out or ()))
+    losses = None if step_losses is None else [list(step_losses), *[[]] * (count - 1)][:count]
+    columns = {
+        "epoch": (range(1, count + 1), pl.Int32),
+        "train_loss": (train if train is not None else [1.0] * count, pl.Float64),
+        "validation_loss": (held_out if held_out is not None else [1.0] * count, pl.Float64),
+        "validation_error": (errors or [0.5] * count, pl.Float64),
+        "step_losses": (losses if losses is not None else [None] * count, pl.List(pl.Float32)),
+        "seconds": (seconds if seconds is not None else [2.0] * count, pl.Float64),
+        "steps": ([steps] * count, pl.Int64),
+    }
+    epochs = pl.DataFrame([pl.Series(name, values, dtype=kind) for name, (values, kind) in columns.items()])
+    return Run({"status": status, **trial}, epochs, setup or Setup())
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    return run_of_curves
+
+
 @pytest.fixture
 def synthetic() -> type[SyntheticStudy]:
     return SyntheticStudy
@@ -204,3 +244,13 @@ def full(ledger_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def ledger_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A complete study of two optimizers."""
     return SyntheticStudy().write(tmp_path_factory.mktemp("ledger") / "study")
+
+
+@pytest.fixture(scope="session")
+def repeated_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A study tuned three times; the last tuning lacks an optimizer and its confirmation."""
+    folder = SyntheticStudy().write(tmp_path_factory.mktemp("repeated") / "study")
+    SyntheticStudy(identity={"repeat": 1}).write(folder / "repeats" / "1")
+    only = {"sgd": OPTIMIZERS["sgd"]}
+    SyntheticStudy(identity={"repeat": 4}, optimizers=only, phases=("tuning",)).write(folder / "repeats" / "4")
+    return folder

@@ -1,0 +1,182 @@
+"""Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.claims import Question
+from analysis.evidence import PairedSeeds
+from analysis.verdicts import Verdict, Word
+from analysis.wording import NONE, count, listing, number, points
+
+SYMBOLS: dict[Word, str] = {
+    "SUPPORTED": "✔",
+    "EQUIVALENT": "＝",
+    "DIRECTION ONLY": "↗",
+    "REFUTED": "✘",
+    "INCONCLUSIVE": "?",
+    "NOT TESTABLE": "∅",
+    "NOT TESTED": "·",
+}
+"""A symbol beside each word, so that no verdict is told by its colour alone."""
+
+NOUNS = {
+    "restricted_steps_to_target": "steps to the targets",
+    "oscillation": "swing of the step losses",
+    "matched_loss_gap": "gap at equal training loss",
+    "good_volume": "share of good settings",
+    "seconds_per_step": "time per step",
+    "test_error": "test error",
+}
+"""What a metric is called in a sentence; others go by their name."""
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
+    questions = {verdict.question.name: verdict.question for verdict in verdicts}
+    return [
+        {
+            "name": name,
+            "anchor": f"verdict-{place}",
+            "compared": _noun(question.metric),
+            "refuted_by": refuted_by(question, "the first optimizer", "the second"),
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+        }
+        for place, (name, question) in enumerate(questions.items())
+    ]
+
+
+def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """The sides of all claims that the study holds: columns of the overview."""
+    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts if is_held(verdict)))
+
+
+def is_held(verdict: Verdict) -> bool:
+    """Whether the study holds both sides."""
+    return verdict.word != "NOT TESTED"
+
+
+def not_tested(verdicts: Sequence[Verdict]) -> str:
+    """Which claims the study cannot speak about, in one sentence; empty if there are none."""
+    left = [verdict for verdict in verdicts if not is_held(verdict)]
+    if not left:
+        return ""
+    reasons = sorted({verdict.reason for verdict in left})
+    return (
+        f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested: {listing(reasons)}."
+    )
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in the words of the page."""
+    return {
+        "a": verdict.a,
+        "b": verdict.b,
+        "claim": verdict.claim,
+        "word": verdict.word,
+        "symbol": SYMBOLS[verdict.word],
+        "style": verdict.word.lower().replace(" ", "-"),
+        "effect": effect(verdict),
+        "interval": interval(verdict),
+        "basis": basis(verdict),
+        "luck": luck(verdict),
+        "sentence": sentence(verdict),
+    }
+
+
+def effect(verdict: Verdict) -> str:
+    """The estimate in plain units; positive speaks for the claim, but a cost is shown as the ratio that it is."""
+    return NONE if verdict.evidence is None else amount(verdict, verdict.evidence.estimate)
+
+
+def interval(verdict: Verdict) -> str:
+    """Its interval in the same units."""
+    if verdict.interval is None:
+        return ""
+    ends = [verdict.interval.low, verdict.interval.high]
+    if verdict.question.improvement == "within":
+        ends.reverse()
+    low, high = (amount(verdict, end) if math.isfinite(end) else "∞" for end in ends)
+    return f"{low} to {high}"
+
+
+def basis(verdict: Verdict) -> str:
+    """What the estimate rests on."""
+    if verdict.evidence is None:
+        return ""
+    if isinstance(verdict.evidence, PairedSeeds):
+        return count(verdict.evidence.num_values, "seed")
+    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "point")
+
+
+def luck(verdict: Verdict) -> str:
+    """What another tuning run might find; empty where nothing is known of it."""
+    return "" if verdict.luck is None else f"tuned again, {verdict.a} leads in {verdict.luck:.0%}"
+
+
+def amount(verdict: Verdict, improvement: float) -> str:
+    """An improvement in the unit that readers know."""
+    question = verdict.question
+    match question.improvement:
+        case "relative":
+            return _percent(improvement)
+        case "log_ratio":
+            return f"{number(math.exp(improvement))} times"
+        case "within":
+            return f"{number((question.bound or 0.0) - improvement)} times"
+        case "difference":
+            return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in plain words."""
+    a, b, noun = verdict.a, verdict.b, _noun(verdict.question.metric)
+    bar = amount(verdict, verdict.smallest_effect)
+    match verdict.word:
+        case "NOT TESTABLE" | "NOT TESTED":
+            return f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
+        case "SUPPORTED":
+            return f"{_comparison(verdict)}; the interval stays {_beyond(verdict, bar)}.{_luck(verdict)}"
+        case "EQUIVALENT":
+            return f"{a} and {b} differ in {noun} by less than {bar.lstrip('+')}, the least that would matter."
+        case "DIRECTION ONLY":
+            return f"{_comparison(verdict)}, but the interval also holds less than {bar}, the least that would matter."
+        case "REFUTED":
+            return f"The opposite holds: {refuted_by(verdict.question, a, b)}.{_luck(verdict)}"
+        case "INCONCLUSIVE":
+            more = f"; about {verdict.seeds_needed:,} seeds would tell" if verdict.seeds_needed else ""
+            return f"The interval holds both sides of 0: {basis(verdict)} cannot tell{more}."
+
+
+def _comparison(verdict: Verdict) -> str:
+    noun = _noun(verdict.question.metric)
+    return f"{verdict.a} {verdict.question.name} than {verdict.b} ({noun}: {effect(verdict)})"
+
+
+def _beyond(verdict: Verdict, bar: str) -> str:
+    return f"below {bar}" if verdict.question.improvement == "within" else f"above {bar}"
+
+
+def _luck(verdict: Verdict) -> str:
+    if not isinstance(verdict.evidence, PairedSeeds):
+        return ""
+    repeats = len(verdict.evidence.by_repeat)
+    return " For these settings." if repeats == 1 else f" Over {count(repeats, 'tuning run')}."
+
+
+def refuted_by(question: Question, a: str, b: str) -> str:
+    """What would refute the claim, with the names of both sides."""
+    return question.refuted_by.replace("{a}", a).replace("{b}", b)
+
+
+def _noun(metric: str) -> str:
+    return NOUNS.get(metric, metric.replace("_", " "))
+
+
+def _percent(value: float) -> str:
+    return f"{_signed(100 * value)}%"
+
+
+def _signed(value: float) -> str:
+    text = number(abs(value))
+    return f"{'−' if value < 0 else '+'}{text}"
