@@ -52,7 +52,7 @@ def test_the_page_shows_every_tuning_and_says_of_which_the_figures_are(report):
     assert "not confirmed" in section
     stored = pl.read_csv(report / "tables" / "repeats.csv")
     rate = stored.filter(repeat=1, optimizer="momentum")["tuned.momentum"][0]
-    assert f"momentum {rate:.3g}" in section
+    assert f'<span class="name">momentum</span> {rate:.3g}' in section
     text = (report / "report.md").read_text(encoding="utf-8")
     assert "| momentum | 1 | learning\\_rate " in text
     assert "[repeats.csv](tables/repeats.csv)" in text
