@@ -85,7 +85,8 @@ def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:
 
     The declared space decides the share: who declares a narrower one finds more of it good. The common rule is the
     published setting varied by two decades either way in every hyperparameter; explore points tell only of its part
-    within the declared space, and `covered` says how large that is. Nothing is known of the rest.
+    within the declared space, and `covered` says how large that is. Nothing is known of the rest. Where no setting is
+    published there is no such rule, and no row for it.
 
     Where seeds differ by more than `eps`, good points are told from others by luck: see `seed_deviation`.
 
@@ -104,9 +105,11 @@ def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:
     rows = []
     for name, cloud in found.items():
         optimizer = ledger.study.optimizers[name]
-        rule, covered = _within_rule(optimizer, cloud)
         own = _common_best({name: cloud})
-        for space, inside, part in (("declared", np.ones(cloud.num_points, bool), 1.0), ("common rule", rule, covered)):
+        spaces = [("declared", np.ones(cloud.num_points, bool), 1.0)]
+        if optimizer.published:
+            spaces.append(("common rule", *_within_rule(optimizer, cloud)))
+        for space, inside, part in spaces:
             for measured_from, best in (("common best", common), ("own best", own)):
                 row = {
                     "optimizer": name, "space": space, "measured_from": measured_from, "epsilon": eps,
