@@ -8,11 +8,14 @@ import polars as pl
 import pyarrow as pa
 
 from analysis import schema
-from analysis.parts import DamagedFileError, check_columns, conform, read_parts
+from analysis.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
 from analysis.schema import KEY
 from analysis.spec import LedgerError, Study, read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
+
+STEP_LOSSES = SparseColumn("step_losses", where="phase", equals="confirm")
+"""The one large column; what is made of it is said of confirmation runs only."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Ledger:
     Args:
         study: What the rows belong to.
         trials: One row per replicate.
-        epochs: One row per replicate and epoch, without `step_losses`.
+        epochs: One row per replicate and epoch; `step_losses` is null but in `confirm` rows.
         num_orphans: Rows of `epochs` left out because their replicate is not in `trials`.
     """
 
@@ -50,7 +53,7 @@ def load(study_dir: pathlib.Path) -> Ledger:
             f"a report needs at least one finished trial, {str(study_dir / 'trials')!r} holds none; "
             "wait for the first trial or run the study again."
         )
-    epochs = _read(study_dir / "epochs", schema.epochs_schema(), leave_out="step_losses")
+    epochs = _read(study_dir / "epochs", schema.epochs_schema(), sparse=STEP_LOSSES)
     _check_rows("trials", trials, KEY, study)
     _check_rows("epochs", epochs, [*KEY, "epoch"], study)
     _check_outcomes(trials)
@@ -59,12 +62,13 @@ def load(study_dir: pathlib.Path) -> Ledger:
 
 
 def _read(
-    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Collection[str] = (), leave_out: str | None = None
+    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Collection[str] = (), sparse: SparseColumn | None = None
 ) -> pl.DataFrame:
     """All files of a folder as one table; hyperparameters and younger columns that a file lacks are null there."""
-    wanted = pa.schema([field for field in expected if field.name != leave_out])
+    fields = [field.with_nullable(True) if sparse and field.name == sparse.name else field for field in expected]
+    wanted = pa.schema(fields, metadata=expected.metadata)
     try:
-        parts = read_parts(folder, leave_out)
+        parts = read_parts(folder, sparse)
     except DamagedFileError as error:
         raise LedgerError(
             f"{error}; the command of the study sets it aside and trains its trials again, or restore it from a copy."
@@ -82,7 +86,8 @@ def _read(
 def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
     required = {"trials": schema.trials_schema(study.hyperparameters), "epochs": schema.epochs_schema()}[table]
     for field in required:
-        if not field.nullable and field.name in rows.columns and (count := rows[field.name].null_count()):
+        given = rows.filter(phase=STEP_LOSSES.equals) if field.name == STEP_LOSSES.name else rows
+        if not field.nullable and (count := given[field.name].null_count()):
             raise LedgerError(
                 f"{table}: {field.name} must be given in every row, it is null in {count}; mend the writer."
             )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 RUN = ("optimizer", "phase", "number", "replicate")
 
 Direction = Literal["higher", "lower"]
+Clock = Literal["steps", "epochs", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Setup:
         targets: Validation accuracies fixed before the study, in increasing order; empty if there are none.
         chance_accuracy: Accuracy of a guess; None if it is not known.
         num_steps: Optimizer steps of a run that does not diverge: the budget at which times are censored.
+        num_evaluation_images: Images that each validation error is a share of; 0 if it is not known.
     """
 
     targets: tuple[float, ...] = ()
     chance_accuracy: float | None = None
     num_steps: int = 0
+    num_evaluation_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class Run:
     def steps(self) -> NDArray[np.float64]:
         """Optimizer steps taken up to each evaluation, shape (num_epochs,)."""
         return np.cumsum(self.curve("steps"))
+
+    def clock(self, name: Clock) -> NDArray[np.float64]:
+        """When each evaluation took place, shape (num_epochs,); seconds leave the evaluations out."""
+        return self.curve("epoch") if name == "epochs" else np.cumsum(self.curve(name))
 
     def step_losses(self) -> NDArray[np.float64]:
         """Training loss of every step, shape (num_steps,), in nats; empty unless the run is of `confirm`."""

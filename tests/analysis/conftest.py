@@ -4,16 +4,18 @@ import json
 import math
 import pathlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from analysis import schema
+from analysis.metrics import Run, Setup
 from analysis.report import Report, write_report
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
@@ -187,6 +189,42 @@ def _inside(axis: Mapping[str, Any], fraction: float) -> float:
             return float(1 - (1 - low) * ((1 - high) / (1 - low)) ** fraction)
         case _:
             return float(low + (high - low) * fraction)
+
+
+def run_of_curves(
+    errors: Sequence[float | None] = (),
+    *,
+    train: Sequence[float | None] | None = None,
+    held_out: Sequence[float | None] | None = None,
+    step_losses: Sequence[float] | None = None,
+    steps: int = 100,
+    seconds: Sequence[float] | None = None,
+    status: str = "complete",
+    setup: Setup | None = None,
+    **trial: Any,
+) -> Run:
+    """A run with these validation errors, training losses and validation losses (`held_out`) at its evaluations.
+
+    `steps` is the number of steps of each epoch; all step losses stand in the first epoch, those of others are empty.
+    """
+    count = max(len(column) for column in (errors, train or (), held_out or ()))
+    losses = None if step_losses is None else [list(step_losses), *[[]] * (count - 1)][:count]
+    columns = {
+        "epoch": (range(1, count + 1), pl.Int32),
+        "train_loss": (train if train is not None else [1.0] * count, pl.Float64),
+        "validation_loss": (held_out if held_out is not None else [1.0] * count, pl.Float64),
+        "validation_error": (errors or [0.5] * count, pl.Float64),
+        "step_losses": (losses if losses is not None else [None] * count, pl.List(pl.Float32)),
+        "seconds": (seconds if seconds is not None else [2.0] * count, pl.Float64),
+        "steps": ([steps] * count, pl.Int64),
+    }
+    epochs = pl.DataFrame([pl.Series(name, values, dtype=kind) for name, (values, kind) in columns.items()])
+    return Run({"status": status, **trial}, epochs, setup or Setup())
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    return run_of_curves
 
 
 @pytest.fixture

@@ -1,0 +1,196 @@
+"""How steadily a run trains: labels for what goes wrong, and how much losses and accuracy swing.
+
+A diverged replicate scores the worst value of each metric; statements about how often runs go wrong compare rates.
+"""
+
+import math
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analysis.metrics.base import Run, Setup, metric
+from analysis.metrics.convergence import DIGITS, is_late
+
+WINDOW = 51
+"""Steps of a rolling median."""
+
+SPIKE = 6 * 1.4826
+"""Median absolute deviations from the rolling median that make a spike: six standard deviations of normal noise."""
+
+BLOWN_UP, BLOWN_UP_EVALUATIONS = 3.0, 3
+COLLAPSED_EVALUATIONS = 2
+LEARNED = 3.0
+"""Margins above chance that an accuracy must have had for its loss to be a collapse."""
+
+SWINGS_WHEN_DIVERGED = 10.0
+
+
+def chance_margin(setup: Setup) -> float:
+    """How far from chance an accuracy may be and still count as that of a guess, max(0.02, 2 SE).
+
+    The standard error is that of a guess on the images of an evaluation; where their number is not known, 0.02.
+    NaN if the accuracy of a guess is not known.
+    """
+    if setup.chance_accuracy is None:
+        return math.nan
+    if not setup.num_evaluation_images:
+        return 0.02
+    variance = setup.chance_accuracy * (1 - setup.chance_accuracy) / setup.num_evaluation_images
+    return max(0.02, 2 * math.sqrt(variance))
+
+
+def blown_up_step(run: Run) -> float:
+    """Step of the first of 3 successive evaluations with more than three times the initial training loss.
+
+    The initial loss is that of a guess, -log(chance), or where chance is not known the loss of the first step. The
+    training loss is looked at since a rising validation loss may be overfitting. Evaluations before a divergence count.
+
+    Returns:
+        Infinite if there are no such evaluations; NaN if the initial loss is not known.
+    """
+    initial = _initial_loss(run)
+    if math.isnan(initial):
+        return math.nan
+    is_high = run.curve("train_loss") > BLOWN_UP * initial
+    return _step_of(run, _first_of_successive(is_high, BLOWN_UP_EVALUATIONS))
+
+
+def collapsed_step(run: Run) -> float:
+    """Step of the first of 2 successive evaluations at which a validation accuracy once learned is back at chance.
+
+    Back at chance: no more than `chance_margin` above it. Learned: before, it was three margins above. Evaluations
+    before a divergence count.
+
+    Returns:
+        Infinite if there are no such evaluations; NaN if the accuracy of a guess is not known.
+    """
+    margin, chance = chance_margin(run.setup), run.setup.chance_accuracy
+    if chance is None:
+        return math.nan
+    has_loss = np.isfinite(run.curve("validation_loss"))
+    above = np.where(has_loss, np.round(1 - run.curve("validation_error") - chance, DIGITS), math.nan)
+    has_learned = np.logical_or.accumulate(above >= LEARNED * margin)
+    return _step_of(run, _first_of_successive(has_learned & (above <= margin), COLLAPSED_EVALUATIONS))
+
+
+def has_learned(run: Run) -> bool:
+    """Whether training has led anywhere: the last step loss is below the first, the last accuracy is not a guess's.
+
+    The accuracy is left out where that of a guess is not known.
+    """
+    losses, errors = run.step_losses(), run.curve("validation_error")
+    if losses.size < 2 or not losses[-1] < losses[0] or not errors.size:
+        return False
+    chance = run.setup.chance_accuracy
+    return chance is None or bool(1 - errors[-1] > chance + chance_margin(run.setup))
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def divergence(run: Run) -> float:
+    """Whether a loss or parameter stopped being finite, 0 or 1; its mean is the divergence rate."""
+    return float(run.has_diverged)
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def blown_up(run: Run) -> float:
+    """Whether the training loss stayed above three times the initial one, 0 or 1; a diverged replicate scores 1.
+
+    See `blown_up_step`; NaN if the initial loss is not known.
+    """
+    step = blown_up_step(run)
+    return math.nan if math.isnan(step) else float(math.isfinite(step))
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def collapsed(run: Run) -> float:
+    """Whether an accuracy once learned fell back to that of a guess, 0 or 1; a diverged replicate scores 1.
+
+    See `collapsed_step`; NaN if the accuracy of a guess is not known.
+    """
+    step = collapsed_step(run)
+    return math.nan if math.isnan(step) else float(math.isfinite(step))
+
+
+@metric(unit="1", better="lower", diverged=SWINGS_WHEN_DIVERGED)
+def oscillation(run: Run) -> float:
+    """Standard deviation of the step losses around their rolling median in the last 20 % of steps, over their mean.
+
+    The median is over the 51 steps around each, fewer at the ends. A diverged replicate scores 10: losses that swing
+    by ten times their mean. NaN where step losses are missing, are fewer than 51 or do not have a positive mean.
+    """
+    losses = run.step_losses()
+    if losses.size < WINDOW:
+        return math.nan
+    end = is_late(np.arange(1.0, losses.size + 1))
+    mean = float(losses[end].mean())
+    swings = (losses - rolling_median(losses))[end]
+    return math.sqrt(float((swings**2).mean())) / mean if mean > 0 else math.nan
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def spike_share(run: Run) -> float:
+    """Share of steps whose loss is more than 6 robust standard deviations from the rolling median: Hampel's filter.
+
+    The robust standard deviation is 1.4826 times the rolling median of 51 of these distances, so that it follows noise
+    that changes in training. A diverged replicate scores 1. NaN where step losses are missing or fewer than 51.
+    """
+    losses = run.step_losses()
+    if losses.size < WINDOW:
+        return math.nan
+    distances = np.abs(losses - rolling_median(losses))
+    return float((distances > SPIKE * rolling_median(distances)).mean())
+
+
+@metric(unit="1", better="lower", diverged=None)
+def excess_total_variation(run: Run) -> float:
+    """Way that the step losses go up and down beyond the way from first to last, sum |dL| / |L_0 - L_T| - 1.
+
+    0 for losses that only fall. Undefined for a run that has learned nothing (`has_learned`), where the denominator
+    means nothing: NaN, as where step losses are missing. A diverged replicate has no last loss: it is counted beside.
+    """
+    losses = run.step_losses()
+    if not has_learned(run):
+        return math.nan
+    return float(np.abs(np.diff(losses)).sum() / (losses[0] - losses[-1])) - 1
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def upward_share(run: Run) -> float:
+    """Share of steps whose loss is above that of the step before; batches alone make it about one half.
+
+    A diverged replicate scores 1. NaN where step losses are missing or there is only one.
+    """
+    losses = run.step_losses()
+    return float((np.diff(losses) > 0).mean()) if losses.size > 1 else math.nan
+
+
+@metric(unit="fraction", better="lower", diverged=1.0)
+def max_drawdown(run: Run) -> float:
+    """Largest fall of the validation accuracy below its best so far; a diverged replicate scores 1."""
+    accuracies = 1 - run.curve("validation_error")
+    return float((np.maximum.accumulate(accuracies) - accuracies).max()) if accuracies.size else math.nan
+
+
+def rolling_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median of the 51 values around each, of those that there are near the ends; shape as given."""
+    return pl.Series(values, dtype=pl.Float64).rolling_median(WINDOW, min_samples=1, center=True).to_numpy()
+
+
+def _initial_loss(run: Run) -> float:
+    if run.setup.chance_accuracy is not None:
+        return -math.log(run.setup.chance_accuracy)
+    losses = run.step_losses()
+    return float(losses[0]) if losses.size else math.nan
+
+
+def _first_of_successive(is_true: NDArray[np.bool_], length: int) -> int | None:
+    """Place of the first of `length` true values in a row."""
+    if is_true.size < length:
+        return None
+    in_a_row = np.lib.stride_tricks.sliding_window_view(is_true, length).all(axis=1)
+    return int(in_a_row.argmax()) if in_a_row.any() else None
+
+
+def _step_of(run: Run, place: int | None) -> float:
+    return math.inf if place is None else float(run.steps()[place])
