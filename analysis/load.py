@@ -2,14 +2,14 @@
 
 import pathlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import pyarrow as pa
 
 from analysis import schema
 from analysis.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
-from analysis.schema import KEY
+from analysis.schema import KEY, KEYS
 from analysis.spec import LedgerError, Study, read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
@@ -27,12 +27,14 @@ class Ledger:
         trials: One row per replicate.
         epochs: One row per replicate and epoch; `step_losses` is null but in `confirm` rows.
         num_orphans: Rows of `epochs` left out because their replicate is not in `trials`.
+        timings: One row per optimizer, timing block and batch size; none if steps were not timed.
     """
 
     study: Study
     trials: pl.DataFrame
     epochs: pl.DataFrame
     num_orphans: int
+    timings: pl.DataFrame = field(default_factory=lambda: _frame([schema.timings_schema().empty_table()]))
 
 
 def load(study_dir: pathlib.Path) -> Ledger:
@@ -54,11 +56,19 @@ def load(study_dir: pathlib.Path) -> Ledger:
             "wait for the first trial or run the study again."
         )
     epochs = _read(study_dir / "epochs", schema.epochs_schema(), sparse=STEP_LOSSES)
-    _check_rows("trials", trials, KEY, study)
-    _check_rows("epochs", epochs, [*KEY, "epoch"], study)
+    timings = _read(study_dir / "timings", schema.timings_schema())
+    for name, rows in (("trials", trials), ("epochs", epochs), ("timings", timings)):
+        _check_rows(name, rows, KEYS[name], study)
     _check_outcomes(trials)
+    _check_timings(timings)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
-    return Ledger(study, trials.sort(KEY), known.sort([*KEY, "epoch"]), epochs.height - known.height)
+    return Ledger(
+        study,
+        trials.sort(KEY),
+        known.sort(KEYS["epochs"]),
+        epochs.height - known.height,
+        timings.sort(KEYS["timings"]),
+    )
 
 
 def _read(
@@ -80,16 +90,24 @@ def _read(
         except ValueError as error:
             raise LedgerError(str(error)) from None
         tables.append(conform(part.rows, wanted))
+    return _frame(tables)
+
+
+def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 
 def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
-    required = {"trials": schema.trials_schema(study.hyperparameters), "epochs": schema.epochs_schema()}[table]
-    for field in required:
-        given = rows.filter(phase=STEP_LOSSES.equals) if field.name == STEP_LOSSES.name else rows
-        if not field.nullable and (count := given[field.name].null_count()):
+    required = {
+        "trials": schema.trials_schema(study.hyperparameters),
+        "epochs": schema.epochs_schema(),
+        "timings": schema.timings_schema(),
+    }[table]
+    for column in required:
+        given = rows.filter(phase=STEP_LOSSES.equals) if column.name == STEP_LOSSES.name else rows
+        if not column.nullable and (count := given[column.name].null_count()):
             raise LedgerError(
-                f"{table}: {field.name} must be given in every row, it is null in {count}; mend the writer."
+                f"{table}: {column.name} must be given in every row, it is null in {count}; mend the writer."
             )
     for name, allowed in (("optimizer", study.optimizers), ("phase", schema.PHASES), ("status", schema.STATUSES)):
         if name in rows.columns and (unknown := sorted(set(rows[name].unique()) - set(allowed))):
@@ -126,3 +144,11 @@ def _check_outcomes(trials: pl.DataFrame) -> None:
                 f"trials: a {status} replicate must have {wanted} (test error in confirm rows), {count} rows do not; "
                 "docs/ledger.md says what each outcome stores."
             )
+
+
+def _check_timings(timings: pl.DataFrame) -> None:
+    """Refuse rows of which no time of a step can be made."""
+    if count := timings.filter((pl.col("steps") < 1) | (pl.col("seconds") <= 0)).height:
+        raise LedgerError(
+            f"timings: a row must hold at least 1 step and more than 0 seconds, {count} rows do not; mend the writer."
+        )

@@ -48,7 +48,10 @@ KEY_COLUMNS = (
 )
 
 KEY = [column.name for column in KEY_COLUMNS]
-"""What names a row of `trials`; in `epochs` with `epoch`."""
+"""What names a replicate."""
+
+KEYS = {"trials": KEY, "epochs": [*KEY, "epoch"], "timings": ["optimizer", "block", "batch_size"]}
+"""What names a row of each table."""
 
 TRIALS_HEAD = (
     *KEY_COLUMNS,

@@ -105,6 +105,11 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-sweep", action="store_true", help="leave out the learning-rate sweep through the winner")
     group.add_argument(
+        "--no-timing",
+        action="store_true",
+        help="leave out the timing of steps at the end, which takes up to 30 seconds",
+    )
+    group.add_argument(
         "--time-budget", type=_positive, metavar="MINUTES", help="stop tuning in time to confirm within so many minutes"
     )
 

@@ -3,18 +3,21 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray import tune
 
-from study.callback import LedgerCallback
+from study.callback import LedgerCallback, error_message
 from study.router import FirstPending, Router
 from study.signals import StopRequest
 from trainables.data import Dataset
-from trainables.ray_trainable import RayTrainable
+from trainables.ray_trainable import RayTrainable, time_on_worker
+from trainables.timing import SECONDS
+from trainables.trial import TrialConfig
 
 TRIALS_PER_TUNER = 1000
 """Tune keeps some 35 kB of every trial until its Tuner ends, and writes them all down then."""
@@ -130,6 +133,33 @@ def run_schedule(
                 raise callback.error from None
             finally:
                 callback.settle(wait=True)
+
+
+def time_on_cluster(
+    configs: Sequence[TrialConfig],
+    data: Dataset,
+    sources: Mapping[str, str],
+    execution: Execution,
+    seconds: float = SECONDS,
+) -> dict[str, Any]:
+    """Run `trainables.ray_trainable.time_on_worker` on a worker of its own; Ray must be connected.
+
+    The worker has one CPU core, or less if a trial has less, and as much of a GPU as a trial.
+
+    Raises:
+        RuntimeError: The worker has died, or an optimizer has raised.
+    """
+    resources = {"num_cpus": min(1.0, execution.cpus_per_trial), "num_gpus": execution.gpus_per_trial}
+    task = ray.remote(time_on_worker).options(**resources, max_retries=0)
+    running = task.remote(configs, ray.put(data), dict(sources), seconds)
+    try:
+        found: dict[str, Any] = ray.get(running)
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(error_message(str(error))) from None
+    except BaseException:
+        ray.cancel(running, force=True)
+        raise
+    return found
 
 
 def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback, execution: Execution) -> None:

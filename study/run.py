@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -88,13 +89,14 @@ def _complete(
     words: Sequence[str],
     stop: StopRequest,
 ) -> int:
-    """Train what is left of the study, then report."""
+    """Train and time what is left of the study, then report."""
     from study.console import new_console, say
     from study.job import Job
     from study.ledger import Ledger
     from study.provenance import provenance
     from study.request import build_request
     from study.summary import announce
+    from study.timing import is_due
 
     request = build_request(arguments, selection, directory)
     ledger = Ledger(directory, request.spec, continues=arguments.storage is not None)
@@ -104,7 +106,7 @@ def _complete(
     for note in notes:
         say(console, f"Note: {note}")
     announce(console, job)
-    if not job.schedule.finished:
+    if not job.schedule.finished or (is_due(job) and not arguments.no_timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
             _train(console, arguments, address, {**provenance(words), "notes": notes}, job, stop)
@@ -129,7 +131,8 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
         return 0
     seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
-    print_estimate(console, Plan.of(job), fmean(seconds), workers)
+    times = len(optimizers) > 1 and not arguments.no_timing
+    print_estimate(console, Plan.of(job), fmean(seconds), workers, times=times)
     return 0
 
 
@@ -145,16 +148,19 @@ def _train(
     from study.callback import LedgerCallback
     from study.console import say
     from study.continuation import Continuation
-    from study.launch import Execution, connected, run_schedule
+    from study.launch import Execution, connected, run_schedule, time_on_cluster
     from study.progress import Progress
     from study.router import Router
     from study.summary import compile_convolutions
+    from study.timing import is_due, time_winners
     from trainables.data import load_dataset
 
     spec = job.request.spec
     budget = TimeBudget(arguments.time_budget)
     continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
-    data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    data = images.subset(spec.identity.num_train_images)
+    sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
     execution = Execution(
         address=address,
         cpus_per_trial=arguments.cpus_per_trial,
@@ -166,12 +172,15 @@ def _train(
         compile_convolutions(console)
     with connected(execution, stop):
         job.ledger.record_run(provenance, job.request.claims)
-        router = Router(job.schedule, spec.identity, budget, continuation)
-        with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
-            callback = LedgerCallback(job.ledger, router, progress, continuation)
-            sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
-            run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
-        job.ledger.close(finished=job.schedule.finished)
+        if not job.schedule.finished:
+            router = Router(job.schedule, spec.identity, budget, continuation)
+            with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
+                callback = LedgerCallback(job.ledger, router, progress, continuation)
+                run_schedule(router, callback, data, sources, execution, stop)
+            job.ledger.close(finished=job.schedule.finished)
+        if stop.signal is None and not arguments.no_timing and is_due(job):
+            measure = partial(time_on_cluster, data=data, sources=sources, execution=execution)
+            time_winners(job, measure, partial(say, console))
     if budget.has_cut:
         say(
             console,

@@ -58,13 +58,22 @@ def announce(console: Console, job: Job) -> None:
         )
 
 
-def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int) -> None:
-    """Say how long a plan takes on this machine."""
+def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int, *, times: bool) -> None:
+    """Say how long a plan takes on this machine.
+
+    Args:
+        console: Where to say it.
+        plan: What is left to do.
+        seconds_per_image: Wall time of a training image.
+        num_workers: Trials at once.
+        times: Whether steps are timed at the end.
+    """
     seconds = plan.seconds(seconds_per_image, num_workers)
     say(
         console,
         f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
-        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once.",
+        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once."
+        + (" Timing steps at the end takes up to 30 seconds more." if times else ""),
     )
 
 

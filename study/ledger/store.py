@@ -14,14 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.schema import KEY, epochs_schema, trials_schema
+from analysis.schema import KEY, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
 from study.ledger.files import write_part
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
-from study.ledger.merge import merge_parts
+from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables
 from study.ledger.tables import concatenated, read_table, refuse_foreign
+from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
 from study.rows import Row
 from study.schedule import Outcome, Task, TrialKey
@@ -43,7 +44,11 @@ class Ledger:
     def __init__(self, directory: pathlib.Path, spec: StudySpec, *, continues: bool = False) -> None:
         self._directory, self._spec, self._continues = directory, spec, continues
         hyperparameters = {name for definition in spec.optimizers.values() for name in definition.space}
-        self.schemas = {"trials": trials_schema(hyperparameters), "epochs": epochs_schema()}
+        self.schemas = {
+            "trials": trials_schema(hyperparameters),
+            "epochs": epochs_schema(),
+            "timings": timings_schema(),
+        }
         self._hyperparameters = {name: sorted(definition.space) for name, definition in spec.optimizers.items()}
         self._num_attempts: Counter[str] = Counter()
         self._unfinished: dict[tuple[TrialKey, tuple[int, ...]], StoredLog] = {}
@@ -143,8 +148,23 @@ class Ledger:
             DamagedFileError: A file is damaged.
             OSError: The disk is full or may not be written.
         """
-        for name, schema in self.schemas.items():
-            merge_parts(self._directory / name, schema)
+        for name in FULL:
+            merge_parts(self._directory / name, self.schemas[name])
+
+    def timed_optimizers(self) -> set[str]:
+        """Names of the optimizers whose steps have been timed side by side."""
+        return timed_optimizers(self._directory)
+
+    def store_timings(self, rows: Sequence[Row]) -> None:
+        """Store timings, whole or not at all; they stand for any earlier ones from then on.
+
+        Args:
+            rows: Rows of `timings`, their blocks numbered from 0.
+
+        Raises:
+            OSError: The disk is full or may not be written.
+        """
+        store_timings(self._directory, rows)
 
     def record_run(self, run: Row, claims: Mapping[str, object] | None = None) -> None:
         """Store what the study is and where the rows of a run that begins come from.

@@ -560,7 +560,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(words, monkeypatch, tmp_pa
     )
     assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epochs\.", text)
     assert re.search(r"About \d+ (seconds|minutes) on this machine", text)
+    assert "Timing steps at the end takes up to 30 seconds more." in " ".join(text.split())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--no-timing"], ["--optimizers", "sgd"]])
+def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", *words]) == 0
+    assert "Timing" not in capsys.readouterr().out
 
 
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):

@@ -1,0 +1,70 @@
+"""The timing phase: what a step costs with each optimizer's winner, measured when all training has ended."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from study.job import Job
+from trainables.randomness import replicate_seed
+from trainables.trial import TrialConfig
+
+Measure = Callable[[Sequence[TrialConfig]], Mapping[str, Any]]
+"""Times steps somewhere; returns what `trainables.ray_trainable.time_on_worker` does."""
+
+
+def contenders(job: Job) -> list[TrialConfig]:
+    """What there is to time: a network of each optimizer that has a winner which did not diverge.
+
+    None in a study that trains nothing.
+    """
+    identity = job.request.spec.identity
+    if not identity.num_train_images:
+        return []
+    winners = {name: job.schedule.best(name) for name in job.request.spec.extent.optimizers}
+    return [
+        TrialConfig(
+            optimizer=name,
+            hyperparameters=dict(best[1]),
+            seeds=(replicate_seed(identity.seed, fresh=False, replicate=0),),
+            batch_size=identity.batch_size,
+            num_epochs=identity.num_epochs,
+            precision=identity.precision,
+        )
+        for name, best in winners.items()
+        if best is not None and best[0] < 1
+    ]
+
+
+def is_due(job: Job) -> bool:
+    """Whether training has ended and an optimizer has not been timed beside the others; one alone is not timed."""
+    names = {config.optimizer for config in contenders(job)}
+    return job.schedule.finished and len(names) > 1 and not names <= job.ledger.timed_optimizers()
+
+
+def time_winners(job: Job, measure: Measure, say: Callable[[str], None]) -> None:
+    """Time steps and store what was found.
+
+    Args:
+        job: The study, in which `is_due`.
+        measure: Times them.
+        say: Shows a line.
+
+    Raises:
+        OSError: The disk is full or may not be written.
+    """
+    configs = contenders(job)
+    say(f"Timing steps of {len(configs)} optimizers in turn on one worker, for less than 30 seconds.")
+    try:
+        found = measure(configs)
+    except RuntimeError as error:
+        say(f"Note: the steps could not be timed ({error}); the same command tries again, --no-timing leaves it out.")
+        return
+    timings = found["timings"]
+    if not timings:
+        say("Note: a step takes too long to be timed within 30 seconds; --no-timing saves the attempt.")
+        return
+    job.ledger.store_timings(
+        [{**row, "replicates": 1, "device": found["device"], "node": found["node_ip"]} for row in timings]
+    )
+    batch_sizes = sorted({row["batch_size"] for row in timings})
+    num_blocks = len({row["block"] for row in timings})
+    say(f"Timed in {num_blocks} blocks at batch {', '.join(map(str, batch_sizes))}.")
