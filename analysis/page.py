@@ -11,12 +11,13 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from analysis import methods, plots, prose, verdict_prose
+from analysis import methods, plots, prose
 from analysis.completeness import completeness
-from analysis.figures import Figure
+from analysis.figures import Figure, Figures
 from analysis.findings import Findings
 from analysis.judgement import Judgement
 from analysis.library import chart_library
+from analysis.overview import overview
 from analysis.palette import Palette
 from analysis.results import Result
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
@@ -33,15 +34,19 @@ class Cell:
     detail: str = ""
 
 
-def render(findings: Findings, figures: Sequence[Figure], judgement: Judgement) -> dict[str, str]:
+FAMILY_TITLES = {"convergence": "Convergence", "sensitivity": "Sensitivity to hyperparameters"}
+"""Headings of figures that belong to no question, where the name of the family is not enough."""
+
+
+def render(findings: Findings, figures: Figures, judgement: Judgement) -> dict[str, str]:
     """Every file of the report but the tables: path within the report, and content."""
-    context = {**_context(findings, figures), **_verdicts(judgement)}
-    drawn = {f"figures/{figure.name}.svg": _svg(figure) for figure in figures if figure.panels}
-    page = _environment().get_template("report.html").render(context, **_embedded(figures))
+    context = {**_context(findings, figures, judgement), **overview(judgement, findings.ledger)}
+    drawn = {f"figures/{figure.name}.svg": _svg(figure) for figure in figures.every if figure.panels}
+    page = _environment().get_template("report.html").render(context, **_embedded(figures.every))
     return {**drawn, "report.md": _environment().get_template("report.md").render(context), "report.html": page}
 
 
-def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
+def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict[str, Any]:
     study, found = findings.ledger.study, completeness(findings)
     palette = Palette.of(study.optimizers)
     return {
@@ -54,22 +59,15 @@ def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
         "rows": [_row(findings, result) for result in findings.results],
         "optimizers": list(study.optimizers.values()),
         "colours": palette.colours,
-        "headline": figures[0],
-        "figures": list(figures[1:]),
+        "headline": figures.headline,
+        "question_figures": figures.of_questions,
+        "family_figures": {FAMILY_TITLES.get(name, name.capitalize()): own for name, own in figures.of_families.items()},
+        "rest": figures.rest,
         "counts": findings.counts.to_dicts(),
-        "methods": methods.methods(findings),
+        "methods": methods.methods(findings, judgement),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
-        "tables": list(findings.tables()),
-    }
-
-
-def _verdicts(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "claims_notes": judgement.notes,
-        "verdicts": verdict_prose.rows(judgement.verdicts),
-        "verdict_pairs": verdict_prose.pairs(judgement.verdicts),
-        "not_tested": verdict_prose.not_tested(judgement.verdicts),
+        "tables": list(dict.fromkeys([*findings.tables(), *(name for figure in figures.every for name in figure.tables)])),
     }
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.answers import find_answers
 from analysis.claims import read_claims
 from analysis.files import replace
 from analysis.findings import find
@@ -48,9 +49,10 @@ def write_report(
     own = read_claims(claims) if claims else None
     findings = find(load(study_dir))
     judgement = judge_claims([findings], own)
-    tables = {**findings.tables(), "verdicts": judgement.table()}
+    answers = find_answers(findings, judgement.claims)
+    tables = {**findings.tables(), **answers.tables(), "verdicts": judgement.table()}
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
-    contents |= {"verdicts.json": judgement.as_json(), **render(findings, figures(findings), judgement)}
+    contents |= {"verdicts.json": judgement.as_json(), **render(findings, figures(answers, judgement.verdicts), judgement)}
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         replace(folder / name, content)

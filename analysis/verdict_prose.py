@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.claims import Question
 from analysis.evidence import PairedSeeds
-from analysis.verdicts import Verdict, Word
+from analysis.verdicts import Verdict, Word, unit_of
 from analysis.wording import NONE, count, listing, number, points
 
 SYMBOLS: dict[Word, str] = {
@@ -30,6 +30,9 @@ NOUNS = {
 }
 """What a metric is called in a sentence; others go by their name."""
 
+MAX_EXPONENT = 700.0
+"""Of a ratio that a floating-point number can hold."""
+
 
 def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
@@ -37,9 +40,15 @@ def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "title": f"{name[:1].upper()}{name[1:]}?",
             "anchor": f"verdict-{place}",
-            "compared": _noun(question.metric),
+            "compared": noun_of(question.metric),
             "refuted_by": refuted_by(question, "the first optimizer", "the second"),
+            "effect_sign": "A ratio below the bound speaks for the claim."
+            if question.improvement == "within"
+            else "A ratio above 1 speaks for the claim."
+            if question.improvement == "log_ratio"
+            else "A positive effect speaks for the claim.",
             "claims": [_row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
         }
         for place, (name, question) in enumerate(questions.items())
@@ -74,12 +83,18 @@ def _row(verdict: Verdict) -> dict[str, Any]:
         "claim": verdict.claim,
         "word": verdict.word,
         "symbol": SYMBOLS[verdict.word],
-        "style": verdict.word.lower().replace(" ", "-"),
+        "style": style(verdict.word),
         "effect": effect(verdict),
         "interval": interval(verdict),
         "basis": basis(verdict),
+        "test": test(verdict),
         "sentence": sentence(verdict),
     }
+
+
+def style(word: Word) -> str:
+    """Class of the badge of a verdict."""
+    return word.lower().replace(" ", "-")
 
 
 def effect(verdict: Verdict) -> str:
@@ -107,6 +122,14 @@ def basis(verdict: Verdict) -> str:
     return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "point")
 
 
+def test(verdict: Verdict) -> str:
+    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    if verdict.p_holm is None or verdict.superiority is None:
+        return ""
+    p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {number(verdict.p_holm)}"
+    return f"{p}, A12 = {verdict.superiority:.2f}"
+
+
 def amount(verdict: Verdict, improvement: float) -> str:
     """An improvement in the unit that readers know."""
     question = verdict.question
@@ -121,9 +144,37 @@ def amount(verdict: Verdict, improvement: float) -> str:
             return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
 
 
+def on_axis(question: Question, improvement: float) -> float:
+    """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
+    match question.improvement:
+        case "relative":
+            return 100 * improvement
+        case "log_ratio":
+            return math.exp(min(improvement, MAX_EXPONENT))
+        case "within":
+            return (question.bound or 0.0) - improvement
+        case "difference":
+            return 100 * improvement if unit_of(question) == "fraction" else improvement
+
+
+def axis_title(question: Question) -> str:
+    """What `on_axis` returns, with its unit and the side that speaks for the claim."""
+    noun = noun_of(question.metric)
+    match question.improvement:
+        case "relative":
+            return f"improvement in {noun}, % of the rival's mean (right: for the claim)"
+        case "log_ratio":
+            return f"{noun}, how many times better than the rival's (right: for the claim)"
+        case "within":
+            return f"{noun} over the rival's (left of the line: for the claim)"
+        case "difference":
+            unit = "points" if unit_of(question) == "fraction" else unit_of(question)
+            return f"improvement in {noun}, {unit} (right: for the claim)"
+
+
 def sentence(verdict: Verdict) -> str:
     """The verdict in plain words."""
-    a, b, noun = verdict.a, verdict.b, _noun(verdict.question.metric)
+    a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
     bar = amount(verdict, verdict.smallest_effect)
     match verdict.word:
         case "NOT TESTABLE" | "NOT TESTED":
@@ -142,7 +193,7 @@ def sentence(verdict: Verdict) -> str:
 
 
 def _comparison(verdict: Verdict) -> str:
-    noun = _noun(verdict.question.metric)
+    noun = noun_of(verdict.question.metric)
     return f"{verdict.a} {verdict.question.name} than {verdict.b} ({noun}: {effect(verdict)})"
 
 
@@ -162,7 +213,8 @@ def refuted_by(question: Question, a: str, b: str) -> str:
     return question.refuted_by.replace("{a}", a).replace("{b}", b)
 
 
-def _noun(metric: str) -> str:
+def noun_of(metric: str) -> str:
+    """What a metric is called in a sentence."""
     return NOUNS.get(metric, metric.replace("_", " "))
 
 
