@@ -1,5 +1,6 @@
 """The part of the methods section on claims: what was fixed when, which rows answer, how verdicts are reached."""
 
+import math
 from collections.abc import Sequence
 
 from analysis.claims import Question
@@ -9,7 +10,7 @@ from analysis.inference import LARGEST_EXACT, NUM_FLIPS
 from analysis.judgement import Judgement
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.verdict_prose import is_held, noun_of
-from analysis.verdicts import Verdict, look_number
+from analysis.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
 RULES = (
@@ -31,7 +32,7 @@ def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
         return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
         _rows(findings),
-        f"{_origin(findings, judgement)} {_families(findings, judgement, held)}",
+        f"{_origin(findings, judgement)} {_families(judgement, held)}",
         _inference(judgement, held),
         RULES,
         _limits(findings, held),
@@ -41,8 +42,8 @@ def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
 def _rows(findings: Findings) -> str:
     study, ledger = findings.ledger.study, findings.ledger
     parts = [
-        "Which rows answer which question. Final error: test images, last epoch, confirmation runs of the tuned setting. "
-        "Convergence, stability and overfitting: training and validation curves of the same runs."
+        "Which rows answer which question. Final error: test images, last epoch, confirmation runs of the tuned "
+        "setting. Convergence, stability and overfitting: training and validation curves of the same runs."
         if findings.is_confirmed
         else "Which rows answer which question. No confirmation has been run, so nothing that needs fresh seeds is "
         "answered.",
@@ -68,31 +69,37 @@ def _origin(findings: Findings, judgement: Judgement) -> str:
     return f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
 
 
-def _families(findings: Findings, judgement: Judgement, held: Sequence[Verdict]) -> str:
+def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
     sizes = {
         question.name: sum(verdict.question is question for verdict in held)
         for question in judgement.claims.questions
         if any(verdict.question is question for verdict in held)
     }
     families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
-    looks = sorted({look_number(findings.ledger, verdict.a, verdict.b) for verdict in held})
+    looks = sorted({_look(judgement.claims.alpha, sizes[verdict.question.name], verdict.level) for verdict in held})
     alpha = number(judgement.claims.alpha)
     text = (
         f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. Every report made of other runs counts as a look, and look k is judged at {alpha} / 2^k, so that all "
+        f"{alpha}. Every report made of other runs counts as a look, and look k is judged at {alpha} / 2^k, so that "
+        "all "
     )
     return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
+
+
+def _look(alpha: float, family: int, level: float) -> int:
+    """Which look the level belongs to: it is 1 - alpha 2^-k / m."""
+    return round(math.log2(alpha / (family * (1 - level))))
 
 
 def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
     paired = [verdict for verdict in held if isinstance(verdict.evidence, PairedSeeds)]
     text = (
-        "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed make "
-        "a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices of "
-        f"signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted test "
-        "at 1 - alpha / m for a family of m claims (Bonferroni), the one for equivalence at 1 - 2 alpha / m. P-values "
-        "printed beside are adjusted by Holm's method; A12 is the probability that a run of the first optimizer is "
-        "better than one of the second."
+        "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
+        "make a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices "
+        f"of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted "
+        "test at 1 - alpha / m for a family of m claims (Bonferroni), the one for equivalence at 1 - 2 alpha / m. "
+        "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
+        "optimizer is better than one of the second."
     )
     if paired:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
@@ -101,8 +108,8 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
     others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
     if others:
         text += (
-            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are percentiles "
-            "of a bootstrap, over points and seeds for shares of settings and over blocks for times."
+            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
+            "percentiles of a bootstrap, over points and seeds for shares of settings and over blocks for times."
         )
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
@@ -150,6 +157,6 @@ def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
     if repeats > 1:
         return f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them."
     return (
-        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability that "
-        "another tuning would have turned out the same stands below the overview."
+        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
+        "that another tuning would have turned out the same stands below the overview."
     )

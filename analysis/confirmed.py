@@ -39,6 +39,7 @@ class ConfirmedRuns:
             targets=self.landmarks.targets,
             chance_accuracy=self.landmarks.chance_accuracy,
             num_steps=max(steps, default=0),
+            num_evaluation_images=int(self.findings.ledger.study.identity.get("num_evaluation_images") or 0),
         )
 
     def of(self, optimizer: str) -> dict[int, Run]:

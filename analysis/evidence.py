@@ -13,6 +13,8 @@ from analysis.claims import Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.inference import Interval, fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.metrics import METRICS, PAIR_METRICS, Run
+from analysis.overhead import step_cost_ratio
+from analysis.sensitivity import Missing, good_volume_difference
 from analysis.wording import count
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
@@ -228,11 +230,34 @@ def _improvement(question: Question, ours: NDArray[np.float64], theirs: NDArray[
 
 
 def _good_volume(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
-    raise NotTestableError("not connected")
+    """The points of one tuning run: in repeats the space-filling ones, which alone count, say nothing else."""
+    del question
+    ledger = repeats[0].findings.ledger
+    found = good_volume_difference(ledger, a, b)
+    if isinstance(found, Missing):
+        raise NotTestableError(found.reason.rstrip("."))
+    return Draws(
+        estimate=found.estimate,
+        value_a=found.volumes[0],
+        value_b=found.volumes[1],
+        num_values=found.num_points,
+        draws=found.draws,
+    )
 
 
 def _seconds_per_step(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
-    raise NotTestableError("not connected")
+    ledger = repeats[0].findings.ledger
+    ratio = step_cost_ratio(ledger.timings, a, b, question.batch_size or 0)
+    if isinstance(ratio, str):
+        raise NotTestableError(ratio)
+    bound = question.bound or 0.0
+    return Draws(
+        estimate=bound - ratio.estimate,
+        value_a=ratio.estimate,
+        value_b=1.0,
+        num_values=ratio.num_blocks,
+        draws=bound - ratio.draws,
+    )
 
 
 STUDY_EVIDENCE: dict[str, Callable[[Question, str, str, Sequence[ConfirmedRuns]], Draws]] = {

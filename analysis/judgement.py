@@ -44,6 +44,7 @@ class Judgement:
                 "superiority": verdict.superiority,
                 "value_a": verdict.evidence.value_a if verdict.evidence else None,
                 "value_b": verdict.evidence.value_b if verdict.evidence else None,
+                "luck": verdict.luck,
                 "reason": verdict.reason,
             }
             for verdict in self.verdicts

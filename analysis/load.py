@@ -49,16 +49,22 @@ def load(study_dir: pathlib.Path) -> Ledger:
             "give the folder that `python -m study.run` printed."
         )
     study = read_study(study_dir / "study.json")
-    trials = _read(study_dir / "trials", schema.trials_schema(study.hyperparameters), may_lack=study.hyperparameters)
+    imported = study.source is not None
+    expected = {
+        "trials": schema.trials_schema(study.hyperparameters, imported=imported),
+        "epochs": schema.epochs_schema(imported=imported),
+        "timings": schema.timings_schema(),
+    }
+    trials = _read(study_dir / "trials", expected["trials"], may_lack=study.hyperparameters)
     if trials.is_empty():
         raise LedgerError(
             f"a report needs at least one finished trial, {str(study_dir / 'trials')!r} holds none; "
             "wait for the first trial or run the study again."
         )
-    epochs = _read(study_dir / "epochs", schema.epochs_schema(), sparse=STEP_LOSSES)
-    timings = _read(study_dir / "timings", schema.timings_schema())
+    epochs = _read(study_dir / "epochs", expected["epochs"], sparse=STEP_LOSSES)
+    timings = _read(study_dir / "timings", expected["timings"])
     for name, rows in (("trials", trials), ("epochs", epochs), ("timings", timings)):
-        _check_rows(name, rows, KEYS[name], study)
+        _check_rows(name, rows, KEYS[name], study, expected[name])
     _check_outcomes(trials)
     _check_timings(timings)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
@@ -97,13 +103,8 @@ def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 
-def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
-    required = {
-        "trials": schema.trials_schema(study.hyperparameters),
-        "epochs": schema.epochs_schema(),
-        "timings": schema.timings_schema(),
-    }[table]
-    for column in required:
+def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study, expected: pa.Schema) -> None:
+    for column in expected:
         given = rows.filter(phase=STEP_LOSSES.equals) if column.name == STEP_LOSSES.name else rows
         if not column.nullable and (count := given[column.name].null_count()):
             raise LedgerError(

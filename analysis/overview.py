@@ -1,4 +1,4 @@
-"""What the first screen says of the verdicts: how many of each, the matrix of questions and pairs, what the words mean."""
+"""The first screen: how many verdicts of each kind, the matrix of questions and pairs, what the words mean."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -6,8 +6,6 @@ from typing import Any
 
 from analysis import verdict_prose
 from analysis.judgement import Judgement
-from analysis.load import Ledger
-from analysis.sensitivity import Missing, probability_best
 from analysis.verdict_prose import SYMBOLS, is_held
 from analysis.verdicts import Verdict, Word
 from analysis.wording import NONE, count, listing
@@ -23,13 +21,8 @@ MEANINGS: dict[Word, str] = {
 """Each verdict in a few words, in the order in which they are counted."""
 
 
-def overview(judgement: Judgement, ledger: Ledger) -> dict[str, Any]:
-    """What the templates show of the verdicts.
-
-    Args:
-        judgement: The verdicts.
-        ledger: The rows, for the luck of the tuning.
-    """
+def overview(judgement: Judgement) -> dict[str, Any]:
+    """What the templates show of the verdicts."""
     pairs = verdict_prose.pairs(judgement.verdicts)
     return {
         "claims_notes": judgement.notes,
@@ -43,7 +36,7 @@ def overview(judgement: Judgement, ledger: Ledger) -> dict[str, Any]:
             if any(verdict.word == word for verdict in judgement.verdicts)
         ],
         "not_tested": verdict_prose.not_tested(judgement.verdicts),
-        "luck": luck(ledger, pairs),
+        "luck": [luck(judgement.verdicts, pair) for pair in pairs],
     }
 
 
@@ -56,17 +49,7 @@ def tally(verdicts: Sequence[Verdict]) -> str:
     return f"Of {count(len(held), 'claim')}: {listing(parts)}."
 
 
-def luck(ledger: Ledger, pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Probability that the tuned best of a beats that of b if both were tuned again, for each pair.
-
-    Returns:
-        For each pair `text` and `reason`, why there is none.
-    """
-    cells = []
-    for a, b in pairs:
-        found = probability_best(ledger, [a, b])
-        if isinstance(found, Missing):
-            cells.append({"text": NONE, "reason": found.reason})
-        else:
-            cells.append({"text": f"{100 * found[a]:.0f}%", "reason": ""})
-    return cells
+def luck(verdicts: Sequence[Verdict], pair: tuple[str, str]) -> str:
+    """Probability that the best setting of the first of a pair beats that of the second if both are tuned again."""
+    found = [verdict.luck for verdict in verdicts if (verdict.a, verdict.b) == pair and verdict.luck is not None]
+    return f"{found[0]:.0%}" if found else NONE

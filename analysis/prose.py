@@ -29,9 +29,13 @@ def deck(findings: Findings) -> str:
     text = f"{text[0].upper()}{text[1:]}, each trained from {count(study.num_seeds, 'seed')}."
     if not study.num_confirm_seeds:
         return text
+    if any(optimizer.published for optimizer in study.optimizers.values()):
+        retrained = f"The best setting {'' if alone else 'of each '}and the published one are"
+    else:
+        retrained = f"The best setting {'' if alone else 'of each '}is"
     return (
-        f"{text} The best setting {'' if alone else 'of each '}and the published one are then retrained on "
-        f"{count(study.num_confirm_seeds, 'fresh seed')}, and only then shown the test images."
+        f"{text} {retrained} then retrained on {count(study.num_confirm_seeds, 'fresh seed')}, and only then shown the "
+        "test images."
     )
 
 
@@ -110,7 +114,7 @@ def status(found: Completeness) -> str:
 
 def notes(findings: Findings) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    found = []
+    found = list(findings.ledger.study.notes)
     if orphans := findings.ledger.num_orphans:
         found.append(f"{count(orphans, 'epoch row')} of replicates that are not in the table of trials were left out.")
     lost = [

@@ -11,8 +11,8 @@ from scipy.special import chdtri
 
 from analysis.inference import Interval
 from analysis.intervals import LEVEL
-from analysis.metrics import Setup, runs_of
-from analysis.metrics.stability import blown_up_step, collapsed_step
+from analysis.metrics import Setup
+from analysis.metrics.stability import blown_up_at, collapsed_at, initial_loss
 from analysis.rates import with_wilson
 from analysis.schema import KEY
 
@@ -36,26 +36,26 @@ def outcomes(trials: pl.DataFrame, epochs: pl.DataFrame, setup: Setup) -> pl.Dat
         `metrics.stability`), and `diverged_step`, `blown_up_step`, `collapsed_step`, `unstable_step` (null where it
         did not happen), in the order of `trials`.
     """
-    runs = runs_of(trials, epochs, setup)
+    labels = {
+        "blown_up_step": blown_up_at(setup),
+        "collapsed_step": collapsed_at(setup),
+        "initial_loss": initial_loss(setup),
+        "can_collapse": pl.lit(setup.chance_accuracy is not None),
+    }
     ended = trials.filter(pl.col("status") != "failed").select(*KEY, "status", diverged_step=pl.col("diverged_step"))
-    found = ended.with_columns(
-        pl.Series("blown_up_step", [blown_up_step(run) for run in runs], dtype=pl.Float64),
-        pl.Series("collapsed_step", [collapsed_step(run) for run in runs], dtype=pl.Float64),
-    ).with_columns(
-        *[
-            pl.when(pl.col(f"{label}_step").is_not_nan()).then(pl.col(f"{label}_step").is_finite()).alias(label)
-            for label in ("blown_up", "collapsed")
-        ],
-        diverged=pl.col("status") == "diverged",
-    )
-    steps = [
-        pl.when(pl.col(f"{label}_step").is_finite()).then(pl.col(f"{label}_step")).cast(pl.Int64).alias(f"{label}_step")
-        for label in ("blown_up", "collapsed")
-    ]
+    found = epochs.group_by(KEY, maintain_order=True).agg(**labels)
     return (
-        found.with_columns(*steps, unstable=pl.col("diverged") | pl.col("collapsed"))
-        .with_columns(unstable_step=pl.min_horizontal("diverged_step", "collapsed_step"))
-        .select(*KEY, "status", *LABELS, *[f"{label}_step" for label in LABELS])
+        ended.join(found, on=KEY, how="left", maintain_order="left")
+        .with_columns(
+            diverged=pl.col("status") == "diverged",
+            blown_up=pl.when(pl.col("initial_loss").is_not_null()).then(pl.col("blown_up_step").is_not_null()),
+            collapsed=pl.when(pl.col("can_collapse")).then(pl.col("collapsed_step").is_not_null()),
+        )
+        .with_columns(
+            unstable=pl.col("diverged") | pl.col("collapsed"),
+            unstable_step=pl.min_horizontal("diverged_step", "collapsed_step"),
+        )
+        .select(*KEY, "status", *LABELS, pl.col([f"{label}_step" for label in LABELS]))
     )
 
 

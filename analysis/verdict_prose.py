@@ -49,7 +49,7 @@ def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
             else "A ratio above 1 speaks for the claim."
             if question.improvement == "log_ratio"
             else "A positive effect speaks for the claim.",
-            "claims": [_row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
         }
         for place, (name, question) in enumerate(questions.items())
     ]
@@ -76,7 +76,8 @@ def not_tested(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in the words of the page."""
     return {
         "a": verdict.a,
         "b": verdict.b,

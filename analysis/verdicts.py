@@ -8,7 +8,10 @@ DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, Literal
+
+import polars as pl
 
 from analysis.claims import Claims, Question
 from analysis.confirmed import ConfirmedRuns
@@ -17,6 +20,7 @@ from analysis.findings import Findings
 from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
 from analysis.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.sensitivity import Missing, probability_best
 
 Word = Literal["NOT TESTED", "NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
@@ -38,6 +42,8 @@ class Verdict:
         p_value: Of the sign-flip test; None without one.
         p_holm: Adjusted for the family.
         seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive.
+        luck: Probability that the best setting of a has a lower validation error than that of b when both are tuned
+            again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
     """
 
     question: Question
@@ -52,6 +58,7 @@ class Verdict:
     p_value: float | None = None
     p_holm: float | None = None
     seeds_needed: int | None = None
+    luck: float | None = None
 
     @property
     def claim(self) -> str:
@@ -115,13 +122,13 @@ def judge(repeats: Sequence[Findings], claims: Claims) -> list[Verdict]:
 
 
 def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: float) -> list[Verdict]:
-    ledger = repeats[0].findings.ledger
-    study = ledger.study
+    ledgers = [confirmed.findings.ledger for confirmed in repeats]
+    study = ledgers[0].study
     held = [(a, b) for a, b in question.pairs if a in study.optimizers and b in study.optimizers]
     verdicts = []
     for a, b in question.pairs:
         if (a, b) in held:
-            level = 1 - alpha * 2.0 ** -look_number(ledger, a, b) / len(held)
+            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b) / len(held)
             verdicts.append(_judge_claim(question, a, b, repeats, level))
         else:
             lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
@@ -132,14 +139,20 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
     return _adjusted(verdicts)
 
 
-def look_number(ledger: Ledger, a: str, b: str) -> int:
+def look_number(ledgers: Sequence[Ledger], a: str, b: str) -> int:
     """How often these two have been looked at, this time included: each look at other runs is one.
 
     Look k is judged at alpha 2^-k, so that all looks together stay below alpha.
+
+    Args:
+        ledgers: Those of all repeats, the first one first: it has the looks.
+        a: One of two optimizers.
+        b: The other one.
     """
-    confirmed = ledger.trials.filter(phase="confirm")["optimizer"]
+    confirmed = pl.concat(ledger.trials.filter(phase="confirm")["optimizer"] for ledger in ledgers)
     now = tuple(int((confirmed == name).sum()) for name in (a, b))
-    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in ledger.study.looks}
+    looks = ledgers[0].study.looks
+    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in looks}
     return len({state for state in states if all(state)} | {now})
 
 
@@ -158,8 +171,21 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
         needed = seeds_needed(float(evidence.differences.std(ddof=1)), effect, level)
     return replace(
-        verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value(), seeds_needed=needed
+        verdict,
+        word=word,
+        evidence=evidence,
+        interval=interval,
+        p_value=evidence.p_value(),
+        seeds_needed=needed,
+        luck=luck_of(a, b, repeats) if isinstance(evidence, PairedSeeds) else None,
     )
+
+
+def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
+    """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
+    chances = [probability_best(confirmed.findings.ledger, [a, b]) for confirmed in repeats]
+    found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
+    return fmean(found) if len(found) == len(chances) else None
 
 
 def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:

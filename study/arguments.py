@@ -17,6 +17,9 @@ LAG = 8
 
 LARGEST = 2**31 - 1
 
+MOST_REPEATS = 100
+"""Each keeps a lock while the command runs."""
+
 FEWEST_CONFIRM_SEEDS = 6
 """An exact sign-flip test on n pairs has no two-sided p-value below 2^(1 - n): from 6 pairs on that is under 0.05."""
 
@@ -103,6 +106,13 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         help=f"fresh seeds for the published and the best setting, 0 or from {FEWEST_CONFIRM_SEEDS} on "
         "(default: %(default)s)",
     )
+    group.add_argument(
+        "--repeats",
+        type=_Count(1, MOST_REPEATS),
+        default=1,
+        help="tune so many times with other sampler seeds, on the same training and confirmation seeds: shows how much "
+        "of a result is the luck of the tuning (default: %(default)s)",
+    )
     group.add_argument("--no-sweep", action="store_true", help="leave out the learning-rate sweep through the winner")
     group.add_argument(
         "--no-timing",
@@ -110,7 +120,10 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         help="leave out the timing of steps at the end, which takes up to 30 seconds",
     )
     group.add_argument(
-        "--time-budget", type=_positive, metavar="MINUTES", help="stop tuning in time to confirm within so many minutes"
+        "--time-budget",
+        type=_positive,
+        metavar="MINUTES",
+        help="stop tuning in time to confirm within so many minutes, which repeats share",
     )
 
 
@@ -196,15 +209,16 @@ def _at_least(smallest: int) -> "_Count":
 @dataclass(frozen=True)
 class _Count:
     smallest: int
+    largest: int = LARGEST
 
     def __call__(self, text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = self.smallest - 1
-        if number < self.smallest or number > LARGEST:
+        if number < self.smallest or number > self.largest:
             raise argparse.ArgumentTypeError(
-                f"must be a whole number from {self.smallest} to {LARGEST}, got {text[:40]!r}"
+                f"must be a whole number from {self.smallest} to {self.largest}, got {text[:40]!r}"
             )
         return number
 

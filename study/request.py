@@ -3,13 +3,15 @@
 import argparse
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.claims import hash_of, packaged_text
+from analysis.layout import repeat_directory
 from analysis.spec import NO_MODEL
 from study.ledger import read_study
 from study.ledger.files import free_name
+from study.repeats import repeats
 from study.search import load_search
 from study.selection import Selection
 from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec
@@ -96,6 +98,29 @@ def _fixed_claims(
             f"Leave it out; `python -m analysis.report {directory} --claims FILE` shows other claims, and says so."
         )
     return fixed
+
+
+def build_requests(arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path) -> list[Request]:
+    """The study as `build_request` puts it together, then its repeats.
+
+    Raises:
+        ValueError: As of `build_request`, or the directory of a repeat holds another study.
+    """
+    first = build_request(arguments, selection, directory)
+    return [first, *(_repeated(first, repeat) for repeat in repeats(directory, arguments.repeats)[1:])]
+
+
+def _repeated(first: Request, repeat: int) -> Request:
+    """As far as the study goes, those parts of earlier runs included that this one has not asked for."""
+    directory = repeat_directory(first.directory, repeat)
+    spec = replace(first.spec, identity=replace(first.spec.identity, repeat=repeat))
+    stored = read_study(directory)
+    if stored is not None:
+        old = StudySpec.from_dict(stored)
+        _refuse(directory, old.differences(spec))
+        spec = old.extended(spec)
+    optimizers = _with_stored(spec, first.optimizers, directory)
+    return Request(spec=spec, optimizers=optimizers, directory=directory, claims=first.claims)
 
 
 def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:

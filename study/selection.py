@@ -141,6 +141,8 @@ def _optimizers(
 def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dict[str, dict[str, list[float]]]) -> None:
     if arguments.trials is not None:
         raise ValueError("--trials is not for --search grid, which trains every combination of --values; leave it out.")
+    if arguments.repeats > 1:
+        raise ValueError("--repeats is not for --search grid, which asks the same points every time; leave it out.")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"--search grid needs --values for each optimizer, got none for {', '.join(missing)}.")
     if unknown := [name for name in values if name not in names]:

@@ -1,7 +1,7 @@
 """What a run says before and after training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,18 +31,24 @@ def compile_convolutions(console: Console) -> None:
         say(console, f"Note: {error}; training by torch alone takes two to three times as long.")
 
 
-def announce(console: Console, job: Job) -> None:
-    """Say what the run will do, and what it can never show."""
-    spec, directory = job.request.spec, job.request.directory
+def announce(console: Console, jobs: Sequence[Job]) -> None:
+    """Say what the run will do, and what it can never show.
+
+    Args:
+        console: Where to.
+        jobs: The study and its repeats.
+    """
+    spec, directory = jobs[0].request.spec, jobs[0].request.directory
     identity, extent = spec.identity, spec.extent
-    plan = Plan.of(job)
+    plan = Plan.of(*jobs)
     say(
         console,
         f"Study {spec.study_hash} in {directory}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
-        f"{'with' if extent.sweep else 'without'} sweep.",
+        f"{'with' if extent.sweep else 'without'} sweep{f', all of it {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
-    done = f", {len(job.outcomes):,} are done" if job.outcomes else ""
+    num_done = sum(len(job.outcomes) for job in jobs)
+    done = f", {num_done:,} are done" if num_done else ""
     if identity.model == NO_MODEL:
         work = f"a formula draws their curves of {identity.num_epochs} epochs, nothing is trained"
     else:

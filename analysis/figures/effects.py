@@ -73,7 +73,8 @@ def _neutral(judged: Sequence[Verdict]) -> list[float]:
 def _claims(judged: Sequence[Verdict]) -> pl.DataFrame:
     rows = []
     for verdict in judged:
-        assert verdict.evidence and verdict.interval, verdict.claim
+        assert verdict.evidence is not None
+        assert verdict.interval is not None
         ends = [verdict.interval.low, verdict.interval.high]
         low, high = sorted(verdict_prose.on_axis(verdict.question, end) for end in ends)
         rows.append(

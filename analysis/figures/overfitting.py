@@ -38,7 +38,6 @@ def losses(answers: Answers, palette: Palette) -> Figure:
     return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=tables)
 
 
-
 def _against(seeds: pl.DataFrame, means: pl.DataFrame, palette: Palette, quantity: str, title: str) -> Panel:
     axes = plots.Axes(
         title=title,

@@ -38,9 +38,9 @@ def step_cost(answers: Answers, palette: Palette) -> Figure:
             chart = plots.plot_marked_lines(rows, palette, _axes(rows, heading, level, sizes))
             panels.append(Panel(chart=chart, description=f"{heading} against the batch size"))
     text = (
-        "Steps of all tuned settings, timed in turns within short blocks after the study, when nothing else ran: median "
-        f"of the ratios of the blocks with its {LEVEL_NAME} interval. Noise costs time for every parameter, gradients "
-        "for every image, so the overhead shrinks as the batch grows. "
+        "Steps of all tuned settings, timed in turns within short blocks after the study, when nothing else ran: "
+        f"median of the ratios of the blocks with its {LEVEL_NAME} interval. Noise costs time for every parameter, "
+        "gradients for every image, so the overhead shrinks as the batch grows. "
     )
     if bound is not None:
         text += f"The dashed line is the bound of the claim, {number(bound)} times."

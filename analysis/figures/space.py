@@ -1,12 +1,14 @@
 """Numbers of the search space: how much of it is good, what matters in it, how wide the valley of learning rates is."""
 
+from typing import Any
+
 import polars as pl
 
 from analysis import plots
 from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel
 from analysis.palette import Palette
-from analysis.wording import LEVEL_NAME, number, percent
+from analysis.wording import LEVEL_NAME, count, number, percent
 
 METHODS = ("fANOVA", "PED-ANOVA")
 NAMES = {"fanova": METHODS[0], "ped_anova": METHODS[1]}
@@ -23,11 +25,7 @@ def good_volume(answers: Answers, palette: Palette) -> Figure:
         own = rows.filter(space=space)
         if own.is_empty():
             continue
-        tips = [
-            f"{percent(row['volume'])} ({LEVEL_NAME} {percent(row['low'])} to {percent(row['high'])}, "
-            f"{row['num_points']} points" + (f", {percent(row['covered'])} of the rule covered)" if space == SPACES[1] else ")")
-            for row in own.to_dicts()
-        ]  # fmt: skip
+        tips = [_volume_tip(row) for row in own.to_dicts()]
         drawn = own.select("optimizer", "low", "high", group="measured_from", mean="volume", tip=pl.Series(tips))
         chart = plots.plot_shares(
             drawn, palette, groups=FROM, title=title, axis_title="share of good settings", kind="percent"
@@ -36,9 +34,9 @@ def good_volume(answers: Answers, palette: Palette) -> Figure:
     epsilon = percent(table["epsilon"][0]) if table.height else "2%"
     text = (
         f"A setting is good if its mean validation error lies within {epsilon} of the best: of all optimizers "
-        "(circles, what the claims compare) or its own (diamonds). The share is that of the space as it was sampled, so "
-        "that it depends on the range that was declared; the common rule is the published setting times or over 100 in "
-        f"every hyperparameter, of which only the part within the declared space was tried. {LEVEL_NAME} intervals "
+        "(circles, what the claims compare) or its own (diamonds). The share is that of the space as it was sampled, "
+        "so that it depends on the range that was declared; the common rule is the published setting times or over 100 "
+        f"in every hyperparameter, of which only the part within the declared space was tried. {LEVEL_NAME} intervals "
         "resample points and seeds. "
     ) + _reasons(table)
     if not panels:
@@ -129,6 +127,12 @@ def valley(answers: Answers, palette: Palette) -> Figure:
         name="valley", title="How wide the valley of learning rates is", text=text, panels=tuple(panels),
         tables=("learning_rate_sensitivity",),
     )  # fmt: skip
+
+
+def _volume_tip(row: dict[str, Any]) -> str:
+    text = f"{percent(row['volume'])} ({LEVEL_NAME} {percent(row['low'])} to {percent(row['high'])}"
+    covered = f", {percent(row['covered'])} of the rule tried" if row["space"] == SPACES[1] else ""
+    return f"{text}, {count(row['num_points'], 'point')}{covered})"
 
 
 def _measure(rows: pl.DataFrame, column: str, group: str, kind: plots.Number) -> pl.DataFrame:

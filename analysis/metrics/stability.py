@@ -40,38 +40,40 @@ def chance_margin(setup: Setup) -> float:
     return max(0.02, 2 * math.sqrt(variance))
 
 
-def blown_up_step(run: Run) -> float:
+def initial_loss(setup: Setup) -> pl.Expr:
+    """Loss before the first step: that of a guess, -log(chance); where chance is not known that of the first step.
+
+    For the epochs of one run or of each group of runs; null if neither is known.
+    """
+    if setup.chance_accuracy is not None:
+        return pl.lit(-math.log(setup.chance_accuracy))
+    return pl.col("step_losses").first().list.first().cast(pl.Float64)
+
+
+def blown_up_at(setup: Setup) -> pl.Expr:
     """Step of the first of 3 successive evaluations with more than three times the initial training loss.
 
-    The initial loss is that of a guess, -log(chance), or where chance is not known the loss of the first step. The
-    training loss is looked at since a rising validation loss may be overfitting. Evaluations before a divergence count.
-
-    Returns:
-        Infinite if there are no such evaluations; NaN if the initial loss is not known.
+    The training loss is looked at since a rising validation loss may be overfitting. For the epochs of one run or of
+    each group of runs, in order; null if there are no such evaluations or the initial loss is not known.
     """
-    initial = _initial_loss(run)
-    if math.isnan(initial):
-        return math.nan
-    is_high = run.curve("train_loss") > BLOWN_UP * initial
-    return _step_of(run, _first_of_successive(is_high, BLOWN_UP_EVALUATIONS))
+    loss = pl.col("train_loss").fill_nan(None)
+    return _step_of_successive(loss > BLOWN_UP * initial_loss(setup), BLOWN_UP_EVALUATIONS)
 
 
-def collapsed_step(run: Run) -> float:
+def collapsed_at(setup: Setup) -> pl.Expr:
     """Step of the first of 2 successive evaluations at which a validation accuracy once learned is back at chance.
 
-    Back at chance: no more than `chance_margin` above it. Learned: before, it was three margins above. Evaluations
-    before a divergence count.
-
-    Returns:
-        Infinite if there are no such evaluations; NaN if the accuracy of a guess is not known.
+    Back at chance: no more than `chance_margin` above it. Learned: before, it was three margins above. The epoch in
+    which a replicate diverged has no accuracy. For the epochs of one run or of each group of runs, in order; null if
+    there are no such evaluations or the accuracy of a guess is not known.
     """
-    margin, chance = chance_margin(run.setup), run.setup.chance_accuracy
-    if chance is None:
-        return math.nan
-    has_loss = np.isfinite(run.curve("validation_loss"))
-    above = np.where(has_loss, np.round(1 - run.curve("validation_error") - chance, DIGITS), math.nan)
-    has_learned = np.logical_or.accumulate(above >= LEARNED * margin)
-    return _step_of(run, _first_of_successive(has_learned & (above <= margin), COLLAPSED_EVALUATIONS))
+    if setup.chance_accuracy is None:
+        return pl.lit(None, dtype=pl.Int64)
+    margin, error = chance_margin(setup), pl.col("validation_error").fill_nan(None)
+    has_accuracy = pl.col("validation_loss").is_not_null() | (error < 1)
+    above = pl.when(has_accuracy).then((1 - error - setup.chance_accuracy).round(DIGITS))
+    has_learned = (above >= round(LEARNED * margin, DIGITS)).fill_null(False).cum_sum() > 0
+    return _step_of_successive(has_learned & (above <= margin), COLLAPSED_EVALUATIONS)
 
 
 def has_learned(run: Run) -> bool:
@@ -96,20 +98,22 @@ def divergence(run: Run) -> float:
 def blown_up(run: Run) -> float:
     """Whether the training loss stayed above three times the initial one, 0 or 1; a diverged replicate scores 1.
 
-    See `blown_up_step`; NaN if the initial loss is not known.
+    See `blown_up_at`; NaN if the initial loss is not known.
     """
-    step = blown_up_step(run)
-    return math.nan if math.isnan(step) else float(math.isfinite(step))
+    if run.epochs.is_empty() or run.epochs.select(initial_loss(run.setup)).item() is None:
+        return math.nan
+    return float(run.epochs.select(blown_up_at(run.setup)).item() is not None)
 
 
 @metric(unit="fraction", better="lower", diverged=1.0)
 def collapsed(run: Run) -> float:
     """Whether an accuracy once learned fell back to that of a guess, 0 or 1; a diverged replicate scores 1.
 
-    See `collapsed_step`; NaN if the accuracy of a guess is not known.
+    See `collapsed_at`; NaN if the accuracy of a guess is not known.
     """
-    step = collapsed_step(run)
-    return math.nan if math.isnan(step) else float(math.isfinite(step))
+    if run.epochs.is_empty() or run.setup.chance_accuracy is None:
+        return math.nan
+    return float(run.epochs.select(collapsed_at(run.setup)).item() is not None)
 
 
 @metric(unit="1", better="lower", diverged=SWINGS_WHEN_DIVERGED)
@@ -177,20 +181,8 @@ def rolling_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return pl.Series(values, dtype=pl.Float64).rolling_median(WINDOW, min_samples=1, center=True).to_numpy()
 
 
-def _initial_loss(run: Run) -> float:
-    if run.setup.chance_accuracy is not None:
-        return -math.log(run.setup.chance_accuracy)
-    losses = run.step_losses()
-    return float(losses[0]) if losses.size else math.nan
-
-
-def _first_of_successive(is_true: NDArray[np.bool_], length: int) -> int | None:
-    """Place of the first of `length` true values in a row."""
-    if is_true.size < length:
-        return None
-    in_a_row = np.lib.stride_tricks.sliding_window_view(is_true, length).all(axis=1)
-    return int(in_a_row.argmax()) if in_a_row.any() else None
-
-
-def _step_of(run: Run, place: int | None) -> float:
-    return math.inf if place is None else float(run.steps()[place])
+def _step_of_successive(is_true: pl.Expr, length: int) -> pl.Expr:
+    """Step of the first of `length` evaluations in a row for which something is true; null if there are none."""
+    is_known = is_true.fill_null(False)
+    in_a_row = [is_known.shift(-place, fill_value=False) for place in range(length)]
+    return pl.col("steps").cum_sum().filter(pl.all_horizontal(in_a_row)).first()

@@ -1,7 +1,7 @@
 """Charts of one line per optimizer over any axis: time, budget, loss, batch size."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 import polars as pl
@@ -9,7 +9,6 @@ import polars as pl
 from analysis.palette import Palette
 from analysis.plots.base import (
     INK,
-    RULE,
     Chart,
     Number,
     Tables,
@@ -60,7 +59,8 @@ def plot_lines(rows: pl.DataFrame, palette: Palette, axes: Axes, seeds: pl.DataF
     """
     tables = Tables()
     x, y = _x(axes), height_of("y", axes.limits, axes.kind)
-    order, bend = alt.Order("order:Q"), {"interpolate": "step-after"} if axes.shape == "steps" else {}
+    order = alt.Order("order:Q")
+    bend: dict[str, Any] = {"interpolate": "step-after"} if axes.shape == "steps" else {}
     layers = [] if axes.level is None else [_level(tables, axes)]
     hue = colour(palette)
     banded = rows.drop_nulls(["low", "high"])
@@ -126,7 +126,11 @@ def plot_cloud(points: pl.DataFrame, palette: Palette, axes: Axes) -> Chart:
     tables = Tables()
     x, y = _x(axes), height_of("y", axes.limits, axes.kind)
     layers = []
-    for group, look, full in (("seed", {"size": 28}, 0.55), ("mean", {"size": 150, "stroke": "white"}, 1.0)):
+    looks: list[tuple[str, dict[str, Any], float]] = [
+        ("seed", {"size": 28}, 0.55),
+        ("mean", {"size": 150, "stroke": "white"}, 1.0),
+    ]
+    for group, look, full in looks:
         base = alt.Chart(tables.keep(points.filter(group=group)))
         layers.append(
             base.mark_point(filled=True, clip=True, **look).encode(
@@ -140,13 +144,13 @@ def _x(axes: Axes) -> alt.X:
     if axes.scale == "log":
         scale = alt.Scale(type="log", nice=False, padding=24)
     else:
-        domain = {"domain": list(axes.x_limits)} if axes.x_limits else {}
+        domain: dict[str, Any] = {"domain": list(axes.x_limits)} if axes.x_limits else {}
         scale = alt.Scale(zero=False, nice=False, reverse=axes.scale == "falling", **domain)
-    named = {"values": list(axes.x_values)} if axes.x_values else {"tickCount": 6}
+    named: dict[str, Any] = {"values": list(axes.x_values)} if axes.x_values else {"tickCount": 6}
     return alt.X("x:Q", title=axes.x_title, scale=scale, axis=alt.Axis(grid=False, format="~g", **named))
 
 
 def _level(tables: Tables, axes: Axes) -> alt.Chart:
     data = tables.keep(pl.DataFrame({"value": [axes.level]}))
-    rule = alt.Chart(data).mark_rule(color=INK if axes.kind == "plain" else RULE, strokeDash=[4, 3])
+    rule: alt.Chart = alt.Chart(data).mark_rule(color=INK, strokeDash=[4, 3])
     return rule.encode(y=height_of("value", axes.limits, axes.kind))

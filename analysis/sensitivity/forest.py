@@ -75,12 +75,7 @@ def variances(forest: Forest, subsets: Sequence[tuple[int, ...]]) -> dict[tuple[
     for start in range(0, num_leaves, step):
         rows = slice(start, start + step)
         overlaps = [
-            np.clip(
-                np.minimum(forest.high[rows, None, axis], forest.high[None, :, axis])
-                - np.maximum(forest.low[rows, None, axis], forest.low[None, :, axis]),
-                0,
-                None,
-            )
+            _overlaps(forest.low[rows, axis], forest.high[rows, axis], forest.low[:, axis], forest.high[:, axis])
             for axis in range(num_axes)
         ]
         for subset, factor in factors.items():
@@ -89,6 +84,18 @@ def variances(forest: Forest, subsets: Sequence[tuple[int, ...]]) -> dict[tuple[
                 overlap = overlap * overlaps[axis]
             squares[subset] += float(factor[rows] @ (overlap @ factor))
     return {subset: max(0.0, square) for subset, square in squares.items()}
+
+
+def _overlaps(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    others_low: NDArray[np.float64],
+    others_high: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Lengths that intervals have in common, shape (num_intervals, num_others)."""
+    lengths = np.minimum(high[:, None], others_high)
+    lengths -= np.maximum(low[:, None], others_low)
+    return np.maximum(lengths, 0, out=lengths)
 
 
 def _corners(

@@ -19,9 +19,13 @@ MIN_FOREST_POINTS = 32
 NEEDED = {"fanova": MIN_FOREST_POINTS, "ped_anova": MIN_POINTS}
 """Explore points that each method needs."""
 
-NUM_TREES = 64
+MOST_TREES = 64
+FEWEST_TREES = 16
+TREES_TIMES_POINTS = 4_096
+"""Points times trees of a forest: time grows with the square, and trees of more points are less noisy each."""
+
 NUM_DRAWS = 100
-NUM_DRAWN_TREES = 12
+NUM_DRAWN_TREES = 8
 """Trees of the forest of a resample: fewer, since there are many. Their luck widens the interval a little."""
 
 TOP_PART = 0.25
@@ -72,7 +76,7 @@ def _with_intervals(cloud: Cloud, method: str) -> list[dict[str, object]]:
     return rows
 
 
-def fanova(cloud: Cloud, num_trees: int = NUM_TREES, seed: int = 0) -> Effects:
+def fanova(cloud: Cloud, num_trees: int | None = None, seed: int = 0) -> Effects:
     r"""Share of the variance of a forest's prediction over the unit cube that each effect explains.
 
     Main effect of j: Var(E[f | u_j]) / Var(f). Pair (j, k): Var(E[f | u_j, u_k]) / Var(f) less both main effects. The
@@ -81,13 +85,15 @@ def fanova(cloud: Cloud, num_trees: int = NUM_TREES, seed: int = 0) -> Effects:
 
     Args:
         cloud: Points and errors.
-        num_trees: Trees of the forest, grown on resamples of the points.
+        num_trees: Trees of the forest, grown on resamples of the points; 64 up to 64 points, then fewer, if None.
         seed: Seed of these resamples.
 
     Reference: Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter importance. They
     average the shares of single trees; here the forest is one function, which has less of the trees' own noise. The
     cube is the sampled measure, so a learning rate searched on a log scale is weighted so too.
     """
+    if num_trees is None:
+        num_trees = max(FEWEST_TREES, min(MOST_TREES, TREES_TIMES_POINTS // cloud.num_points))
     forest = grow(cloud.points, cloud.means, num_trees, seed)
     return shares_of_variance(forest, cloud.hyperparameters)
 

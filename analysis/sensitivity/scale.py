@@ -112,10 +112,18 @@ def errors_by_seed(rows: pl.DataFrame) -> NDArray[np.float64]:
 
     Rows of the result go by the trial's number, columns by replicate: replicate r has the same seed in every trial of
     every optimizer. Replicates that not all trials have are left out.
+
+    Raises:
+        ValueError: The trials have no replicate in common.
     """
     table = rows.sort("replicate").pivot("replicate", index="number", values="validation_error").sort("number")
     shared = [column for column in table.columns[1:] if table[column].null_count() == 0]
-    return table.select(shared).to_numpy().reshape(table.height, -1).astype(np.float64)
+    if table.height and not shared:
+        raise ValueError(
+            f"Trials must share replicates, the {table.height} of {rows['optimizer'][0]} in {rows['phase'][0]} have "
+            "none in common; number the replicates of every trial from 0."
+        )
+    return table.select(shared).to_numpy().astype(np.float64)
 
 
 def unit(axis: Axis, values: ArrayLike) -> NDArray[np.float64]:

@@ -32,10 +32,14 @@ class VolumeDifference:
 
     Args:
         estimate: Difference of the shares.
-        draws: The same in each resample of points and seeds, shape (num_draws,).
+        volumes: Both shares.
+        num_points: Explore points of the one that has fewer.
+        draws: The difference in each resample of points and seeds, shape (num_draws,).
     """
 
     estimate: float
+    volumes: tuple[float, float]
+    num_points: int
     draws: NDArray[np.float64]
 
 
@@ -64,9 +68,14 @@ def good_volume_difference(ledger: Ledger, a: str, b: str, eps: float = EPSILON)
         if missing := found[name].lacks(MIN_POINTS, NAME):
             return missing
     best, drawn_best = _common_best(found)
-    shares = [share_of_good(found[name].means, best, eps) for name in (a, b)]
+    ours, theirs = (share_of_good(found[name].means, best, eps) for name in (a, b))
     draws = [_draws(found[name], drawn_best, eps) for name in (a, b)]
-    return VolumeDifference(estimate=shares[0] - shares[1], draws=draws[0] - draws[1])
+    return VolumeDifference(
+        estimate=ours - theirs,
+        volumes=(ours, theirs),
+        num_points=min(len(found[name].means) for name in (a, b)),
+        draws=draws[0] - draws[1],
+    )
 
 
 def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:

@@ -6,7 +6,7 @@ in training is in the write-ahead log.
 
 import pathlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from analysis.schema import KEY, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
-from study.ledger.files import write_part
+from study.ledger.files import own_files, write_part
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables
@@ -77,7 +77,7 @@ class Ledger:
 
     def _count_attempts(self) -> None:
         """No number is used again, whether its rows count, are superseded or were damaged."""
-        for path in self._directory.rglob("*"):
+        for path in own_files(self._directory):
             if match := FILE_NAME.fullmatch(path.name.split(".")[0]):
                 self._note_attempt(match["group"], int(match["attempt"]))
         for folder in ("trials", "epochs", f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs"):
@@ -179,14 +179,18 @@ class Ledger:
         fixed = {"claims": stored["claims"]} if stored.get("claims") else {}
         write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks, **fixed})
 
-    def record_look(self, num_confirm_seeds: int) -> None:
+    def record_look(self, num_confirm_seeds: int, repeated: Iterable[Outcome] = ()) -> None:
         """Store that the results have been looked at; every look at a growing study costs significance.
 
         A look at the same replicates as the last one costs nothing and is not stored.
+
+        Args:
+            num_confirm_seeds: Fresh seeds of each confirmed setting that are planned.
+            repeated: Replicates of the repeats, which the same look has seen.
         """
         stored = read_study(self._directory)
         assert stored is not None
-        outcomes = self.outcomes()
+        outcomes = [*self.outcomes(), *repeated]
         confirmed = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == "confirm")
         look: dict[str, Any] = {
             "num_confirm_seeds": num_confirm_seeds,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.parts import conform
 from analysis.schema import timings_schema
 from study.ledger.attempt import ATTEMPTS, write_superseded
-from study.ledger.files import write_part
+from study.ledger.files import own_files, write_part
 from study.ledger.tables import read_table
 from study.rows import Row
 
@@ -56,7 +56,7 @@ def store_timings(directory: pathlib.Path, rows: Sequence[Row]) -> None:
 
 def _blocks(directory: pathlib.Path) -> Iterator[int]:
     """Last block of every file: no number is used again, whether its rows count, are superseded or were damaged."""
-    for path in directory.rglob("blocks-*"):
+    for path in own_files(directory):
         if match := STEM.fullmatch(path.name.split(".")[0]):
             yield int(match["last"])
     for part in read_table(directory / TIMINGS, timings_schema()).parts:

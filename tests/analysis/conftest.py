@@ -54,6 +54,7 @@ class SyntheticStudy:
     model: str = "simple_cnn"
     message: str = "RuntimeError: out of memory"
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -64,7 +65,7 @@ class SyntheticStudy:
     def points(self, name: str) -> Iterator[tuple[str, int, str, dict[str, float]]]:
         """Every trial: phase, number, sampler, hyperparameters."""
         entry = self.optimizers[name]
-        random = np.random.default_rng(zlib.crc32(name.encode()))
+        random = np.random.default_rng(zlib.crc32(name.encode()) + self.identity.get("repeat", 0))
         tuning = [("published", 0, "published", dict(entry["published"]))]
         for number in range(1, self.num_trials):
             point = {key: _inside(axis, random.uniform()) for key, axis in entry["space"].items()}
@@ -160,6 +161,7 @@ class SyntheticStudy:
                 "num_evaluation_images": 200, "num_test_images": 1000, "model": self.model, "batch_size": 8,
                 "num_epochs": self.num_epochs,
                 "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
+                **self.identity,
             },
             "extent": {
                 "optimizers": list(self.optimizers), "num_trials": self.num_trials,
@@ -242,3 +244,13 @@ def full(ledger_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def ledger_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A complete study of two optimizers."""
     return SyntheticStudy().write(tmp_path_factory.mktemp("ledger") / "study")
+
+
+@pytest.fixture(scope="session")
+def repeated_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A study tuned three times; the last tuning lacks an optimizer and its confirmation."""
+    folder = SyntheticStudy().write(tmp_path_factory.mktemp("repeated") / "study")
+    SyntheticStudy(identity={"repeat": 1}).write(folder / "repeats" / "1")
+    only = {"sgd": OPTIMIZERS["sgd"]}
+    SyntheticStudy(identity={"repeat": 4}, optimizers=only, phases=("tuning",)).write(folder / "repeats" / "4")
+    return folder

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from analysis.report import write_report
+from analysis.report import write_comparison, write_report
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
 FLAGS = (
@@ -89,6 +89,23 @@ def test_every_chart_is_drawn_without_errors_and_fits_desk_and_phone(seen):
         assert entry["before"]["panels"] == entry["before"]["drawn"] > 10
         assert entry["before"]["overflow"] == 0
         assert entry["before"]["wide"] == 0
+
+
+@needs_browser
+def test_a_comparison_is_drawn_without_errors_and_fits_desk_and_phone(ledger_dir, repeated_dir, tmp_path):
+    for entry in opened(write_comparison((ledger_dir, repeated_dir), tmp_path), tmp_path).values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] == 1
+        assert entry["before"]["overflow"] == entry["before"]["wide"] == 0
+        assert entry["before"]["faint"] == entry["after"]["faint"] == 0
+        assert entry["during"]["faint"] > 0
+
+
+@needs_browser
+def test_a_page_with_repeats_fits_desk_and_phone(repeated_dir, tmp_path):
+    for entry in opened(write_report(repeated_dir, tmp_path).path, tmp_path).values():
+        assert entry["problems"] == []
+        assert entry["before"]["overflow"] == 0
 
 
 @needs_browser

@@ -7,9 +7,9 @@ import pytest
 
 from analysis.metrics import METRICS, Setup
 from analysis.metrics.stability import (
-    blown_up_step,
+    blown_up_at,
     chance_margin,
-    collapsed_step,
+    collapsed_at,
     excess_total_variation,
     has_learned,
     oscillation,
@@ -19,6 +19,14 @@ from analysis.metrics.stability import (
 
 SETUP = Setup(chance_accuracy=0.1, num_steps=400)
 GUESS = math.log(10)
+
+
+def blown_up_step(run):
+    return run.epochs.select(blown_up_at(run.setup)).item()
+
+
+def collapsed_step(run):
+    return run.epochs.select(collapsed_at(run.setup)).item()
 
 
 def test_the_margin_is_002_or_two_standard_errors():
@@ -31,57 +39,62 @@ def test_the_margin_is_002_or_two_standard_errors():
 def test_blown_up_is_three_times_the_loss_of_a_guess_at_three_successive_evaluations(make_run):
     high, low = 3.01 * GUESS, 2.99 * GUESS
     assert blown_up_step(make_run(train=[low, high, high, high, low], setup=SETUP)) == 200
-    assert blown_up_step(make_run(train=[high, high, low, high, high], setup=SETUP)) == math.inf
-    assert blown_up_step(make_run(train=[high, high], setup=SETUP)) == math.inf
+    assert blown_up_step(make_run(train=[high, high, low, high, high], setup=SETUP)) is None
+    assert blown_up_step(make_run(train=[high, high], setup=SETUP)) is None
     assert METRICS["blown_up"](make_run(train=[high] * 3, setup=SETUP)) == 1
     assert METRICS["blown_up"](make_run(train=[low] * 3, setup=SETUP)) == 0
 
 
 def test_without_a_known_guess_the_first_step_loss_is_the_initial_one(make_run):
     assert blown_up_step(make_run(train=[3.1] * 3, step_losses=[1.0, 2.0])) == 100
-    assert blown_up_step(make_run(train=[2.9] * 3, step_losses=[1.0, 2.0])) == math.inf
+    assert blown_up_step(make_run(train=[2.9] * 3, step_losses=[1.0, 2.0])) is None
     assert math.isnan(METRICS["blown_up"](make_run(train=[3.1] * 3)))
 
 
 def test_a_validation_loss_that_rises_is_not_blown_up(make_run):
-    assert blown_up_step(make_run(train=[0.1] * 4, held_out=[9.0] * 4, setup=SETUP)) == math.inf
+    assert blown_up_step(make_run(train=[0.1] * 4, held_out=[9.0] * 4, setup=SETUP)) is None
 
 
 @pytest.mark.parametrize(
     ("accuracies", "step"),
     [
         ([0.16, 0.12, 0.08], 200),  # three margins above chance is enough, one margin is still chance
-        ([0.159, 0.1, 0.1], math.inf),  # never learned
-        ([0.4, 0.1, 0.13, 0.1], math.inf),  # not in a row
-        ([0.1, 0.1, 0.4, 0.4], math.inf),  # before it learned
+        ([0.159, 0.1, 0.1], None),  # never learned
+        ([0.4, 0.1, 0.13, 0.1], None),  # not in a row
+        ([0.1, 0.1, 0.4, 0.4], None),  # before it learned
         ([0.4, 0.3, 0.1, 0.1], 300),
-        ([0.4], math.inf),
-        ([], math.inf),
+        ([0.4], None),
     ],
 )
 def test_collapsed_is_back_at_chance_twice_in_a_row_after_having_learned(make_run, accuracies, step):
     run = make_run([1 - accuracy for accuracy in accuracies], setup=SETUP)
     assert collapsed_step(run) == step
-    assert METRICS["collapsed"](run) == float(math.isfinite(step))
+    assert METRICS["collapsed"](run) == float(step is not None)
 
 
 def test_more_images_make_for_a_smaller_margin(make_run):
     errors = [0.85, 0.87, 0.87]
-    assert collapsed_step(make_run(errors, setup=Setup(chance_accuracy=0.1, num_evaluation_images=100))) == math.inf
+    assert collapsed_step(make_run(errors, setup=Setup(chance_accuracy=0.1, num_evaluation_images=100))) is None
     assert (
         collapsed_step(make_run([0.7, *errors[1:]], setup=Setup(chance_accuracy=0.1, num_evaluation_images=100))) == 200
     )
-    assert collapsed_step(make_run([0.7, *errors[1:]], setup=SETUP)) == math.inf
+    assert collapsed_step(make_run([0.7, *errors[1:]], setup=SETUP)) is None
+
+
+def test_without_evaluations_there_is_no_label(make_run):
+    for name in ("blown_up", "collapsed"):
+        assert math.isnan(METRICS[name](make_run([], setup=SETUP)))
+        assert math.isnan(METRICS[name](make_run([])))
 
 
 def test_without_a_known_guess_nobody_can_tell_a_collapse(make_run):
-    assert math.isnan(collapsed_step(make_run([0.5, 0.9, 0.9])))
+    assert collapsed_step(make_run([0.5, 0.9, 0.9])) is None
     assert math.isnan(METRICS["collapsed"](make_run([0.5, 0.9, 0.9])))
 
 
 def test_the_end_of_a_diverged_replicate_is_no_collapse(make_run):
     run = make_run([0.5, 0.9, 1.0], held_out=[1.0, 2.3, None], status="diverged", setup=SETUP)
-    assert collapsed_step(run) == math.inf
+    assert collapsed_step(run) is None
     earlier = make_run([0.5, 0.9, 0.9, 1.0], held_out=[1.0, 2.3, 2.3, None], status="diverged", setup=SETUP)
     assert collapsed_step(earlier) == 200
 

@@ -55,6 +55,48 @@ def test_labels_of_curves_stand_with_their_step(synthetic, tmp_path):
     assert found.filter(number < 3).height > 0
 
 
+def first_in_a_row(is_true, length):
+    """Step of the first of `length` true values in a row, by brute force; 7 steps per evaluation."""
+    places = [place for place in range(len(is_true) - length + 1) if all(is_true[place : place + length])]
+    return 7 * (places[0] + 1) if places else None
+
+
+def test_labels_agree_with_brute_force_and_runs_do_not_leak_into_one_another():
+    num_runs, num_epochs, random = 300, 6, np.random.default_rng(0)
+    trials = pl.DataFrame(
+        {"optimizer": "sgd", "phase": "sweep", "number": range(num_runs), "replicate": 0, "status": "complete"}
+    ).with_columns(diverged_step=pl.lit(None, dtype=pl.Int64))
+    losses = random.choice([2.0, 7.0], size=(num_runs, num_epochs))
+    accuracies = random.choice([0.1, 0.12, 0.15, 0.3], size=(num_runs, num_epochs))
+    epochs = (
+        trials.select("optimizer", "phase", "number", "replicate")
+        .join(pl.DataFrame({"epoch": range(1, num_epochs + 1)}), how="cross", maintain_order="left_right")
+        .with_columns(
+            pl.Series("train_loss", losses.ravel()),
+            pl.Series("validation_error", 1 - accuracies.ravel()),
+            validation_loss=2.0,
+            steps=7,
+        )
+    )
+    found = outcomes(trials, epochs, SETUP)
+    expected = [first_in_a_row(row > 3 * math.log(10), 3) for row in losses]
+    assert found["blown_up_step"].to_list() == expected
+    assert {None, 7, 28} <= set(expected)
+    lost = [
+        first_in_a_row([accuracy < 0.13 and max(row[: place + 1]) > 0.2 for place, accuracy in enumerate(row)], 2)
+        for row in accuracies
+    ]
+    assert found["collapsed_step"].to_list() == lost
+    assert {None, 14, 35} <= set(lost)
+
+
+def test_a_replicate_without_evaluations_has_no_label(synthetic, tmp_path):
+    ledger = load(synthetic().write(tmp_path / "study"))
+    found = outcomes(ledger.trials, ledger.epochs.clear(), SETUP)
+    assert found["blown_up"].null_count() == found["collapsed"].null_count() == found.height
+    assert found.filter(status="diverged")["unstable"].all()
+
+
 def test_what_cannot_be_told_is_null(synthetic, tmp_path):
     ledger = load(synthetic().write(tmp_path / "study"))
     found = outcomes(ledger.trials, ledger.epochs, Setup())

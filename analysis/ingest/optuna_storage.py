@@ -1,0 +1,237 @@
+"""Storages of Optuna: a database or a journal file, which hold JSON. Optuna is loaded only here, when asked for."""
+
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from analysis.ingest.description import NOT_GIVEN, check_axis
+from analysis.ingest.runs import SourceRun
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, number, read_curves, whole
+from analysis.spec import Axis, Optimizer, one_line
+
+if TYPE_CHECKING:
+    import optuna
+
+VALUE = "value"
+"""Name for what a trial reports and returns; every other name is one of the trial's user attributes."""
+
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optuna:
+    """How the studies are read.
+
+    Args:
+        optimizers: As described; the search space of the others is that of their distributions.
+        readings: How our numbers are read: from `value` or from a user attribute, which may hold one number or a list
+            of one per epoch. Hyperparameters are read from parameters, by default of the same name.
+        seed_key: Parameter or user attribute that holds the seed; None if there is none.
+    """
+
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    seed_key: str | None = None
+
+
+@dataclass(frozen=True)
+class FromOptuna:
+    """What was found.
+
+    Args:
+        runs: One per trial that has ended.
+        optimizers: Those described, and those of the studies.
+        notes: What a reader of the report has to know.
+    """
+
+    runs: list[SourceRun]
+    optimizers: Mapping[str, Optimizer]
+    notes: list[str]
+
+
+def read_optuna(storage: str, studies: Sequence[tuple[str, str, str]], how: Optuna) -> FromOptuna:
+    """The ended trials of studies of one storage.
+
+    The n-th step at which trials report is epoch n. By default the value is the validation error, or the accuracy if
+    the study maximises it. A pruned or failed trial has no outcome; a value that is not finite means divergence.
+
+    Args:
+        storage: URL of a database or path of a journal file.
+        studies: Name of the study, optimizer and phase.
+        how: How they are read.
+
+    Raises:
+        SourceError: The storage or a study cannot be read, or what it holds has no place in a ledger.
+    """
+    opened = open_storage(storage)
+    found = [(_study(opened, name), optimizer, phase) for name, optimizer, phase in studies]
+    trials = [(study, optimizer, phase, trial) for study, optimizer, phase in found for trial in study.get_trials()]
+    ended = [entry for entry in trials if entry[3].state.is_finished()]
+    steps = sorted({step for *_, trial in ended for step in trial.intermediate_values})
+    optimizers = dict(how.optimizers)
+    for _, optimizer, _ in found:
+        own = [trial for _, name, _, trial in ended if name == optimizer]
+        optimizers.setdefault(optimizer, _optimizer(optimizer, own, how.seed_key))
+    runs = [_run(study, optimizers[optimizer], phase, trial, steps, how) for study, optimizer, phase, trial in ended]
+    return FromOptuna(runs, optimizers, _notes(runs, len(trials) - len(ended)))
+
+
+def open_storage(storage: str) -> "optuna.storages.BaseStorage":
+    """Open a storage for reading.
+
+    Raises:
+        SourceError: It is missing, of a kind that is not read, or not one of Optuna's.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    if storage.startswith("redis:"):
+        raise SourceError(
+            "a storage is a database URL or the path of a journal file; Redis journals are not read, as they may hold "
+            "pickles; copy the study into a file with optuna.copy_study."
+        )
+    path = pathlib.Path(storage.removeprefix(SQLITE))
+    is_file = storage.startswith(SQLITE) or "://" not in storage
+    if is_file and not path.is_file():
+        raise SourceError(
+            f"a storage is a URL such as sqlite:///FILE or the path of a journal file, {str(path)!r} is no file; "
+            "correct it."
+        )
+    try:
+        if not is_file:
+            return optuna.storages.RDBStorage(storage)
+        if storage.startswith(SQLITE):
+            # Read only: opening it would otherwise add Optuna's tables to any database.
+            return optuna.storages.RDBStorage(f"{SQLITE}file:{path.resolve()}?mode=ro&uri=true")
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    except Exception as error:
+        # Drivers of databases raise classes of their own.
+        logging.getLogger(__name__).debug("opening %s", storage, exc_info=True)
+        raise SourceError(
+            f"{storage!r} must be a storage of Optuna, it cannot be opened ({type(error).__name__}: "
+            f"{one_line(str(error))[:200]}); `optuna storage upgrade` mends an old one."
+        ) from None
+
+
+def _study(storage: "optuna.storages.BaseStorage", name: str) -> "optuna.Study":
+    import optuna
+
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        raise SourceError(f"--study must name one of {listed(names) or 'the storage, which is empty'}, got {name!r}.")
+    study = optuna.load_study(study_name=name, storage=storage)
+    if len(study.directions) > 1:
+        raise SourceError(
+            f"study {name!r} has {len(study.directions)} objectives, one is needed; "
+            "a ledger compares by validation error alone."
+        )
+    return study
+
+
+def _optimizer(name: str, trials: Sequence["optuna.trial.FrozenTrial"], seed_key: str | None) -> Optimizer:
+    """An optimizer as its distributions describe it."""
+    space: dict[str, Axis] = {}
+    for trial in trials:
+        for key, distribution in trial.distributions.items():
+            if key != seed_key and space.setdefault(key, axis := _axis(name, key, distribution)) != axis:
+                raise SourceError(
+                    f"optimizer {name}: trials of one study search {key} in one range, here are several; "
+                    f"say the range in the description, under [optimizers.{name}.space]."
+                )
+    if not space:
+        raise SourceError(f"optimizer {name}: its studies hold no trial with a parameter; leave them out.")
+    return Optimizer(name=name, equation=NOT_GIVEN, space=space, published={}, reference=NOT_GIVEN)
+
+
+def _axis(name: str, key: str, distribution: Any) -> Axis:
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    if not isinstance(distribution, (FloatDistribution, IntDistribution)):
+        raise SourceError(
+            f"optimizer {name}: hyperparameters are numbers in a range, {key} is {one_line(str(distribution))[:200]}; "
+            f"say its range in the description, or make each choice an optimizer of its own."
+        )
+    scale = "log" if distribution.log else "linear"
+    axis = Axis(low=float(distribution.low), high=float(distribution.high), scale=scale)
+    try:
+        check_axis(f"optimizer {name}, {key}", axis)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return axis
+
+
+def _run(
+    study: "optuna.Study",
+    optimizer: Optimizer,
+    phase: str,
+    trial: "optuna.trial.FrozenTrial",
+    steps: Sequence[int],
+    how: Optuna,
+) -> SourceRun:
+    from optuna.study import StudyDirection
+    from optuna.trial import TrialState
+
+    origin = f"trial {trial.number} of study {study.study_name!r}"
+    own = Reading(VALUE, is_complement=study.direction == StudyDirection.MAXIMIZE)
+    # Where the value is said to be something else it is no error as well.
+    is_other = VALUE in {reading.key for reading in how.readings.values()}
+    readings = {**({} if is_other else {"validation_error": own}), **how.readings}
+    attributes: dict[str, object] = dict(trial.user_attrs)
+    reported = sorted(trial.intermediate_values)
+    if reported != list(steps[: len(reported)]):
+        raise SourceError(
+            f"{origin}: all trials must report at the same steps, this one does at {listed(reported, 5)} where others "
+            f"do at {listed(steps, 5)}; report at every epoch, or leave its study out."
+        )
+    curves = {name: value for name, value in attributes.items() if isinstance(value, list)}
+    lines = [{VALUE: trial.intermediate_values[step]} for step in reported] or [
+        {} for _ in range(max((len(curves[key]) for key in _keys(readings) if key in curves), default=0))
+    ]
+    for place, line in enumerate(lines):
+        line |= {key: values[place] for key, values in curves.items() if place < len(values)}
+    end = {VALUE: trial.value, **{key: value for key, value in attributes.items() if key not in curves}}
+    named = ("validation_loss", "validation_error", *OUTCOMES)
+    parameters: dict[str, object] = {**attributes, **trial.params}
+    seed = whole(parameters.get(how.seed_key), f"{origin}: {how.seed_key}") if how.seed_key else None
+    if how.seed_key and seed is None:
+        raise SourceError(
+            f"{origin}: --seed-key must be a parameter or attribute of all trials, it has no {how.seed_key}."
+        )
+    return SourceRun(
+        origin=origin,
+        optimizer=optimizer.name,
+        phase=phase,
+        hyperparameters={name: how.readings.get(name, Reading(name))(parameters, origin) for name in optimizer.space},
+        seed=seed,
+        epochs=read_curves(lines, {name: reading for name, reading in readings.items() if name in CURVES}, origin),
+        final={name: readings[name](end, origin) for name in named if name in readings},
+        failure={
+            TrialState.PRUNED: f"pruned after {len(reported)} of {len(steps)} reports",
+            TrialState.FAIL: "failed, Optuna keeps no message",
+        }.get(trial.state),
+    )
+
+
+def _keys(readings: Mapping[str, Reading]) -> list[str]:
+    return [reading.key for name, reading in readings.items() if name in CURVES]
+
+
+def _notes(runs: Sequence[SourceRun], num_running: int) -> list[str]:
+    notes = []
+    if num_running:
+        notes.append(f"Trials of Optuna that had not ended and were left out: {num_running}.")
+    differ = sum(1 for run in runs if run.failure is None and _differs(run))
+    if differ:
+        notes.append(
+            f"Optuna trials whose returned validation error is not that of their last report: {differ}. The returned "
+            "one counts; if it is the best of all epochs, it flatters noisy optimizers."
+        )
+    return notes
+
+
+def _differs(run: SourceRun) -> bool:
+    value = run.final.get("validation_error")
+    last = number(run.epochs[-1].get("validation_error"), run.origin) if run.epochs else None
+    return value is not None and last is not None and abs(value - last) > 1e-12
