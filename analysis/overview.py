@@ -14,8 +14,8 @@ MEANINGS: dict[Word, str] = {
     "SUPPORTED": "better by more than the least that would matter",
     "EQUIVALENT": "any difference is too small to matter",
     "DIRECTION ONLY": "better, but perhaps by too little to matter",
-    "REFUTED": "worse",
-    "INCONCLUSIVE": "too few seeds to tell",
+    "REFUTED": "the opposite holds",
+    "INCONCLUSIVE": "the data cannot tell",
     "NOT TESTABLE": "the rows cannot answer",
 }
 """Each verdict in a few words, in the order in which they are counted."""
@@ -52,4 +52,6 @@ def tally(verdicts: Sequence[Verdict]) -> str:
 def luck(verdicts: Sequence[Verdict], pair: tuple[str, str]) -> str:
     """Probability that the best setting of the first of a pair beats that of the second if both are tuned again."""
     found = [verdict.luck for verdict in verdicts if (verdict.a, verdict.b) == pair and verdict.luck is not None]
-    return f"{found[0]:.0%}" if found else NONE
+    if not found:
+        return NONE
+    return "< 1%" if found[0] < 0.005 else "> 99%" if found[0] > 0.995 else f"{found[0]:.0%}"

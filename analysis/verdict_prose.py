@@ -1,6 +1,7 @@
 """Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from analysis.wording import NONE, count, listing, number, points
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
-    "EQUIVALENT": "＝",
+    "EQUIVALENT": "=",
     "DIRECTION ONLY": "↗",
     "REFUTED": "✘",
     "INCONCLUSIVE": "?",
@@ -110,8 +111,10 @@ def interval(verdict: Verdict) -> str:
     ends = [verdict.interval.low, verdict.interval.high]
     if verdict.question.improvement == "within":
         ends.reverse()
-    low, high = (amount(verdict, end) if math.isfinite(end) else "∞" for end in ends)
-    return f"{low} to {high}"
+    low, high = (amount(verdict, end) if math.isfinite(end) else "no limit" for end in ends)
+    # The unit stands once: "−1.0 to +2.0 points".
+    unit = re.search(r"[ %][^0-9]*$", high)
+    return f"{low.removesuffix(unit[0]) if unit and math.isfinite(ends[1]) else low} to {high}"
 
 
 def basis(verdict: Verdict) -> str:
@@ -120,14 +123,14 @@ def basis(verdict: Verdict) -> str:
         return ""
     if isinstance(verdict.evidence, PairedSeeds):
         return count(verdict.evidence.num_values, "seed")
-    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "point")
+    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "setting")
 
 
 def test(verdict: Verdict) -> str:
     """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
     if verdict.p_holm is None or verdict.superiority is None:
         return ""
-    p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {number(verdict.p_holm)}"
+    p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
     return f"{p}, A12 = {verdict.superiority:.2f}"
 
 
@@ -138,9 +141,9 @@ def amount(verdict: Verdict, improvement: float) -> str:
         case "relative":
             return _percent(improvement)
         case "log_ratio":
-            return f"{number(math.exp(improvement))} times"
+            return f"{math.exp(min(improvement, MAX_EXPONENT)):.2f} times"
         case "within":
-            return f"{number((question.bound or 0.0) - improvement)} times"
+            return f"{(question.bound or 0.0) - improvement:.3f} times"
         case "difference":
             return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
 
@@ -176,37 +179,53 @@ def axis_title(question: Question) -> str:
 def sentence(verdict: Verdict) -> str:
     """The verdict in plain words."""
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
-    bar = amount(verdict, verdict.smallest_effect)
+    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     match verdict.word:
         case "NOT TESTABLE" | "NOT TESTED":
-            return f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
+            return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
-            return f"{_comparison(verdict)}; the interval stays {_beyond(verdict, bar)}.{_luck(verdict)}"
+            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
         case "EQUIVALENT":
-            return f"{a} and {b} differ in {noun} by less than {bar.lstrip('+')}, the least that would matter."
+            return f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
         case "DIRECTION ONLY":
-            return f"{_comparison(verdict)}, but the interval also holds less than {bar}, the least that would matter."
+            return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
         case "REFUTED":
-            return f"The opposite holds: {refuted_by(verdict.question, a, b)}.{_luck(verdict)}"
+            return _opened(
+                verdict, f"{_basis_of_settings(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}."
+            )
         case "INCONCLUSIVE":
-            more = f"; about {verdict.seeds_needed:,} seeds would tell" if verdict.seeds_needed else ""
-            return f"The interval holds both sides of 0: {basis(verdict)} cannot tell{more}."
+            more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
+            middle = f"of {amount(verdict, 0.0)}" if verdict.question.improvement == "within" else "of no difference"
+            return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
 
 
 def _comparison(verdict: Verdict) -> str:
-    noun = noun_of(verdict.question.metric)
-    return f"{verdict.a} {verdict.question.name} than {verdict.b} ({noun}: {effect(verdict)})"
+    a, b, name = verdict.a, verdict.b, verdict.question.name
+    noun, found = noun_of(verdict.question.metric), effect(verdict).lstrip("+")
+    if verdict.question.improvement == "within":
+        return f"{a} {name} than {b}: its {noun} is {found} that of {b}"
+    if verdict.question.improvement == "log_ratio":
+        return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: its {noun} is {found} better")
+    return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: {found} better in {noun}")
 
 
 def _beyond(verdict: Verdict, bar: str) -> str:
-    return f"below {bar}" if verdict.question.improvement == "within" else f"above {bar}"
+    if verdict.question.improvement == "within":
+        return f"below {bar}"
+    return f"above {bar}, the least that would matter" if verdict.smallest_effect else "on the side of the claim"
 
 
-def _luck(verdict: Verdict) -> str:
+def _basis_of_settings(verdict: Verdict) -> str:
+    """What a verdict on pairs of seeds is about: the settings that one tuning found, or those of several."""
     if not isinstance(verdict.evidence, PairedSeeds):
         return ""
     repeats = len(verdict.evidence.by_repeat)
-    return " For these settings." if repeats == 1 else f" Over {count(repeats, 'tuning run')}."
+    return "with these settings " if repeats == 1 else f"over {count(repeats, 'tuning run')} "
+
+
+def _opened(verdict: Verdict, text: str) -> str:
+    """With a large first letter, but names of optimizers stay as they are."""
+    return text if text.startswith((verdict.a, verdict.b)) else f"{text[:1].upper()}{text[1:]}"
 
 
 def refuted_by(question: Question, a: str, b: str) -> str:

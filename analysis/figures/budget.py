@@ -4,7 +4,7 @@ import polars as pl
 
 from analysis import plots
 from analysis.answers import Answers
-from analysis.figures.base import Figure, Panel
+from analysis.figures.base import Figure, Panel, reasons
 from analysis.figures.curves import readable_limits
 from analysis.palette import Palette
 from analysis.wording import LEVEL_NAME, count, percent
@@ -15,7 +15,7 @@ WHOLE = (-0.03, 1.03)
 def expected_best(answers: Answers, palette: Palette) -> Figure:
     """Expected best against budget, best so far and the probability of being best."""
     panels = [*_expected(answers, palette), *_so_far(answers, palette), *_chances(answers, palette)]
-    reasons = answers.expected_best["reason"].drop_nulls().to_list()
+    missing = reasons(answers.expected_best)
     text = (
         "Validation error that tuning by so many explore points is expected to reach: the mean of the best over all "
         "choices of n of the points tried (Tang et al., 2020; exact for random points, nearly so for Sobol points). "
@@ -23,8 +23,8 @@ def expected_best(answers: Answers, palette: Palette) -> Figure:
         "ones decide. Best so far: what the search had found by each trial, in one run of the tuning. Probability of "
         "being best: how often an optimizer would have the lowest error if all were tuned again by as many trials."
     )
-    if reasons:
-        text = f"{text} No expected best: {' '.join(reasons)}"
+    if missing:
+        text = f"{text} {missing}"
     if not panels:
         text = "No tuning trial has ended, so no budget has bought anything yet."
     return Figure(

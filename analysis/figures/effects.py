@@ -107,7 +107,7 @@ def _seeds(judged: Sequence[Verdict]) -> pl.DataFrame:
 
 
 def _sides(verdict: Verdict) -> dict[str, str]:
-    return {"optimizer": verdict.a, "rival": verdict.b, "pair": f"{verdict.a} – {verdict.b}"}
+    return {"optimizer": verdict.a, "rival": verdict.b, "pair": f"{verdict.a} vs {verdict.b}"}
 
 
 def _numbers(rows: pl.DataFrame, *columns: str) -> list[float]:

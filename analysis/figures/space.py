@@ -6,7 +6,7 @@ import polars as pl
 
 from analysis import plots
 from analysis.answers import Answers
-from analysis.figures.base import Figure, Panel
+from analysis.figures.base import Figure, Panel, reasons
 from analysis.palette import Palette
 from analysis.wording import LEVEL_NAME, count, number, percent
 
@@ -31,16 +31,16 @@ def good_volume(answers: Answers, palette: Palette) -> Figure:
             drawn, palette, groups=FROM, title=title, axis_title="share of good settings", kind="percent"
         )
         panels.append(Panel(chart=chart, description=f"Share of good settings. {title}"))
-    epsilon = percent(table["epsilon"][0]) if table.height else "2%"
+    epsilon = f"{100 * table['epsilon'][0]:.1f} points" if table.height else "2 points"
     text = (
         f"A setting is good if its mean validation error lies within {epsilon} of the best: of all optimizers "
         "(circles, what the claims compare) or its own (diamonds). The share is that of the space as it was sampled, "
         "so that it depends on the range that was declared; the common rule is the published setting times or over 100 "
         f"in every hyperparameter, of which only the part within the declared space was tried. {LEVEL_NAME} intervals "
         "resample points and seeds. "
-    ) + _reasons(table)
+    ) + reasons(table)
     if not panels:
-        text = f"No share of good settings can be given. {_reasons(table)}"
+        text = f"No share of good settings can be given. {reasons(table)}"
     return Figure(
         name="good_volume", title="How much of the search space is good", text=text, panels=tuple(panels),
         tables=("good_volume",), columns=2, width=340,
@@ -78,13 +78,13 @@ def importance(answers: Answers, palette: Palette) -> Figure:
         "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from all others "
         "(PED-ANOVA, Watanabe et al., 2023). Lines are two standard deviations of a bootstrap over points and seeds to "
         "either side. A hyperparameter that was searched over a wide range matters more. "
-    ) + _reasons(answers.importance)
+    ) + reasons(answers.importance)
     if not panels:
         alone = all(len(optimizer.space) < 2 for optimizer in study.optimizers.values())
         text = (
             "No optimizer of this study has a second hyperparameter, so there is nothing to rank."
             if alone
-            else f"No importance can be given. {_reasons(answers.importance)}"
+            else f"No importance can be given. {reasons(answers.importance)}"
         )
     return Figure(
         name="importance", title="Which hyperparameters matter", text=text, panels=tuple(panels),
@@ -113,16 +113,16 @@ def valley(answers: Answers, palette: Palette) -> Figure:
             names = tuple(group for _, group in groups)
             chart = plots.plot_shares(drawn, palette, groups=names, title=title, axis_title=unit, kind=kind)
             panels.append(Panel(chart=chart, description=title))
-    depth = percent(rows["epsilon"][0]) if rows.height else ""
+    depth = f"{100 * rows['epsilon'][0]:.1f} points" if rows.height else ""
     text = (
         "Numbers of the sweep of learning rates. The basin is the range around the best rate within "
         f"{depth} of the best error, of all optimizers or its own; the headroom reaches from the best rate to the "
         "first at which half the runs diverge or collapse. Both end with the sweep: a number that would go on beyond "
         "has no upper end, and its tip says so. The mean excess error depends on the range it is taken over, so both "
         f"are shown. {LEVEL_NAME} intervals are over seeds. "
-    ) + _reasons(table)
+    ) + reasons(table)
     if not panels:
-        text = f"The sweep of learning rates gives no numbers. {_reasons(table)}"
+        text = f"The sweep of learning rates gives no numbers. {reasons(table)}"
     return Figure(
         name="valley", title="How wide the valley of learning rates is", text=text, panels=tuple(panels),
         tables=("learning_rate_sensitivity",),
@@ -157,8 +157,3 @@ def _text(value: float | None, kind: plots.Number) -> str:
     if value is None:
         return "unknown"
     return percent(value) if kind == "percent" else number(value)
-
-
-def _reasons(table: pl.DataFrame) -> str:
-    """Why some optimizers have no number, one sentence each."""
-    return " ".join(table["reason"].drop_nulls().unique(maintain_order=True).to_list())

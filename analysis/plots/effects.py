@@ -36,7 +36,7 @@ def plot_effects(
         scale: Of the horizontal axis.
     """
     tables = Tables()
-    axis = alt.Axis(format="~g", title=axis_title, grid=True, tickCount=7)
+    axis = alt.Axis(format=".6~g", title=axis_title, grid=True, tickCount=7)
     across = alt.Scale(type=scale, domain=list(limits), nice=False, zero=False)
 
     def x(column: str) -> alt.X:

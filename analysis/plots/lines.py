@@ -147,7 +147,7 @@ def _x(axes: Axes) -> alt.X:
         domain: dict[str, Any] = {"domain": list(axes.x_limits)} if axes.x_limits else {}
         scale = alt.Scale(zero=False, nice=False, reverse=axes.scale == "falling", **domain)
     named: dict[str, Any] = {"values": list(axes.x_values)} if axes.x_values else {"tickCount": 6}
-    return alt.X("x:Q", title=axes.x_title, scale=scale, axis=alt.Axis(grid=False, format="~g", **named))
+    return alt.X("x:Q", title=axes.x_title, scale=scale, axis=alt.Axis(grid=False, format=".6~g", **named))
 
 
 def _level(tables: Tables, axes: Axes) -> alt.Chart:
