@@ -139,7 +139,7 @@ def amount(verdict: Verdict, improvement: float) -> str:
     question = verdict.question
     match question.improvement:
         case "relative":
-            return _percent(improvement)
+            return points(improvement).replace(" points", "%")
         case "log_ratio":
             return f"{math.exp(min(improvement, MAX_EXPONENT)):.2f} times"
         case "within":
@@ -161,19 +161,19 @@ def on_axis(question: Question, improvement: float) -> float:
             return 100 * improvement if unit_of(question) == "fraction" else improvement
 
 
-def axis_title(question: Question) -> str:
-    """What `on_axis` returns, with its unit and the side that speaks for the claim."""
+def axis_title(question: Question) -> list[str]:
+    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
     noun = noun_of(question.metric)
     match question.improvement:
         case "relative":
-            return f"improvement in {noun}, % of the rival's mean (right: for the claim)"
+            return [f"improvement in {noun}, % of the rival's mean", "right of the line: for the claim"]
         case "log_ratio":
-            return f"{noun}, how many times better than the rival's (right: for the claim)"
+            return [f"{noun}: how many times better", "right of the line: for the claim"]
         case "within":
-            return f"{noun} over the rival's (left of the line: for the claim)"
+            return [f"{noun} over the rival's", "left of the line: for the claim"]
         case "difference":
             unit = "points" if unit_of(question) == "fraction" else unit_of(question)
-            return f"improvement in {noun}, {unit} (right: for the claim)"
+            return [f"improvement in {noun}, {unit}", "right of the line: for the claim"]
 
 
 def sentence(verdict: Verdict) -> str:
@@ -236,10 +236,6 @@ def refuted_by(question: Question, a: str, b: str) -> str:
 def noun_of(metric: str) -> str:
     """What a metric is called in a sentence."""
     return NOUNS.get(metric, metric.replace("_", " "))
-
-
-def _percent(value: float) -> str:
-    return f"{_signed(100 * value)}%"
 
 
 def _signed(value: float) -> str:

@@ -11,6 +11,9 @@ from analysis.plots.base import FORMATS, INK, MUTED, Chart, Number, Tables, colo
 ROW = 36
 """Height of a row, in pixels."""
 
+CLAIM_ROW = 46
+"""Height of the row of a claim, with its name above it."""
+
 EITHER_SIDE = "isolated === null || datum.optimizer === isolated || datum.rival === isolated"
 
 
@@ -19,7 +22,7 @@ def plot_effects(
     seeds: pl.DataFrame,
     palette: Palette,
     *,
-    axis_title: str,
+    axis_title: list[str],
     limits: tuple[float, float],
     neutral: tuple[float, float, float],
     scale: Literal["linear", "log"] = "linear",
@@ -30,20 +33,31 @@ def plot_effects(
         claims: Columns `optimizer`, `rival`, `pair`, `mean`, `low`, `high`, `mark`, `tip`.
         seeds: Columns `optimizer`, `rival`, `pair`, `value`; none if there are no seeds.
         palette: Colours.
-        axis_title: What is drawn, with its unit and which side speaks for the claim.
+        axis_title: Lines: what is drawn, with its unit and which side speaks for the claim.
         limits: Ends of the horizontal axis.
         neutral: No effect, and the two ends of the band of effects too small to matter.
         scale: Of the horizontal axis.
     """
     tables = Tables()
-    axis = alt.Axis(format=".6~g", title=axis_title, grid=True, tickCount=7)
+    axis = alt.Axis(format=".6~g", title=axis_title, grid=True, tickCount=6, labelOverlap="greedy", labelSeparation=8)
     across = alt.Scale(type=scale, domain=list(limits), nice=False, zero=False)
 
     def x(column: str) -> alt.X:
         return alt.X(f"{column}:Q", axis=axis, scale=across)
 
     order = claims["pair"].to_list()
-    names = alt.Axis(labelFontSize=12, labelColor=INK, labelLimit=230, ticks=False, domain=False, labelPadding=8)
+    # Names stand above their rows, inside the chart: beside them they would take half the width of a phone.
+    names = alt.Axis(
+        labelFontSize=12,
+        labelColor=INK,
+        labelLimit=330,
+        ticks=False,
+        domain=False,
+        labelAlign="left",
+        labelPadding=-2,
+        labelOffset=-15,
+        zindex=1,
+    )
     row: dict[str, Any] = {"y": alt.Y("pair:N", title=None, sort=order, axis=names), "color": colour(palette)}
     ends = tables.keep(pl.DataFrame({"low": [neutral[1]], "high": [neutral[2]], "mean": [neutral[0]]}))
     layers = [
@@ -63,7 +77,7 @@ def plot_effects(
             x=x("mean"), opacity=_either(1), tooltip=tips("pair", "tip")
         ),
     ]
-    return finished(layers, tables, title="", height=ROW * claims.height)
+    return finished(layers, tables, title="", height=CLAIM_ROW * claims.height)
 
 
 def plot_shares(
