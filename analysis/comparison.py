@@ -135,7 +135,7 @@ def difference_rows(a: Study, b: Study) -> list[tuple[str, str, str]]:
     The fields of the identity come first, as it alone decides which rows are comparable; then how far the studies go;
     then the definitions of the optimizers that both hold.
     """
-    identities = [{**YOUNGER, **study.identity} for study in (a, b)]
+    identities = [{**study.identity, **YOUNGER, **study.identity} for study in (a, b)]
     extents = [
         {
             "optimizers": ", ".join(study.optimizers),
@@ -194,7 +194,7 @@ def verdict_rows(a: Sequence[Verdict], b: Sequence[Verdict]) -> list[VerdictRow]
 
 def _verdict_table(rows: Sequence[VerdictRow]) -> pl.DataFrame:
     sides = ("a", "b")
-    schema = {"claim": pl.String, "unit": pl.String}
+    schema: dict[str, type[pl.DataType]] = {"claim": pl.String, "unit": pl.String}
     schema |= {f"{name}_{side}": kind for side in sides for name, kind in VERDICT_COLUMNS.items()}
     content = []
     for row in rows:

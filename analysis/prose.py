@@ -24,7 +24,9 @@ def deck(findings: Findings) -> str:
     sides = f"the optimizer {names[0]}" if alone else f"{number_word(len(names))} optimizers"
     verb = "gets" if alone else "get"
     budget = f"a budget of {count(study.num_trials, 'setting')}"
-    budget = budget if alone else budget.replace("a budget", "the same budget")
+    if not alone:
+        is_equal = study.source is None or len({result.trials for result in findings.results}) == 1
+        budget = budget.replace("a budget", "the same budget") if is_equal else budget.replace("of", "of up to")
     text = f"{sides} {verb} {budget} on {study.identity.get('dataset', 'one dataset')}"
     text = f"{text[0].upper()}{text[1:]}, each trained from {count(study.num_seeds, 'seed')}."
     if not study.num_confirm_seeds:

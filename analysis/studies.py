@@ -91,8 +91,8 @@ def differences(one: Study, other: Study, *, may_differ: Sequence[str] = ()) -> 
     for name in one.optimizers:
         if name in other.optimizers:
             # A corrected equation or reference makes no other rows.
-            definitions = (asdict(study.optimizers[name]) for study in (one, other))
-            found += _differing(f"{name}.", *definitions, ("space", "published", "source", "values"))
+            here, there = (asdict(study.optimizers[name]) for study in (one, other))
+            found += _differing(f"{name}.", here, there, ("space", "published", "source", "values"))
     if not found and one.repeat == other.repeat and one.study_hash != other.study_hash:
         found = [f"study_hash is {shown(other.study_hash)}, not {shown(one.study_hash)}"]
     return found

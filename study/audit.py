@@ -6,11 +6,10 @@ known answers show that "noise converges faster" is refuted where it must be and
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.table import Table
 from scipy.stats import binom, nct, t
@@ -19,8 +18,7 @@ from analysis.evidence import PairedSeeds
 from analysis.inference import sign_flip_interval
 from analysis.verdicts import Word, weigh
 from study.console import new_console
-from trainables.optimizers import load_optimizer
-from trainables.randomness import derive_seed
+from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
 ALPHA = 0.05
 FAMILY = 6
@@ -110,19 +108,12 @@ def coverage(random: np.random.Generator, num_studies: int) -> Audit:
 
 def quadratic() -> Iterator[Audit]:
     """On a convex quadratic noise only costs: langevin cannot converge faster than sgd."""
-    curvature = torch.logspace(-2, 0, 1000, dtype=torch.float64)
-    target, num_steps = 1.0, 400
-
-    def descend(name: str, **hyperparameters: float) -> NDArray[np.float64]:
-        start = _normal("start", NUM_SEEDS, len(curvature))
-        path = trajectory(name, start, lambda theta: curvature * theta, num_steps, **hyperparameters)
-        return np.stack([(0.5 * curvature * theta**2).sum(dim=1).numpy() for theta in path], axis=1)
-
-    plain = descend("sgd", learning_rate=0.5)
-    noisy = descend("langevin", learning_rate=0.5, diffusion=1e-3)
+    size = {"num_seeds": NUM_SEEDS, "num_dimensions": 1000, "num_steps": 400}
+    plain = quadratic_losses("sgd", **size, learning_rate=0.5)
+    noisy = quadratic_losses("langevin", **size, learning_rate=0.5, diffusion=1e-3)
     for name, measure in (
         ("area under the loss", lambda losses: losses.mean(axis=1)),
-        ("sustained steps to the target", lambda losses: _sustained(losses, target)),
+        ("sustained steps to a loss of 1", lambda losses: _sustained(losses, 1.0)),
     ):
         ours, theirs = measure(noisy), measure(plain)
         word = _judge((theirs - ours) / theirs.mean(), SMALLEST_EFFECT)
@@ -132,18 +123,10 @@ def quadratic() -> Iterator[Audit]:
 
 
 def double_well() -> Audit:
-    """From the shallow of two wells only noise finds the deep one."""
-
-    def gradient(x: torch.Tensor) -> torch.Tensor:
-        return 4 * x * (x**2 - 1) + 0.3  # of (x^2 - 1)^2 + 0.3 x
-
-    def escaped(name: str, **hyperparameters: float) -> NDArray[np.float64]:
-        start = torch.full((NUM_SEEDS, 100), 1.0, dtype=torch.float64)
-        *_, last = trajectory(name, start, gradient, 2000, **hyperparameters)
-        return (last < 0).double().mean(dim=1).numpy()
-
-    ours = escaped("langevin", learning_rate=0.02, diffusion=0.25)
-    theirs = escaped("sgd", learning_rate=0.02)
+    """From the shallower of two wells only noise finds the other one."""
+    size = {"num_seeds": NUM_SEEDS, "num_particles": 100, "num_steps": 2000}
+    ours = double_well_escapes("langevin", **size, learning_rate=0.02, diffusion=0.25)
+    theirs = double_well_escapes("sgd", **size, learning_rate=0.02)
     word = _judge(ours - theirs, SMALLEST_EFFECT)
     return Audit(
         "double well: langevin escapes more often than sgd",
@@ -155,49 +138,11 @@ def double_well() -> Audit:
 
 def without_noise() -> Audit:
     """With D = 0 langevin is sgd, whatever the gradients are."""
-
-    def last(name: str, **hyperparameters: float) -> NDArray[np.float64]:
-        noise = torch.Generator().manual_seed(derive_seed(0, "gradients"))
-        *_, theta = trajectory(
-            name,
-            _normal("start", NUM_SEEDS, 1000),
-            lambda theta: theta + torch.randn(theta.shape, generator=noise, dtype=theta.dtype),
-            100,
-            **hyperparameters,
-        )
-        return (theta**2).sum(dim=1).numpy()
-
-    ours, theirs = last("langevin", learning_rate=0.1, diffusion=0.0), last("sgd", learning_rate=0.1)
+    size = {"num_seeds": NUM_SEEDS, "num_dimensions": 1000, "num_steps": 100}
+    ours = noisy_gradient_ends("langevin", **size, learning_rate=0.1, diffusion=0.0)
+    theirs = noisy_gradient_ends("sgd", **size, learning_rate=0.1)
     word = _judge((theirs - ours) / theirs.mean(), SMALLEST_EFFECT)
     return Audit("langevin with D = 0 against sgd", "EQUIVALENT", word, word == "EQUIVALENT")
-
-
-def trajectory(
-    name: str,
-    start: torch.Tensor,
-    gradient: Callable[[torch.Tensor], torch.Tensor],
-    num_steps: int,
-    **hyperparameters: float,
-) -> Iterator[torch.Tensor]:
-    """Where an optimizer of the package goes on an energy.
-
-    Args:
-        name: Name of the optimizer.
-        start: Shape (num_seeds, dimensions).
-        gradient: Gradient of the energy, in the shape of its argument.
-        num_steps: Steps to take.
-        hyperparameters: A value for each hyperparameter.
-
-    Yields:
-        The parameters after each step; the same tensor every time.
-    """
-    parameter = torch.nn.Parameter(start.clone())
-    generators = [torch.Generator().manual_seed(derive_seed(seed, "diffusion")) for seed in range(len(start))]
-    optimizer = load_optimizer(name).build([parameter], generators=generators, **hyperparameters)
-    for _ in range(num_steps):
-        parameter.grad = gradient(parameter.detach())
-        optimizer.step()
-        yield parameter.detach()
 
 
 def _judge(differences: NDArray[np.float64], smallest_effect: float) -> Word:
@@ -210,11 +155,6 @@ def _sustained(losses: NDArray[np.float64], target: float) -> NDArray[np.float64
     above = losses > target
     last_above = losses.shape[1] - np.argmax(above[:, ::-1], axis=1)
     return np.where(above.any(axis=1), last_above, 0).astype(np.float64)
-
-
-def _normal(stream: str, *shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(derive_seed(0, stream))
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def main(words: Sequence[str] | None = None) -> int:

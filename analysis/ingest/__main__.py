@@ -18,7 +18,8 @@ from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse
 from analysis.ingest.write import write
 from analysis.load import Ledger
 from analysis.schema import TRIALS_HEAD, TRIALS_TAIL
-from analysis.wording import count
+from analysis.selection import RATE
+from analysis.wording import count, listing
 
 PROGRAM = "python -m analysis.ingest"
 TUNING = ("explore", "exploit", "grid")
@@ -73,7 +74,13 @@ def _summary(ledger: Ledger) -> list[str]:
         elif ledger.study.num_confirm_seeds and result.tuned_accuracy is None:
             line += f"; the winner, {result.best.phase} {result.best.number}, has no confirmation"
         lines.append(line)
-    return lines + [f"note: {note}" for note in ledger.study.notes]
+    notes = list(ledger.study.notes)
+    if nameless := [name for name, optimizer in ledger.study.optimizers.items() if RATE not in optimizer.space]:
+        notes.append(
+            f"No hyperparameter of {listing(nameless)} is named {RATE}, the name that figures look for; if it has "
+            f"another one, describe it as {RATE} and say --map {RATE}=KEY."
+        )
+    return lines + [f"note: {note}" for note in notes]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,7 +54,7 @@ def assemble(runs: Sequence[SourceRun], description: Description) -> Assembled:
         raise SourceError("a ledger needs at least one run, the source holds none; check its path.")
     described = description.optimizers
     for run in runs:
-        _check_setting(run, described)
+        check_setting(run, described)
     keyed = _with_keys([_published(run, described[run.optimizer]) for run in runs], described)
     num_epochs = description.num_epochs or max(len(run.epochs) for run in runs)
     if not num_epochs:
@@ -87,7 +87,12 @@ DEFAULTS: Row = {
 """Columns that have a meaning where a source says nothing."""
 
 
-def _check_setting(run: SourceRun, described: Mapping[str, Optimizer]) -> None:
+def check_setting(run: SourceRun, described: Mapping[str, Optimizer]) -> None:
+    """Refuse a run whose setting is not described.
+
+    Raises:
+        SourceError: Its optimizer is not described, or a hyperparameter is missing.
+    """
     if run.optimizer not in described:
         raise SourceError(
             f"{run.origin}: the optimizer must be one of the description, {listed(described) or 'which has none'}, got "

@@ -1,6 +1,7 @@
 """Storages of Optuna: a database or a journal file, which hold JSON. Optuna is loaded only here, when asked for."""
 
 import logging
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.ingest.description import NOT_GIVEN, check_axis
 from analysis.ingest.runs import SourceRun
-from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, number, read_curves, whole
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
 from analysis.spec import Axis, Optimizer, one_line
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def read_optuna(storage: str, studies: Sequence[tuple[str, str, str]], how: Optu
         own = [trial for _, name, _, trial in ended if name == optimizer]
         optimizers.setdefault(optimizer, _optimizer(optimizer, own, how.seed_key))
     runs = [_run(study, optimizers[optimizer], phase, trial, steps, how) for study, optimizer, phase, trial in ended]
-    return FromOptuna(runs, optimizers, _notes(runs, len(trials) - len(ended)))
+    return FromOptuna(runs, optimizers, _notes(runs, len(steps), len(trials) - len(ended)))
 
 
 def open_storage(storage: str) -> "optuna.storages.BaseStorage":
@@ -120,7 +121,8 @@ def _study(storage: "optuna.storages.BaseStorage", name: str) -> "optuna.Study":
 
     names = optuna.get_all_study_names(storage)
     if name not in names:
-        raise SourceError(f"--study must name one of {listed(names) or 'the storage, which is empty'}, got {name!r}.")
+        held = f"must name one of {listed(names)}, got {name!r}" if names else "needs a storage of Optuna with a study"
+        raise SourceError(f"--study {held}; correct it{'' if names else ', this one has none'}.")
     study = optuna.load_study(study_name=name, storage=storage)
     if len(study.directions) > 1:
         raise SourceError(
@@ -153,8 +155,9 @@ def _axis(name: str, key: str, distribution: Any) -> Axis:
             f"optimizer {name}: hyperparameters are numbers in a range, {key} is {one_line(str(distribution))[:200]}; "
             f"say its range in the description, or make each choice an optimizer of its own."
         )
-    scale = "log" if distribution.log else "linear"
-    axis = Axis(low=float(distribution.low), high=float(distribution.high), scale=scale)
+    axis = Axis(
+        low=float(distribution.low), high=float(distribution.high), scale="log" if distribution.log else "linear"
+    )
     try:
         check_axis(f"optimizer {name}, {key}", axis)
     except ValueError as error:
@@ -218,11 +221,11 @@ def _keys(readings: Mapping[str, Reading]) -> list[str]:
     return [reading.key for name, reading in readings.items() if name in CURVES]
 
 
-def _notes(runs: Sequence[SourceRun], num_running: int) -> list[str]:
+def _notes(runs: Sequence[SourceRun], num_epochs: int, num_running: int) -> list[str]:
     notes = []
     if num_running:
         notes.append(f"Trials of Optuna that had not ended and were left out: {num_running}.")
-    differ = sum(1 for run in runs if run.failure is None and _differs(run))
+    differ = sum(run.failure is None and len(run.epochs) == num_epochs > 0 and _differs(run) for run in runs)
     if differ:
         notes.append(
             f"Optuna trials whose returned validation error is not that of their last report: {differ}. The returned "
@@ -232,6 +235,6 @@ def _notes(runs: Sequence[SourceRun], num_running: int) -> list[str]:
 
 
 def _differs(run: SourceRun) -> bool:
-    value = run.final.get("validation_error")
-    last = number(run.epochs[-1].get("validation_error"), run.origin) if run.epochs else None
-    return value is not None and last is not None and abs(value - last) > 1e-12
+    """Whether it returned another finite validation error than it reported last."""
+    value, last = run.final.get("validation_error"), run.epochs[-1].get("validation_error")
+    return value is not None and last is not None and math.isfinite(value - last) and abs(value - last) > 1e-12

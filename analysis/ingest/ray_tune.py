@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.ingest.assemble import check_setting
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, flatten, listed, read_curves, whole
 from analysis.spec import Optimizer, one_line
@@ -63,8 +64,11 @@ def read_ray_tune(experiments: Sequence[tuple[str | None, pathlib.Path, str]], h
     """
     trials = [_trial(folder, name, phase, how) for name, root, phase in experiments for folder in _folders(root)]
     readings = _readings(trials, how)
+    runs = [_run(trial, readings, how) for trial in trials]
+    for run in runs:
+        check_setting(run, how.optimizers)
     _check_configs(trials, how)
-    return [_run(trial, readings, how) for trial in trials]
+    return runs
 
 
 def _folders(root: pathlib.Path) -> list[pathlib.Path]:

@@ -147,10 +147,10 @@ def _curves(
     """The epochs of each run, in order."""
     rows = _rows(path, table, _types(schema.epochs_schema()), how)
     needed = [TRIAL] if TRIAL in trials[0] else KEY
-    for name, first in (("trials", trials[0]), ("epochs", rows[0])):
+    for kind, first in (("trials", trials[0]), ("epochs", rows[0])):
         if lacking := [column for column in needed if column not in first]:
             raise SourceError(
-                f"both tables must name the run by the column {TRIAL}, or by {', '.join(KEY)}; {name} lacks "
+                f"both tables must name the run by the column {TRIAL}, or by {', '.join(KEY)}; {kind} lacks "
                 f"{', '.join(lacking)}; add the column {TRIAL} to both."
             )
     known = {_name(row) for row in trials}

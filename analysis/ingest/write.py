@@ -97,7 +97,7 @@ def _study(
     rows: Assembled, description: Description, source: str, sampler: str, notes: Sequence[str], command: str
 ) -> dict[str, Any]:
     identity = {
-        "dataset": UNKNOWN, "model": UNKNOWN, **description.facts, "num_epochs": rows.num_epochs,
+        **description.facts, "num_epochs": rows.num_epochs,
         "num_seeds": rows.num_seeds, "search": sampler,
     }  # fmt: skip
     canonical = json.dumps({**identity, "source": source}, sort_keys=True)

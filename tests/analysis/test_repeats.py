@@ -48,13 +48,13 @@ def test_the_page_shows_every_tuning_and_says_of_which_the_figures_are(report):
     page = (report / "report.html").read_text(encoding="utf-8")
     section = page[page.index('<section id="repeats">') :].partition("</section>")[0]
     assert section.count("<tr") == 1 + 5
-    assert "The other tables and all figures are those of repeat 0." in section
+    assert "The other tables and all figures are those of repeat 0, the verdicts rest on all." in section
     assert "not confirmed" in section
     stored = pl.read_csv(report / "tables" / "repeats.csv")
     rate = stored.filter(repeat=1, optimizer="momentum")["tuned.momentum"][0]
     assert f"momentum {rate:.3g}" in section
     text = (report / "report.md").read_text(encoding="utf-8")
-    assert "| momentum | 1 | learning_rate " in text
+    assert "| momentum | 1 | learning\\_rate " in text
     assert "[repeats.csv](tables/repeats.csv)" in text
 
 

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analysis.load import load
-from analysis.schema import KEY
+from analysis.schema import KEY, timings_schema
 from analysis.spec import FixedClaims, LedgerError
 from analysis.studies import load_studies
 
@@ -184,3 +184,26 @@ def test_a_folder_given_twice_is_refused(write, again):
     (study.parent / "other").mkdir()
     with pytest.raises(LedgerError, match=r"each folder may be given once, '.*' is given twice; leave one out\.$"):
         load_studies([study, study.parent / again])
+
+
+def timing_rows(blocks, seconds):
+    rows = [
+        {"optimizer": name, "block": block, "batch_size": 32, "replicates": 1, "steps": 10, "seconds": seconds,
+         "device": "cpu", "node": "127.0.0.1"}
+        for block in blocks for name in ("sgd", "momentum")
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=timings_schema())
+
+
+def test_blocks_of_two_machines_never_mix(write):
+    """The second ledger is a copy of the first whose steps were timed once more, elsewhere."""
+    one, other = write("one"), write("other")
+    for folder, blocks, seconds in ((one, (0, 1), 1.0), (other, (0, 1), 1.0), (other, (2, 3), 7.0)):
+        (folder / "timings").mkdir(exist_ok=True)
+        pq.write_table(timing_rows(blocks, seconds), folder / "timings" / f"{seconds}.parquet")
+    joined = load_studies([one, other]).first.timings
+    assert joined.select("block", "seconds").unique().sort("block").rows() == [(0, 1.0), (1, 1.0), (4, 7.0), (5, 7.0)]
+    assert joined.select("optimizer", "block").is_unique().all()
+    pq.write_table(timing_rows((0,), 3.0), one / "timings" / "1.0.parquet")
+    rows = load_studies([one, other]).first.timings.select("block", "seconds").unique().sort("block").rows()
+    assert rows == [(0, 3.0), (1, 1.0), (2, 1.0), (3, 7.0), (4, 7.0)]
