@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.claims_methods import claims_methods
 from analysis.findings import Findings
+from analysis.judgement import Judgement
 from analysis.spec import NO_MODEL, Study
 from analysis.wording import LEVEL_NAME, count
 
@@ -19,10 +21,11 @@ SEARCHES = {
 }
 
 
-def methods(findings: Findings) -> list[str]:
-    """Data, budget, selection and intervals, one paragraph each."""
+def methods(findings: Findings, judgement: Judgement) -> list[str]:
+    """Data, budget, selection, claims and intervals, one paragraph each."""
     study = findings.ledger.study
-    return [*_import(study), _data(study), _budget(findings), _selection(study), _intervals()]
+    claims = claims_methods(findings, judgement)
+    return [*_import(study), _data(study), _budget(findings), _selection(study), *claims, _intervals()]
 
 
 def attribution(study: Study) -> str:
@@ -102,10 +105,11 @@ def _selection(study: Study) -> str:
 
 def _intervals() -> str:
     return (
-        f"Intervals are Student's t intervals of the mean over seeds at {LEVEL_NAME}, each on its own and not adjusted "
-        "for their number; the difference tuned − published is paired by seed. They cover the luck of seeds, not that "
-        "of the tuning run nor that of the test images. This report describes; it tests no claim that one optimizer "
-        "beats another."
+        f"All other intervals are at {LEVEL_NAME}, each on its own and not adjusted for their number: they describe, "
+        "and only the verdicts test. Those of means over seeds are Student's t intervals, the difference "
+        "tuned − published is paired by seed; those of shares of runs are Wilson's; those of the search space resample "
+        "points and seeds; those of step times resample blocks. They cover neither the luck of the tuning run nor that "
+        "of the images."
     )
 
 

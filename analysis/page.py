@@ -11,12 +11,13 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from analysis import methods, plots, prose, verdict_prose
+from analysis import methods, plots, prose
 from analysis.completeness import completeness
-from analysis.figures import Figure
+from analysis.figures import Figure, Figures
 from analysis.findings import Findings
 from analysis.judgement import Judgement
 from analysis.library import chart_library
+from analysis.overview import overview
 from analysis.palette import Palette
 from analysis.repeats import repeats_text
 from analysis.results import Result
@@ -34,7 +35,11 @@ class Cell:
     detail: str = ""
 
 
-def render(tunings: Sequence[Findings], figures: Sequence[Figure], judgement: Judgement) -> dict[str, str]:
+FAMILY_TITLES = {"convergence": "Convergence", "sensitivity": "Sensitivity to hyperparameters"}
+"""Headings of figures that belong to no question, where the name of the family is not enough."""
+
+
+def render(tunings: Sequence[Findings], figures: Figures, judgement: Judgement) -> dict[str, str]:
     """Every file of the report but the tables: path within the report, and content.
 
     Args:
@@ -42,13 +47,13 @@ def render(tunings: Sequence[Findings], figures: Sequence[Figure], judgement: Ju
         figures: Its figures.
         judgement: The verdicts, which rest on all of them.
     """
-    context = {**_context(tunings[0], figures), **_verdicts(judgement), **_repeats(tunings)}
-    drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures if figure.panels}
-    page = environment().get_template("report.html").render(context, **embedded(figures))
+    context = {**_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings)}
+    drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures.every if figure.panels}
+    page = environment().get_template("report.html").render(context, **embedded(figures.every))
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
 
 
-def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
+def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict[str, Any]:
     study, found = findings.ledger.study, completeness(findings)
     palette = Palette.of(study.optimizers)
     return {
@@ -61,22 +66,19 @@ def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
         "rows": [result_row(findings, result) for result in findings.results],
         "optimizers": list(study.optimizers.values()),
         "colours": palette.colours,
-        "headline": figures[0],
-        "figures": list(figures[1:]),
+        "headline": figures.headline,
+        "question_figures": figures.of_questions,
+        "family_figures": {
+            FAMILY_TITLES.get(name, name.capitalize()): own for name, own in figures.of_families.items()
+        },
+        "rest": figures.rest,
         "counts": findings.counts.to_dicts(),
-        "methods": methods.methods(findings),
+        "methods": methods.methods(findings, judgement),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
-        "tables": list(findings.tables()),
-    }
-
-
-def _verdicts(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "claims_notes": judgement.notes,
-        "verdicts": verdict_prose.rows(judgement.verdicts),
-        "verdict_pairs": verdict_prose.pairs(judgement.verdicts),
-        "not_tested": verdict_prose.not_tested(judgement.verdicts),
+        "tables": list(
+            dict.fromkeys([*findings.tables(), *(name for figure in figures.every for name in figure.tables)])
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from analysis.answers import find_answers
 from analysis.claims import read_claims
 from analysis.comparison import compare
 from analysis.files import replace
@@ -65,11 +66,15 @@ def write_report(
     tunings = [find(ledger) for ledger in load_studies(folders).repeats]
     first = tunings[0]
     judgement = judge_claims(tunings, own)
-    tables = {**first.tables(), "verdicts": judgement.table()}
+    answers = find_answers(first, judgement.claims)
+    tables = {**first.tables(), **answers.tables(), "verdicts": judgement.table()}
     if len(tunings) > 1:
         tables["repeats"] = repeats_table(tunings)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
-    contents |= {"verdicts.json": judgement.as_json(), **render(tunings, figures(first), judgement)}
+    contents |= {
+        "verdicts.json": judgement.as_json(),
+        **render(tunings, figures(answers, judgement.verdicts), judgement),
+    }
     folder = folders[0] / "report" if output is None else output
     _write(folder, contents)
     return Report(folder / "report.html", tuple(first.results))

@@ -1,17 +1,18 @@
 """Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims import Question
 from analysis.evidence import PairedSeeds
-from analysis.verdicts import Verdict, Word
+from analysis.verdicts import Verdict, Word, unit_of
 from analysis.wording import NONE, count, listing, number, points
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
-    "EQUIVALENT": "＝",
+    "EQUIVALENT": "=",
     "DIRECTION ONLY": "↗",
     "REFUTED": "✘",
     "INCONCLUSIVE": "?",
@@ -30,6 +31,9 @@ NOUNS = {
 }
 """What a metric is called in a sentence; others go by their name."""
 
+MAX_EXPONENT = 700.0
+"""Of a ratio that a floating-point number can hold."""
+
 
 def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
@@ -37,9 +41,15 @@ def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "title": f"{name[:1].upper()}{name[1:]}?",
             "anchor": f"verdict-{place}",
-            "compared": _noun(question.metric),
+            "compared": noun_of(question.metric),
             "refuted_by": refuted_by(question, "the first optimizer", "the second"),
+            "effect_sign": "A ratio below the bound speaks for the claim."
+            if question.improvement == "within"
+            else "A ratio above 1 speaks for the claim."
+            if question.improvement == "log_ratio"
+            else "A positive effect speaks for the claim.",
             "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
         }
         for place, (name, question) in enumerate(questions.items())
@@ -75,13 +85,18 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "claim": verdict.claim,
         "word": verdict.word,
         "symbol": SYMBOLS[verdict.word],
-        "style": verdict.word.lower().replace(" ", "-"),
+        "style": style(verdict.word),
         "effect": effect(verdict),
         "interval": interval(verdict),
         "basis": basis(verdict),
-        "luck": luck(verdict),
+        "test": test(verdict),
         "sentence": sentence(verdict),
     }
+
+
+def style(word: Word) -> str:
+    """Class of the badge of a verdict."""
+    return word.lower().replace(" ", "-")
 
 
 def effect(verdict: Verdict) -> str:
@@ -96,8 +111,10 @@ def interval(verdict: Verdict) -> str:
     ends = [verdict.interval.low, verdict.interval.high]
     if verdict.question.improvement == "within":
         ends.reverse()
-    low, high = (amount(verdict, end) if math.isfinite(end) else "∞" for end in ends)
-    return f"{low} to {high}"
+    low, high = (amount(verdict, end) if math.isfinite(end) else "no limit" for end in ends)
+    # The unit stands once: "−1.0 to +2.0 points".
+    unit = re.search(r"[ %][^0-9]*$", high)
+    return f"{low.removesuffix(unit[0]) if unit and math.isfinite(ends[1]) else low} to {high}"
 
 
 def basis(verdict: Verdict) -> str:
@@ -106,12 +123,15 @@ def basis(verdict: Verdict) -> str:
         return ""
     if isinstance(verdict.evidence, PairedSeeds):
         return count(verdict.evidence.num_values, "seed")
-    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "point")
+    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "setting")
 
 
-def luck(verdict: Verdict) -> str:
-    """What another tuning run might find; empty where nothing is known of it."""
-    return "" if verdict.luck is None else f"tuned again, {verdict.a} leads in {verdict.luck:.0%}"
+def test(verdict: Verdict) -> str:
+    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    if verdict.p_holm is None or verdict.superiority is None:
+        return ""
+    p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
+    return f"{p}, A12 = {verdict.superiority:.2f}"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:
@@ -119,49 +139,93 @@ def amount(verdict: Verdict, improvement: float) -> str:
     question = verdict.question
     match question.improvement:
         case "relative":
-            return _percent(improvement)
+            return points(improvement).replace(" points", "%")
         case "log_ratio":
-            return f"{number(math.exp(improvement))} times"
+            return f"{math.exp(min(improvement, MAX_EXPONENT)):.2f} times"
         case "within":
-            return f"{number((question.bound or 0.0) - improvement)} times"
+            return f"{(question.bound or 0.0) - improvement:.3f} times"
         case "difference":
             return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
 
 
+def on_axis(question: Question, improvement: float) -> float:
+    """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
+    match question.improvement:
+        case "relative":
+            return 100 * improvement
+        case "log_ratio":
+            return math.exp(min(improvement, MAX_EXPONENT))
+        case "within":
+            return (question.bound or 0.0) - improvement
+        case "difference":
+            return 100 * improvement if unit_of(question) == "fraction" else improvement
+
+
+def axis_title(question: Question) -> list[str]:
+    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
+    noun = noun_of(question.metric)
+    match question.improvement:
+        case "relative":
+            return [f"improvement in {noun}, % of the rival's mean", "right of the line: for the claim"]
+        case "log_ratio":
+            return [f"{noun}: how many times better", "right of the line: for the claim"]
+        case "within":
+            return [f"{noun} over the rival's", "left of the line: for the claim"]
+        case "difference":
+            unit = "points" if unit_of(question) == "fraction" else unit_of(question)
+            return [f"improvement in {noun}, {unit}", "right of the line: for the claim"]
+
+
 def sentence(verdict: Verdict) -> str:
     """The verdict in plain words."""
-    a, b, noun = verdict.a, verdict.b, _noun(verdict.question.metric)
-    bar = amount(verdict, verdict.smallest_effect)
+    a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
+    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     match verdict.word:
         case "NOT TESTABLE" | "NOT TESTED":
-            return f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
+            return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
-            return f"{_comparison(verdict)}; the interval stays {_beyond(verdict, bar)}.{_luck(verdict)}"
+            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
         case "EQUIVALENT":
-            return f"{a} and {b} differ in {noun} by less than {bar.lstrip('+')}, the least that would matter."
+            return f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
         case "DIRECTION ONLY":
-            return f"{_comparison(verdict)}, but the interval also holds less than {bar}, the least that would matter."
+            return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
         case "REFUTED":
-            return f"The opposite holds: {refuted_by(verdict.question, a, b)}.{_luck(verdict)}"
+            return _opened(
+                verdict, f"{_basis_of_settings(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}."
+            )
         case "INCONCLUSIVE":
-            more = f"; about {verdict.seeds_needed:,} seeds would tell" if verdict.seeds_needed else ""
-            return f"The interval holds both sides of 0: {basis(verdict)} cannot tell{more}."
+            more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
+            middle = f"of {amount(verdict, 0.0)}" if verdict.question.improvement == "within" else "of no difference"
+            return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
 
 
 def _comparison(verdict: Verdict) -> str:
-    noun = _noun(verdict.question.metric)
-    return f"{verdict.a} {verdict.question.name} than {verdict.b} ({noun}: {effect(verdict)})"
+    a, b, name = verdict.a, verdict.b, verdict.question.name
+    noun, found = noun_of(verdict.question.metric), effect(verdict).lstrip("+")
+    if verdict.question.improvement == "within":
+        return f"{a} {name} than {b}: its {noun} is {found} that of {b}"
+    if verdict.question.improvement == "log_ratio":
+        return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: its {noun} is {found} better")
+    return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: {found} better in {noun}")
 
 
 def _beyond(verdict: Verdict, bar: str) -> str:
-    return f"below {bar}" if verdict.question.improvement == "within" else f"above {bar}"
+    if verdict.question.improvement == "within":
+        return f"below {bar}"
+    return f"above {bar}, the least that would matter" if verdict.smallest_effect else "on the side of the claim"
 
 
-def _luck(verdict: Verdict) -> str:
+def _basis_of_settings(verdict: Verdict) -> str:
+    """What a verdict on pairs of seeds is about: the settings that one tuning found, or those of several."""
     if not isinstance(verdict.evidence, PairedSeeds):
         return ""
     repeats = len(verdict.evidence.by_repeat)
-    return " For these settings." if repeats == 1 else f" Over {count(repeats, 'tuning run')}."
+    return "with these settings " if repeats == 1 else f"over {count(repeats, 'tuning run')} "
+
+
+def _opened(verdict: Verdict, text: str) -> str:
+    """With a large first letter, but names of optimizers stay as they are."""
+    return text if text.startswith((verdict.a, verdict.b)) else f"{text[:1].upper()}{text[1:]}"
 
 
 def refuted_by(question: Question, a: str, b: str) -> str:
@@ -169,12 +233,9 @@ def refuted_by(question: Question, a: str, b: str) -> str:
     return question.refuted_by.replace("{a}", a).replace("{b}", b)
 
 
-def _noun(metric: str) -> str:
+def noun_of(metric: str) -> str:
+    """What a metric is called in a sentence."""
     return NOUNS.get(metric, metric.replace("_", " "))
-
-
-def _percent(value: float) -> str:
-    return f"{_signed(100 * value)}%"
 
 
 def _signed(value: float) -> str:
