@@ -129,6 +129,8 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
             _refuse_untaught((a, b), confirmed)
     if question.metric in STUDY_EVIDENCE:
         return STUDY_EVIDENCE[question.metric](question, a, b, repeats)
+    for confirmed in repeats:
+        _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)
 
 
@@ -145,6 +147,18 @@ def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
                 f"{name} has learned nothing: {untaught} of {count(len(accuracies), 'seed')} "
                 f"stay below {least:.1%} test accuracy"
             )
+
+
+def _refuse_if_both_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
+    """Two optimizers that guess would look equivalent."""
+    least = confirmed.landmarks.learned_accuracy
+    if least is None:
+        return
+    found = [_confirmed(name, confirmed.test_accuracies(name)) for name in sides]
+    if all(2 * sum(accuracy < least for accuracy in accuracies) > len(accuracies) for accuracies in found):
+        raise NotTestableError(
+            f"neither {' nor '.join(sides)} has learned anything: most seeds stay below {least:.1%} test accuracy"
+        )
 
 
 Found = TypeVar("Found", bound=Sized)
