@@ -298,16 +298,14 @@ def test_a_signal_ends_the_timing_and_the_same_command_does_it(until_timed, tmp_
             lines.append(line)
             if line.startswith("Timing steps"):
                 break
-        time.sleep(6)  # the worker is up, or is starting: both are within what may be interrupted
+        time.sleep(3)  # the worker is up, or is starting: both are within what may be interrupted
         process.send_signal(number)
-        start = time.monotonic()
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode == status, (lines, out, err)
     assert err == ""
-    assert time.monotonic() - start < PATIENCE_SECONDS
     assert "Not finished; go on with: python -m study.run --search optuna" in out
     assert "Report: " in out
     assert not (tmp_path / "out" / "timings").exists()
