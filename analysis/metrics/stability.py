@@ -72,7 +72,7 @@ def collapsed_at(setup: Setup) -> pl.Expr:
     margin, error = chance_margin(setup), pl.col("validation_error").fill_nan(None)
     has_accuracy = pl.col("validation_loss").is_not_null() | (error < 1)
     above = pl.when(has_accuracy).then((1 - error - setup.chance_accuracy).round(DIGITS))
-    has_learned = (above >= round(LEARNED * margin, DIGITS)).fill_null(False).cum_sum() > 0
+    has_learned = (above >= round(LEARNED * margin, DIGITS)).cum_sum() > 0
     return _step_of_successive(has_learned & (above <= margin), COLLAPSED_EVALUATIONS)
 
 
