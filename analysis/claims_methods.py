@@ -13,17 +13,6 @@ from analysis.verdict_prose import is_held, noun_of
 from analysis.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
-RULES = (
-    "Verdicts, by the first rule that fits. NOT TESTABLE: a side of a claim on stability, overfitting or sensitivity "
-    "has learned nothing in most seeds, fewer than half of the runs of a side reach any target, two runs of a seed "
-    "share no range of training loss, a run that diverged has no value to compare, or there are too few seeds, points "
-    "or timing blocks. Then, with the interval [l, u] of the improvement and the least improvement that would matter, "
-    "delta: SUPPORTED if l > delta; EQUIVALENT if the interval for equivalence lies within -delta and delta (two "
-    "one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; otherwise INCONCLUSIVE, with the number of seeds at "
-    "which the interval would be narrower than delta, about (2 z s / delta)^2 for the standard deviation s of the "
-    "paired differences. No result that is merely not significant counts as equality."
-)
-
 
 def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
@@ -34,7 +23,7 @@ def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
         _rows(findings),
         f"{_origin(findings, judgement)} {_families(judgement, held)}",
         _inference(judgement, held),
-        RULES,
+        _rules(held),
         _limits(findings, held),
     ]
 
@@ -54,7 +43,6 @@ def _rows(findings: Findings) -> str:
         "Cost of a step: steps timed in turns after the study."
         if not ledger.timings.is_empty()
         else "No steps were timed, so nothing is said about the cost of a step.",
-        "Validation data also chose the settings; the test set chose nothing.",
     ]
     return " ".join(parts)
 
@@ -97,7 +85,8 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
         "make a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices "
         f"of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted "
-        "test at 1 - alpha / m for a family of m claims (Bonferroni), the one for equivalence at 1 - 2 alpha / m. "
+        "test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
+        "equivalence at 1 - 2 alpha / m. "
         "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
         "optimizer is better than one of the second."
     )
@@ -140,7 +129,22 @@ def _diverged(questions: Sequence[Question]) -> str:
 def _score(score: object, unit: str) -> str:
     if not isinstance(score, int | float):
         return "the whole budget"
-    return percent(score) if unit == "fraction" else f"{number(score)} {unit}"
+    return f"{score:.0%}" if unit == "fraction" else f"{score:g}" if unit == "1" else f"{score:g} {unit}"
+
+
+def _rules(held: Sequence[Verdict]) -> str:
+    names = list(dict.fromkeys(verdict.question.name for verdict in held if verdict.question.needs_learning))
+    untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
+    return (
+        f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}fewer than half of the runs of a side reach "
+        "any target; two runs of a seed share no range of training loss; a run that diverged has no value to compare; "
+        "there are too few seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement and the "
+        "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
+        "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
+        "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
+        "(2 z s / delta)^2 for the standard deviation s of the paired differences. The interval decides, also where "
+        "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
+    )
 
 
 def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
@@ -158,5 +162,5 @@ def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
         return f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them."
     return (
         f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
-        "that another tuning would have turned out the same stands below the overview."
+        "that another tuning would have turned out the same stands in the last row of the overview."
     )
