@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Self, TypeVar
 
 import numpy as np
@@ -259,18 +260,18 @@ def _improvement(question: Question, ours: NDArray[np.float64], theirs: NDArray[
 
 
 def _good_volume(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
-    """The points of one tuning run: in repeats the space-filling ones, which alone count, say nothing else."""
+    """Mean over the repeats, each of which has other points."""
     del question
-    ledger = repeats[0].findings.ledger
-    found = good_volume_difference(ledger, a, b)
-    if isinstance(found, Missing):
-        raise NotTestableError(found.reason.rstrip("."))
+    found = [good_volume_difference(confirmed.findings.ledger, a, b) for confirmed in repeats]
+    if missing := next((volume for volume in found if isinstance(volume, Missing)), None):
+        raise NotTestableError(missing.reason.rstrip("."))
+    volumes = [volume for volume in found if not isinstance(volume, Missing)]
     return Draws(
-        estimate=found.estimate,
-        value_a=found.volumes[0],
-        value_b=found.volumes[1],
-        num_values=found.num_points,
-        draws=found.draws,
+        estimate=fmean(volume.estimate for volume in volumes),
+        value_a=fmean(volume.volumes[0] for volume in volumes),
+        value_b=fmean(volume.volumes[1] for volume in volumes),
+        num_values=sum(volume.num_points for volume in volumes),
+        draws=np.mean([volume.draws for volume in volumes], axis=0),
     )
 
 
