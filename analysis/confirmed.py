@@ -23,8 +23,8 @@ class ConfirmedRuns:
 
     @property
     def dataset(self) -> str:
-        """Name of the data set."""
-        return str(self.findings.ledger.study.identity.get("dataset"))
+        """Name of the data set; "unknown" if it was not given."""
+        return str(self.findings.ledger.study.identity.get("dataset", "unknown"))
 
     @property
     def landmarks(self) -> Landmarks:
@@ -34,7 +34,7 @@ class ConfirmedRuns:
     @property
     def setup(self) -> Setup:
         """What the metrics need to know of the study."""
-        steps = self.findings.ledger.trials.filter(status="complete")["steps"].to_list()
+        steps = self.findings.ledger.trials.filter(status="complete")["steps"].drop_nulls().to_list()
         return Setup(
             targets=self.landmarks.targets,
             chance_accuracy=self.landmarks.chance_accuracy,

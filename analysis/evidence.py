@@ -19,6 +19,13 @@ from analysis.wording import count
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
 
+NEEDED = {
+    STEPS_TO_TARGET: ("steps", "validation_error"),
+    "matched_loss_gap": ("train_loss", "validation_loss"),
+    "oscillation": ("step_losses",),
+}
+"""Columns of `epochs` that a metric needs and that runs of other programs may lack."""
+
 
 class NotTestableError(Exception):
     """The rows cannot answer the question; the message says why, in one sentence without a full stop."""
@@ -122,6 +129,8 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
             _refuse_untaught((a, b), confirmed)
     if question.metric in STUDY_EVIDENCE:
         return STUDY_EVIDENCE[question.metric](question, a, b, repeats)
+    for confirmed in repeats:
+        _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)
 
 
@@ -138,6 +147,18 @@ def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
                 f"{name} has learned nothing: {untaught} of {count(len(accuracies), 'seed')} "
                 f"stay below {least:.1%} test accuracy"
             )
+
+
+def _refuse_if_both_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
+    """Two optimizers that guess would look equivalent."""
+    least = confirmed.landmarks.learned_accuracy
+    if least is None:
+        return
+    found = [_confirmed(name, confirmed.test_accuracies(name)) for name in sides]
+    if all(2 * sum(accuracy < least for accuracy in accuracies) > len(accuracies) for accuracies in found):
+        raise NotTestableError(
+            f"neither {' nor '.join(sides)} has learned anything: most seeds stay below {least:.1%} test accuracy"
+        )
 
 
 Found = TypeVar("Found", bound=Sized)
@@ -193,11 +214,19 @@ def _why_lacking(question: Question, sides: Mapping[str, Mapping[int, Run]], num
     ]
     if lost:
         return f"{' and '.join(lost)}, and a diverged run has no value to compare"
-    if question.metric == STEPS_TO_TARGET:
+    every = [run for runs in sides.values() for run in runs.values()]
+    if question.metric == STEPS_TO_TARGET and not any(run.setup.targets for run in every):
         return "the claims fix no targets for this data set"
+    if unknown := [name for name in NEEDED.get(question.metric, ()) if any(_lacks(run, name) for run in every)]:
+        return f"{' and '.join(unknown)} of some runs are not known"
     if question.metric in PAIR_METRICS:
         return f"in {num_lacking} of {count(num_pairs, 'pair')} the two runs share no range of training loss"
     return f"{num_lacking} of {count(num_pairs, 'pair')} have no value of {question.metric}"
+
+
+def _lacks(run: Run, column: str) -> bool:
+    values = run.step_losses() if column == "step_losses" else run.curve(column)
+    return not values.size or not np.isfinite(values).all()
 
 
 def _refuse_misses(sides: tuple[str, str], pairs: Pairs, num_steps: int) -> None:

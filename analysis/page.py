@@ -85,7 +85,7 @@ def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict
 def _repeats(tunings: Sequence[Findings]) -> dict[str, Any]:
     """What the page says of several tunings, optimizer by optimizer; nothing if there is one."""
     if len(tunings) == 1:
-        return {"repeats": [], "repeat_rows": []}
+        return {"repeats": [], "repeat_rows": [], "repeat_colours": {}}
     names = dict.fromkeys(name for findings in tunings for name in findings.ledger.study.optimizers)
     rows = [
         {**result_row(findings, result), "repeat": findings.ledger.study.repeat}
@@ -94,7 +94,7 @@ def _repeats(tunings: Sequence[Findings]) -> dict[str, Any]:
         for result in findings.results
         if result.optimizer == name
     ]
-    return {"repeats": repeats_text(tunings), "repeat_rows": rows}
+    return {"repeats": repeats_text(tunings), "repeat_rows": rows, "repeat_colours": Palette.of(names).colours}
 
 
 def result_row(findings: Findings, result: Result) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scipy.special import chdtri
 from analysis.inference import Interval
 from analysis.intervals import LEVEL
 from analysis.metrics import Setup
-from analysis.metrics.stability import blown_up_at, collapsed_at, initial_loss
+from analysis.metrics.stability import blown_up_at, can_tell_blow_up, can_tell_collapse, collapsed_at
 from analysis.rates import with_wilson
 from analysis.schema import KEY
 
@@ -39,8 +39,8 @@ def outcomes(trials: pl.DataFrame, epochs: pl.DataFrame, setup: Setup) -> pl.Dat
     labels = {
         "blown_up_step": blown_up_at(setup),
         "collapsed_step": collapsed_at(setup),
-        "initial_loss": initial_loss(setup),
-        "can_collapse": pl.lit(setup.chance_accuracy is not None),
+        "can_blow_up": can_tell_blow_up(setup),
+        "can_collapse": can_tell_collapse(setup),
     }
     ended = trials.filter(pl.col("status") != "failed").select(*KEY, "status", diverged_step=pl.col("diverged_step"))
     found = epochs.group_by(KEY, maintain_order=True).agg(**labels)
@@ -48,7 +48,7 @@ def outcomes(trials: pl.DataFrame, epochs: pl.DataFrame, setup: Setup) -> pl.Dat
         ended.join(found, on=KEY, how="left", maintain_order="left")
         .with_columns(
             diverged=pl.col("status") == "diverged",
-            blown_up=pl.when(pl.col("initial_loss").is_not_null()).then(pl.col("blown_up_step").is_not_null()),
+            blown_up=pl.when(pl.col("can_blow_up")).then(pl.col("blown_up_step").is_not_null()),
             collapsed=pl.when(pl.col("can_collapse")).then(pl.col("collapsed_step").is_not_null()),
         )
         .with_columns(

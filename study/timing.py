@@ -1,14 +1,15 @@
 """The timing phase: what a step costs with each optimizer's winner, measured when all training has ended."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from study.job import Job
+from study.rows import Row
 from trainables.randomness import replicate_seed
 from trainables.trial import TrialConfig
 
-Measure = Callable[[Sequence[TrialConfig]], Mapping[str, Any]]
-"""Times steps somewhere; returns what `trainables.ray_trainable.time_on_worker` does."""
+Measure = Callable[[Sequence[TrialConfig]], Sequence[Row]]
+"""Times steps somewhere; returns rows of `timings`, their blocks numbered from 0."""
 
 
 def contenders(job: Job) -> list[TrialConfig]:
@@ -54,17 +55,13 @@ def time_winners(job: Job, measure: Measure, say: Callable[[str], None]) -> None
     configs = contenders(job)
     say(f"Timing steps of {len(configs)} optimizers in turn on one worker, for less than 30 seconds.")
     try:
-        found = measure(configs)
+        rows = measure(configs)
     except RuntimeError as error:
         say(f"Note: the steps could not be timed ({error}); the same command tries again, --no-timing leaves it out.")
         return
-    timings = found["timings"]
-    if not timings:
-        say("Note: a step takes too long to be timed within 30 seconds; --no-timing saves the attempt.")
+    if not rows:
+        say("Note: 30 seconds were too short to time steps; the same command tries again, --no-timing leaves it out.")
         return
-    job.ledger.store_timings(
-        [{**row, "replicates": 1, "device": found["device"], "node": found["node_ip"]} for row in timings]
-    )
-    batch_sizes = sorted({row["batch_size"] for row in timings})
-    num_blocks = len({row["block"] for row in timings})
-    say(f"Timed in {num_blocks} blocks at batch {', '.join(map(str, batch_sizes))}.")
+    job.ledger.store_timings(rows)
+    blocks = Counter(row["batch_size"] for row in rows if row["optimizer"] == configs[0].optimizer)
+    say(f"Timed: {', '.join(f'{number} blocks at batch {size}' for size, number in sorted(blocks.items()))}.")

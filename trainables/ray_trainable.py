@@ -72,28 +72,28 @@ class RayTrainable(tune.Trainable):
         }
 
 
-def time_on_worker(
-    configs: Sequence[TrialConfig], data: Dataset, sources: Mapping[str, str], seconds: float
-) -> dict[str, Any]:
-    """What `time_steps` finds on the device that Ray has given this worker: the body of a Ray task.
+class StepTimer:
+    """Runs `time_steps` in a Ray actor, on the device that Ray has given it.
 
     Args:
         configs: What to time, one for each optimizer.
         data: The images.
         sources: Text of each user's own optimizer file by optimizer name.
-        seconds: Wall time at most.
-
-    Returns:
-        `timings`, each a `StepTiming` as a mapping, `device` and `node_ip`.
     """
-    device = _worker_device()
-    optimizers = {config.optimizer: resolve_optimizer(config.optimizer, sources) for config in configs}
-    timings = time_steps(configs, optimizers, data, device, seconds=seconds)
-    return {
-        "timings": [asdict(timing) for timing in timings],
-        "device": device_name(device),
-        "node_ip": ray.util.get_node_ip_address(),  # type: ignore[no-untyped-call]
-    }
+
+    def __init__(self, configs: Sequence[TrialConfig], data: Dataset, sources: Mapping[str, str]) -> None:
+        self._configs, self._data, self._device = configs, data, _worker_device()
+        self._optimizers = {config.optimizer: resolve_optimizer(config.optimizer, sources) for config in configs}
+
+    def place(self) -> dict[str, str]:
+        """`device` and `node`, as rows of `timings` have them; answers once the worker is up."""
+        node: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return {"device": device_name(self._device), "node": node}
+
+    def time(self, seconds: float) -> list[dict[str, Any]]:
+        """Each `StepTiming` that so many seconds allow, as a mapping."""
+        timings = time_steps(self._configs, self._optimizers, self._data, self._device, seconds=seconds)
+        return [asdict(timing) for timing in timings]
 
 
 def _worker_device() -> torch.device:

@@ -19,22 +19,16 @@ from trainables.trial import TrialConfig
 
 BATCH_SIZES = (32, 100, 500)
 
-SECONDS = 24.0
-"""Time for all turns. The rest of the half minute that a study spares is for the start of a worker."""
+TURN_SECONDS = 0.01
+"""Shortest time of a turn. Many short turns have a steadier median than few long ones: most are not disturbed."""
 
-MOST_BLOCKS = 24
-"""More would make turns shorter, not the median of blocks better."""
+MOST_BLOCKS = 100
 
 FEWEST_BLOCKS = 6
 """A batch size for which there is no time for so many is left out, the largest first."""
 
 FEWEST_STEPS = 5 + 2 * FEWEST_BLOCKS
 """Steps of an optimizer that warming up and the fewest blocks take at one batch size."""
-
-MOST_STEPS = 1000
-
-MARGIN = 0.9
-"""Share of the time that is planned; a machine that becomes slower than it was loses its last blocks."""
 
 Turn = Callable[[int, int], float]
 """Takes so many steps at a batch size and returns the wall time of all but the first, in seconds."""
@@ -65,7 +59,7 @@ def time_steps(
     data: Dataset,
     device: torch.device | str = "cpu",
     *,
-    seconds: float = SECONDS,
+    seconds: float,
 ) -> list[StepTiming]:
     """Time forward pass, backward pass and update of several optimizers on one core or GPU.
 
@@ -77,7 +71,7 @@ def time_steps(
         optimizers: The optimizers by name.
         data: The images.
         device: Where to train.
-        seconds: Wall time at most, unless a single step takes longer.
+        seconds: Wall time at most, unless a few steps at the smallest batch size take longer.
 
     Returns:
         One entry for each optimizer, block and batch size; of batch sizes for which there was time.
@@ -105,51 +99,53 @@ def interleave(
         clock: Seconds since any fixed moment.
 
     Returns:
-        Whole blocks only; nothing if a machine that became slower leaves fewer than `FEWEST_BLOCKS`.
+        Whole blocks only, and only of batch sizes of which there are at least `FEWEST_BLOCKS`.
     """
-    start = clock()
-    costs = _costs(turns, start + seconds, clock)
-    num_blocks, steps = plan(costs, MARGIN * (start + seconds - clock()))
+    deadline = clock() + seconds
+    costs = _costs(turns, deadline, clock)
+    steps = plan(costs, deadline - clock())
     names = list(turns)
-    timings: list[StepTiming] = []
-    slowest = {batch_size: (1 + steps[batch_size]) * max(costs[batch_size].values()) for batch_size in steps}
-    for block in range(num_blocks):
-        whole: list[StepTiming] = []
-        for batch_size, num_steps in steps.items():
-            for name in names[::-1] if block % 2 else names:
-                if clock() + slowest[batch_size] > start + seconds:
-                    return timings if block >= FEWEST_BLOCKS else []
-                taken = turns[name](batch_size, 1 + num_steps)
-                whole.append(
-                    StepTiming(optimizer=name, block=block, batch_size=batch_size, steps=num_steps, seconds=taken)
-                )
-        timings += whole
-    return timings
+    timings: dict[int, list[StepTiming]] = {batch_size: [] for batch_size in steps}
+    spent = dict.fromkeys(steps, 0.0)
+    while spent:
+        # Whatever has had the least time comes next: so all are spread over the whole time.
+        batch_size = min(spent, key=lambda size: spent[size])
+        start, num_steps = clock(), steps[batch_size]
+        block = len(timings[batch_size]) // len(names)
+        if block == MOST_BLOCKS or start + (1 + num_steps) * sum(costs[batch_size].values()) > deadline:
+            del spent[batch_size]
+            continue
+        timings[batch_size] += [
+            StepTiming(
+                optimizer=name,
+                block=block,
+                batch_size=batch_size,
+                steps=num_steps,
+                seconds=turns[name](batch_size, 1 + num_steps),
+            )
+            for name in (names[::-1] if block % 2 else names)
+        ]
+        spent[batch_size] += clock() - start
+    return [entry for own in timings.values() if len(own) >= FEWEST_BLOCKS * len(names) for entry in own]
 
 
-def plan(costs: Mapping[int, Mapping[str, float]], seconds: float) -> tuple[int, dict[int, int]]:
-    """Share the time out among batch sizes and blocks.
+def plan(costs: Mapping[int, Mapping[str, float]], seconds: float) -> dict[int, int]:
+    """Choose batch sizes for which there is time, and how many steps of a turn are timed.
 
     Args:
         costs: Seconds per step of each optimizer by batch size.
-        seconds: Wall time that the blocks may take; the first step of every turn, which is not timed, included.
+        seconds: Wall time that is left.
 
     Returns:
-        Number of blocks, and the steps timed in each turn by batch size; none of either if there is time for nothing.
+        Steps by batch size: as few as fill `TURN_SECONDS` with the fastest optimizer.
     """
-    batch_sizes = sorted(costs)
-    while batch_sizes:
-        share = seconds / len(batch_sizes)
-        rounds = {batch_size: sum(costs[batch_size].values()) for batch_size in batch_sizes}
-        # The shortest turn has two steps, one of them not timed.
-        num_blocks = min(MOST_BLOCKS, *(math.floor(share / (2 * one)) for one in rounds.values()))
-        if num_blocks >= FEWEST_BLOCKS:
-            return num_blocks, {
-                batch_size: min(MOST_STEPS, math.floor(share / (num_blocks * rounds[batch_size])) - 1)
-                for batch_size in batch_sizes
-            }
-        batch_sizes.pop()
-    return 0, {}
+    steps = {size: math.ceil(TURN_SECONDS / min(costs[size].values())) for size in sorted(costs)}
+    while steps:
+        share = seconds / len(steps)
+        if all(FEWEST_BLOCKS * (1 + number) * sum(costs[size].values()) <= share for size, number in steps.items()):
+            break
+        steps.popitem()
+    return steps
 
 
 def _costs(turns: Mapping[str, Turn], deadline: float, clock: Callable[[], float]) -> dict[int, dict[str, float]]:
@@ -166,7 +162,9 @@ def _costs(turns: Mapping[str, Turn], deadline: float, clock: Callable[[], float
             if clock() >= deadline:
                 return costs
             turn(batch_size, 2)
-            found[name] = turn(batch_size, 3) / 2
+            start = clock()
+            turn(batch_size, 3)
+            found[name] = (clock() - start) / 3
         costs[batch_size] = found
     return costs
 

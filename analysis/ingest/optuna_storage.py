@@ -1,13 +1,12 @@
-"""Storages of Optuna: a database or a journal file, which hold JSON. Optuna is loaded only here, when asked for."""
+"""Studies of Optuna as runs: what their parameters, reports, values and states mean in a ledger."""
 
-import logging
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from analysis.ingest.description import NOT_GIVEN, check_axis
+from analysis.ingest.optuna_open import open_storage, open_study
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
 from analysis.spec import Axis, Optimizer, one_line
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 VALUE = "value"
 """Name for what a trial reports and returns; every other name is one of the trial's user attributes."""
-
-SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +64,7 @@ def read_optuna(storage: str, studies: Sequence[tuple[str, str, str]], how: Optu
         SourceError: The storage or a study cannot be read, or what it holds has no place in a ledger.
     """
     opened = open_storage(storage)
-    found = [(_study(opened, name), optimizer, phase) for name, optimizer, phase in studies]
+    found = [(open_study(opened, name), optimizer, phase) for name, optimizer, phase in studies]
     trials = [(study, optimizer, phase, trial) for study, optimizer, phase in found for trial in study.get_trials()]
     ended = [entry for entry in trials if entry[3].state.is_finished()]
     steps = sorted({step for *_, trial in ended for step in trial.intermediate_values})
@@ -77,59 +74,6 @@ def read_optuna(storage: str, studies: Sequence[tuple[str, str, str]], how: Optu
         optimizers.setdefault(optimizer, _optimizer(optimizer, own, how.seed_key))
     runs = [_run(study, optimizers[optimizer], phase, trial, steps, how) for study, optimizer, phase, trial in ended]
     return FromOptuna(runs, optimizers, _notes(runs, len(steps), len(trials) - len(ended)))
-
-
-def open_storage(storage: str) -> "optuna.storages.BaseStorage":
-    """Open a storage for reading.
-
-    Raises:
-        SourceError: It is missing, of a kind that is not read, or not one of Optuna's.
-    """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    if storage.startswith("redis:"):
-        raise SourceError(
-            "a storage is a database URL or the path of a journal file; Redis journals are not read, as they may hold "
-            "pickles; copy the study into a file with optuna.copy_study."
-        )
-    path = pathlib.Path(storage.removeprefix(SQLITE))
-    is_file = storage.startswith(SQLITE) or "://" not in storage
-    if is_file and not path.is_file():
-        raise SourceError(
-            f"a storage is a URL such as sqlite:///FILE or the path of a journal file, {str(path)!r} is no file; "
-            "correct it."
-        )
-    try:
-        if not is_file:
-            return optuna.storages.RDBStorage(storage)
-        if storage.startswith(SQLITE):
-            # Read only: opening it would otherwise add Optuna's tables to any database.
-            return optuna.storages.RDBStorage(f"{SQLITE}file:{path.resolve()}?mode=ro&uri=true")
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-    except Exception as error:
-        # Drivers of databases raise classes of their own.
-        logging.getLogger(__name__).debug("opening %s", storage, exc_info=True)
-        raise SourceError(
-            f"{storage!r} must be a storage of Optuna, it cannot be opened ({type(error).__name__}: "
-            f"{one_line(str(error))[:200]}); `optuna storage upgrade` mends an old one."
-        ) from None
-
-
-def _study(storage: "optuna.storages.BaseStorage", name: str) -> "optuna.Study":
-    import optuna
-
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
-        held = f"must name one of {listed(names)}, got {name!r}" if names else "needs a storage of Optuna with a study"
-        raise SourceError(f"--study {held}; correct it{'' if names else ', this one has none'}.")
-    study = optuna.load_study(study_name=name, storage=storage)
-    if len(study.directions) > 1:
-        raise SourceError(
-            f"study {name!r} has {len(study.directions)} objectives, one is needed; "
-            "a ledger compares by validation error alone."
-        )
-    return study
 
 
 def _optimizer(name: str, trials: Sequence["optuna.trial.FrozenTrial"], seed_key: str | None) -> Optimizer:

@@ -72,8 +72,29 @@ def collapsed_at(setup: Setup) -> pl.Expr:
     margin, error = chance_margin(setup), pl.col("validation_error").fill_nan(None)
     has_accuracy = pl.col("validation_loss").is_not_null() | (error < 1)
     above = pl.when(has_accuracy).then((1 - error - setup.chance_accuracy).round(DIGITS))
-    has_learned = (above >= round(LEARNED * margin, DIGITS)).fill_null(False).cum_sum() > 0
+    has_learned = (above >= round(LEARNED * margin, DIGITS)).cum_sum() > 0
     return _step_of_successive(has_learned & (above <= margin), COLLAPSED_EVALUATIONS)
+
+
+def can_tell_blow_up(setup: Setup) -> pl.Expr:
+    """Whether `blown_up_at` can be told: training losses, steps and the initial loss are known, or it has diverged.
+
+    For the epochs of one run or of each group of runs.
+    """
+    has_losses = (pl.col("train_loss").count() > 0) | (pl.col("validation_error") == 1).any()
+    return has_losses & _has_steps() & initial_loss(setup).is_not_null()
+
+
+def can_tell_collapse(setup: Setup) -> pl.Expr:
+    """Whether `collapsed_at` can be told: steps and the accuracy of a guess are known.
+
+    For the epochs of one run or of each group of runs.
+    """
+    return _has_steps() & pl.lit(setup.chance_accuracy is not None)
+
+
+def _has_steps() -> pl.Expr:
+    return pl.col("steps").null_count() == 0
 
 
 def has_learned(run: Run) -> bool:
@@ -98,9 +119,9 @@ def divergence(run: Run) -> float:
 def blown_up(run: Run) -> float:
     """Whether the training loss stayed above three times the initial one, 0 or 1; a diverged replicate scores 1.
 
-    See `blown_up_at`; NaN if the initial loss is not known.
+    See `blown_up_at`; NaN if the initial loss, training losses or steps are not known.
     """
-    if run.epochs.is_empty() or run.epochs.select(initial_loss(run.setup)).item() is None:
+    if run.epochs.is_empty() or not run.epochs.select(can_tell_blow_up(run.setup)).item():
         return math.nan
     return float(run.epochs.select(blown_up_at(run.setup)).item() is not None)
 
@@ -109,9 +130,9 @@ def blown_up(run: Run) -> float:
 def collapsed(run: Run) -> float:
     """Whether an accuracy once learned fell back to that of a guess, 0 or 1; a diverged replicate scores 1.
 
-    See `collapsed_at`; NaN if the accuracy of a guess is not known.
+    See `collapsed_at`; NaN if the accuracy of a guess or the steps are not known.
     """
-    if run.epochs.is_empty() or run.setup.chance_accuracy is None:
+    if run.epochs.is_empty() or not run.epochs.select(can_tell_collapse(run.setup)).item():
         return math.nan
     return float(run.epochs.select(collapsed_at(run.setup)).item() is not None)
 

@@ -54,23 +54,24 @@ def percentile_interval(draws: NDArray[np.float64], level: float = LEVEL) -> Int
     return Interval(float(low), float(high))
 
 
-def seed_interval(
-    estimate: float, draws: NDArray[np.float64], num_seeds: int, bounds: tuple[float, float], level: float = LEVEL
+def student_interval(
+    estimate: float, draws: NDArray[np.float64], num_values: int, bounds: tuple[float, float], level: float = LEVEL
 ) -> Interval | None:
-    r"""Student's interval from draws in which only the n seeds were resampled; None for one seed.
+    r"""Student's interval with the standard deviation of the draws; None if only one value was resampled.
 
-    estimate -+ t_{n-1} s sqrt(n / (n - 1)) with s the standard deviation of the draws. For a mean over seeds this is
-    Student's interval; percentiles of so few seeds would be much too narrow.
+    estimate -+ t_{n-1} s sqrt(n / (n - 1)) with s the standard deviation of the draws and n the resampled values. Of a
+    mean it is Student's interval. Percentiles of the draws would be too narrow for few seeds, and their middle is not
+    the estimate where that is biased under resampling, as a lowest value is.
 
     Args:
         estimate: What the interval is around.
         draws: Shape (num_draws,).
-        num_seeds: Number n of seeds.
+        num_values: Number n of points, or of seeds where only these were resampled.
         bounds: Ends beyond which the quantity cannot lie.
         level: Probability of coverage.
     """
-    if num_seeds < 2:
+    if num_values < 2:
         return None
-    quantile = float(stdtrit(num_seeds - 1, (1 + level) / 2))
-    width = quantile * float(draws.std()) * (num_seeds / (num_seeds - 1)) ** 0.5
+    quantile = float(stdtrit(num_values - 1, (1 + level) / 2))
+    width = quantile * float(draws.std()) * (num_values / (num_values - 1)) ** 0.5
     return Interval(max(bounds[0], estimate - width), min(bounds[1], estimate + width))

@@ -8,11 +8,14 @@ from scipy.special import gammaln
 from analysis.load import Ledger
 from analysis.schema import TUNING_PHASES
 from analysis.selection import settings
-from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, percentile_interval
+from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds
 
 VALID_PART = 3
-"""Intervals are given up to a budget of one third of the points: beyond, the few best points decide."""
+"""Intervals are given up to a budget of one third of the points: beyond, the few best points decide.
+
+Up to there, 95 % intervals covered 92 to 96 % in simulations with 16 to 32 random points.
+"""
 
 NAME = "expected best"
 
@@ -70,7 +73,11 @@ def expected_best(ledger: Ledger) -> pl.DataFrame:
         plug_in, unbiased, draws = plug_in_best(cloud.means), unbiased_best(cloud.means), _drawn_best(cloud)
         for place in range(cloud.num_points):
             has_interval = place + 1 <= cloud.num_points // VALID_PART
-            interval = percentile_interval(draws[:, place]) if has_interval else None
+            interval = (
+                student_interval(float(unbiased[place]), draws[:, place], cloud.num_points, (0, 1))
+                if has_interval
+                else None
+            )
             ends = (interval.low, interval.high) if interval else (None, None)
             rows.append((name, place + 1, float(plug_in[place]), float(unbiased[place]), *ends, None))
     columns = {"optimizer": pl.String, "num_trials": pl.Int64}
@@ -113,7 +120,9 @@ def tunability(ledger: Ledger) -> pl.DataFrame:
         for budget in (fewest // VALID_PART, fewest):
             for scheme, weights in tunability_weights(budget).items():
                 value = float(estimate[:budget] @ weights)
-                interval = percentile_interval(draws[:, :budget] @ weights) if budget < fewest else None
+                drawn = draws[:, :budget] @ weights
+                has_interval = budget < fewest
+                interval = student_interval(value, drawn, cloud.num_points, (0, 1)) if has_interval else None
                 ends = (interval.low, interval.high) if interval else (None, None)
                 rows.append((name, scheme, budget, value, *ends, None))
     columns = {"optimizer": pl.String, "scheme": pl.String, "budget": pl.Int64}

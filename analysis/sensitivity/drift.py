@@ -1,12 +1,14 @@
 """How the best learning rate moves when another hyperparameter changes."""
 
+import math
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from analysis.load import Ledger
 from analysis.selection import RATE
-from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, percentile_interval
+from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds, transform
 
 GOOD_PART = 0.25
@@ -79,5 +81,8 @@ def _slope(cloud: Cloud, hyperparameter: str, decades: NDArray[np.float64]) -> d
     places = draw_points(cloud.optimizer, cloud.num_points)
     means = drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), places)
     drawn = [slope_of_best(rates[place], others[place], mean) for place, mean in zip(places, means, strict=True)]
-    interval = percentile_interval(np.array([draw for draw in drawn if draw is not None]))
+    interval = student_interval(
+        slope, np.array([draw for draw in drawn if draw is not None]), cloud.num_points, (-math.inf, math.inf)
+    )
+    assert interval is not None, "there are many points"
     return {"slope": slope, "low": interval.low, "high": interval.high, "num_good": num_good(cloud.num_points)}

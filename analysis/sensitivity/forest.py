@@ -35,14 +35,17 @@ def grow(points: NDArray[np.float64], values: NDArray[np.float64], num_trees: in
         seed: Seed of the resamples.
     """
     # Importing scikit-learn takes seconds, which only this function needs.
+    import sklearn
     from sklearn.tree import DecisionTreeRegressor
 
-    random = np.random.default_rng(seed)
+    random, ties = np.random.default_rng(seed), np.random.RandomState(seed)
     features = np.ascontiguousarray(points, dtype=np.float32)  # what scikit-learn's trees compute with
     lows, highs, leaves = [], [], []
-    for number in range(num_trees):
+    for _ in range(num_trees):
         chosen = random.integers(0, len(points), size=len(points))
-        tree = DecisionTreeRegressor(random_state=number).fit(features[chosen], values[chosen], check_input=False).tree_
+        with sklearn.config_context(skip_parameter_validation=True):  # half the time of so small a tree
+            fitted = DecisionTreeRegressor(random_state=ties).fit(features[chosen], values[chosen], check_input=False)
+        tree = fitted.tree_
         low, high = _corners(tree.children_left, tree.children_right, tree.feature, tree.threshold, points.shape[1])
         is_leaf = tree.children_left < 0
         lows.append(low[is_leaf])

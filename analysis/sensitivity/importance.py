@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from analysis.load import Ledger
-from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means
+from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.forest import Forest, grow, variances
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds
 
@@ -42,7 +42,7 @@ def importances(ledger: Ledger) -> pl.DataFrame:
     """Share of each hyperparameter, and of each pair beyond its two, in how the error varies over the search space.
 
     A hyperparameter that was searched over a wide range matters more: the shares belong to the declared space.
-    Intervals are two standard deviations of a bootstrap over points and seeds to either side.
+    Intervals are Student's, from a bootstrap over points and seeds.
 
     Returns:
         Columns `optimizer`, `method` ("fanova", "ped_anova"), `hyperparameter`, `other` (null for a main effect),
@@ -69,10 +69,10 @@ def _with_intervals(cloud: Cloud, method: str) -> list[dict[str, object]]:
         drawn = [ped_anova(resample) for resample in _resamples(cloud)]
     rows: list[dict[str, object]] = []
     for effect, value in found.items():
-        width = 2 * float(np.std([draw[effect] for draw in drawn], ddof=1))
-        other = effect[1] if len(effect) > 1 else None
-        low, high = max(0.0, value - width), min(1.0, value + width)
-        rows.append({"hyperparameter": effect[0], "other": other, "importance": value, "low": low, "high": high})
+        interval = student_interval(value, np.array([draw[effect] for draw in drawn]), cloud.num_points, (0, 1))
+        assert interval is not None, "there are many points"
+        names = {"hyperparameter": effect[0], "other": effect[1] if len(effect) > 1 else None}
+        rows.append({**names, "importance": value, "low": interval.low, "high": interval.high})
     return rows
 
 

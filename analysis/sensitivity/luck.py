@@ -72,8 +72,9 @@ def chances_of_best(samples: Mapping[str, NDArray[np.float64]], num_trials: int)
     levels = np.unique(np.concatenate(list(samples.values())))
     higher, equal = [], []
     for values in samples.values():
-        at_least = np.array([(values >= level).mean() for level in levels]) ** num_trials
-        above = np.array([(values > level).mean() for level in levels]) ** num_trials
+        ordered = np.sort(values)
+        at_least = (1 - np.searchsorted(ordered, levels, side="left") / len(values)) ** num_trials
+        above = (1 - np.searchsorted(ordered, levels, side="right") / len(values)) ** num_trials
         higher.append(above)
         equal.append(at_least - above)
     nodes, weights = np.polynomial.legendre.leggauss(len(samples))

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.load import Ledger
-from analysis.sensitivity.bootstrap import draw_seeds, seed_interval
+from analysis.sensitivity.bootstrap import draw_seeds, student_interval
 from analysis.sensitivity.curve import basin, common_range, depth, headroom, mean_weights, own_weights
 from analysis.sensitivity.scale import Missing, rounded
 from analysis.sensitivity.sweep import Sweep, sweeps
@@ -150,7 +150,7 @@ def _with_ends(
     name: str, estimate: float, draws: NDArray[np.float64], sweep: Sweep, largest: float, is_censored: bool = False
 ) -> Row:
     """An estimate with its interval, from 0 to `largest`; a censored one has no upper end."""
-    interval = seed_interval(estimate, draws, sweep.errors.shape[1], (0, largest))
+    interval = student_interval(estimate, draws, sweep.errors.shape[1], (0, largest))
     return {
         name: estimate,
         f"{name}_low": interval.low if interval else None,

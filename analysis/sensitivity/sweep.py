@@ -54,7 +54,7 @@ def sweeps(ledger: Ledger, collapsed: pl.DataFrame | None = None) -> dict[str, S
     best = winners(ledger.study, points)
     lost = ledger.trials.filter(status="diverged").select(KEY)
     if collapsed is not None:
-        lost = pl.concat([lost, collapsed.select(KEY)]).unique()
+        lost = pl.concat([lost, collapsed.select(KEY).cast(lost.schema)]).unique()
     return {name: _sweep(ledger, name, points, best, lost) for name in ledger.study.optimizers}
 
 

@@ -1,7 +1,9 @@
 """Everything this package computes of a study, as the tables that are stored as CSV."""
 
 import polars as pl
+import polars.selectors as cs
 
+from analysis.intervals import DIGITS
 from analysis.load import Ledger
 from analysis.sensitivity.budget import best_so_far, expected_best, tunability
 from analysis.sensitivity.drift import drift
@@ -14,7 +16,10 @@ from analysis.sensitivity.volume import EPSILON, good_volumes
 def sensitivity_tables(
     ledger: Ledger, *, eps: float = EPSILON, initial_error: float = 1.0, collapsed: pl.DataFrame | None = None
 ) -> dict[str, pl.DataFrame]:
-    """All tables, by file name; the functions they are named after say which columns each has.
+    """All tables, by file name, rounded to 12 digits.
+
+    `responses`, `drift`, `good_volumes`, `importances`, `expected_best`, `best_so_far`, `tunability` and
+    `probabilities_best` say, in this order, which columns each has.
 
     Args:
         ledger: The rows.
@@ -22,7 +27,7 @@ def sensitivity_tables(
         initial_error: Error of an untrained network.
         collapsed: Keys of replicates that count as lost in the headroom although they did not diverge.
     """
-    return {
+    tables = {
         "learning_rate_sensitivity": responses(ledger, eps, initial_error, collapsed),
         "learning_rate_drift": drift(ledger),
         "good_volume": good_volumes(ledger, eps),
@@ -32,3 +37,10 @@ def sensitivity_tables(
         "tunability": tunability(ledger),
         "probability_best": probabilities_best(ledger),
     }
+    return {name: _rounded(table) for name, table in tables.items()}
+
+
+def _rounded(table: pl.DataFrame) -> pl.DataFrame:
+    """Twelve significant digits, and decimal places where numbers are no learning rates: equal on every machine."""
+    rates = cs.by_name("best_rate", "common_from", "common_to", require_all=False)
+    return table.with_columns((cs.float() - rates).round(DIGITS), rates).with_columns(cs.float().round_sig_figs(DIGITS))

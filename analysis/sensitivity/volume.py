@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.load import Ledger
+from analysis.sensitivity.best import best_error
 from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means, percentile_interval
-from analysis.sensitivity.scale import MIN_POINTS, Cloud, Missing, clouds, lacking, transform
+from analysis.sensitivity.scale import MIN_POINTS, Cloud, Missing, clouds, lacking, pooled_seed_deviation, transform
 from analysis.spec import Axis, Optimizer
 
 EPSILON = 0.02
@@ -47,7 +48,8 @@ def good_volume_difference(ledger: Ledger, a: str, b: str, eps: float = EPSILON)
     """How much more of its search space is good for optimizer `a` than for `b`.
 
     Good is a point whose mean error over seeds is at most `eps` above the best of the explore points of *all*
-    optimizers: one that never learns has no good point. In each resample the best is found anew.
+    optimizers: one that never learns has no good point. The best is judged by seeds that did not choose it
+    (`best_error`) and found anew in each resample.
 
     Args:
         ledger: The rows.
@@ -83,7 +85,10 @@ def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:
 
     The declared space decides the share: who declares a narrower one finds more of it good. The common rule is the
     published setting varied by two decades either way in every hyperparameter; explore points tell only of its part
-    within the declared space, and `covered` says how large that is. Nothing is known of the rest.
+    within the declared space, and `covered` says how large that is. Nothing is known of the rest. Where no setting is
+    published there is no such rule, and no row for it.
+
+    Where seeds differ by more than `eps`, good points are told from others by luck: see `seed_deviation`.
 
     Args:
         ledger: The rows.
@@ -91,7 +96,8 @@ def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:
 
     Returns:
         Columns `optimizer`, `space` ("declared" or "common rule"), `measured_from` ("common best" or "own best"),
-        `epsilon`, `num_points` (in that space), `covered` (fraction), `volume` with its interval `low`, `high`
+        `epsilon`, `seed_deviation` (pooled over the better half of the points, null for one seed), `num_points` (in
+        that space), `covered` (fraction), `volume` with its interval `low`, `high`
         (fractions), and `reason` where there is no number.
     """
     found = clouds(ledger)
@@ -99,21 +105,22 @@ def good_volumes(ledger: Ledger, eps: float = EPSILON) -> pl.DataFrame:
     rows = []
     for name, cloud in found.items():
         optimizer = ledger.study.optimizers[name]
-        rule, covered = _within_rule(optimizer, cloud)
         own = _common_best({name: cloud})
-        for space, inside, part in (("declared", np.ones(cloud.num_points, bool), 1.0), ("common rule", rule, covered)):
+        spaces = [("declared", np.ones(cloud.num_points, bool), 1.0)]
+        if optimizer.published:
+            spaces.append(("common rule", *_within_rule(optimizer, cloud)))
+        for space, inside, part in spaces:
             for measured_from, best in (("common best", common), ("own best", own)):
                 row = {
                     "optimizer": name, "space": space, "measured_from": measured_from, "epsilon": eps,
-                    "num_points": int(inside.sum()), "covered": part,
+                    "seed_deviation": pooled_seed_deviation(cloud.errors), "num_points": int(inside.sum()),
+                    "covered": part,
                 }  # fmt: skip
                 rows.append({**row, **_volume(cloud, inside, best, eps, space)})
-    schema = {
-        "optimizer": pl.String, "space": pl.String, "measured_from": pl.String, "epsilon": pl.Float64,
-        "num_points": pl.Int64, "covered": pl.Float64, "volume": pl.Float64, "low": pl.Float64, "high": pl.Float64,
-        "reason": pl.String,
-    }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema)
+    text = dict.fromkeys(("optimizer", "space", "measured_from"), pl.String)
+    before = {**dict.fromkeys(("epsilon", "seed_deviation"), pl.Float64), "num_points": pl.Int64}
+    numbers = dict.fromkeys(("covered", "volume", "low", "high"), pl.Float64)
+    return pl.DataFrame(rows, schema={**text, **before, **numbers, "reason": pl.String})
 
 
 def share_of_good(means: NDArray[np.float64], best: float, eps: float) -> float:
@@ -144,12 +151,15 @@ def _volume(
 
 
 def _common_best(found: Mapping[str, Cloud]) -> tuple[float, NDArray[np.float64]]:
-    """Lowest mean error of all points: its estimate, and in each resample, shape (num_draws,)."""
+    """`best_error` of all points: its estimate, and in each resample, shape (num_draws,)."""
     held = [cloud for cloud in found.values() if cloud.num_points]
     if not held:
         return math.nan, np.empty(0)
-    draws = [_drawn(cloud).min(axis=1) for cloud in held]
-    return min(float(cloud.means.min()) for cloud in held), np.min(draws, axis=0)
+    num_seeds = min(cloud.num_seeds for cloud in held)
+    errors = [cloud.errors[:, :num_seeds] for cloud in held]
+    even, every = np.full((1, num_seeds), 1 / num_seeds), [np.arange(cloud.num_points)[None] for cloud in held]
+    drawn = [draw_points(cloud.optimizer, cloud.num_points) for cloud in held]
+    return float(best_error(errors, even, every)[0]), best_error(errors, draw_seeds(num_seeds), drawn)
 
 
 def _drawn(cloud: Cloud) -> NDArray[np.float64]:

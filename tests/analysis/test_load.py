@@ -157,7 +157,8 @@ def test_step_losses_are_those_of_confirmation_runs_and_null_elsewhere(ledger_di
     assert epochs.filter(~is_confirm)["step_losses"].null_count() == int((~is_confirm).sum()) > 0
 
 
-def test_a_file_of_several_phases_and_row_groups_keeps_each_step_loss_in_its_row(copied):
+def test_a_file_of_several_phases_and_row_groups_keeps_each_step_loss_in_its_row(copied, monkeypatch):
+    monkeypatch.setattr("analysis.parts.BATCH_ROWS", 3)
     tables = [pq.read_table(path) for path in sorted((copied / "epochs").glob("*.parquet"))]
     for path in (copied / "epochs").glob("*.parquet"):
         path.unlink()

@@ -1,5 +1,6 @@
 """The report of a study that was tuned several times."""
 
+import dataclasses
 import re
 
 import polars as pl
@@ -10,6 +11,7 @@ from analysis.load import load
 from analysis.repeats import repeats_table, repeats_text
 from analysis.report import write_report
 from analysis.results import results_table
+from analysis.verdicts import look_number
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_the_page_shows_every_tuning_and_says_of_which_the_figures_are(report):
     assert "not confirmed" in section
     stored = pl.read_csv(report / "tables" / "repeats.csv")
     rate = stored.filter(repeat=1, optimizer="momentum")["tuned.momentum"][0]
-    assert f"momentum {rate:.3g}" in section
+    assert f'<span class="name">momentum</span> {rate:.3g}' in section
     text = (report / "report.md").read_text(encoding="utf-8")
     assert "| momentum | 1 | learning\\_rate " in text
     assert "[repeats.csv](tables/repeats.csv)" in text
@@ -74,3 +76,14 @@ def test_repeats_given_by_name_make_the_report_of_their_folder(report, repeated_
     write_report(named)
     for name in ("report.html", "tables/repeats.csv"):
         assert (first / "report" / name).read_bytes() == (report / name).read_bytes()
+
+
+def test_a_look_at_more_repeats_is_another_look(repeated_dir):
+    """What the first tuning alone showed has been seen; all of them together have not."""
+    ledgers = [findings.ledger for findings in found_in(repeated_dir)]
+    confirmed = ledgers[0].trials.filter(phase="confirm")["optimizer"]
+    look = {"confirmed": {name: int((confirmed == name).sum()) for name in ("sgd", "momentum")}}
+    first = dataclasses.replace(ledgers[0], study=dataclasses.replace(ledgers[0].study, looks=(look,)))
+    assert look_number([ledgers[0]], "sgd", "momentum") == 1
+    assert look_number([first], "sgd", "momentum") == 1
+    assert look_number([first, *ledgers[1:]], "sgd", "momentum") == 2

@@ -234,6 +234,13 @@ def test_an_optimizer_that_learns_nothing_wins_nothing(study):
     assert found["classifies better", "sgd"].word == "REFUTED"
 
 
+def test_two_sides_that_guess_are_not_equivalent(study):
+    folder = study(claims=CLAIMS.replace("learned_accuracy = 0.175", "learned_accuracy = 0.9"))
+    found = verdicts(folder)["classifies better", "sgd"]
+    assert found.word == "NOT TESTABLE"
+    assert found.reason == ("neither langevin nor sgd has learned anything: most seeds stay below 90.0% test accuracy")
+
+
 def test_a_diverged_seed_is_counted_and_never_left_out(study):
     lost = ("langevin", "confirm", 1, 3)
     found = verdicts(study(better=0.2, swing=0.5, outcome=lambda key: "diverged" if key == lost else "complete"))

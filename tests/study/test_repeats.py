@@ -244,11 +244,12 @@ def test_the_command_adds_extends_and_reports_repeats(study_command, tmp_path):
         tuned = table(place).filter(pl.col("phase") != "confirm")
         assert tuned.group_by("optimizer").len().sort("optimizer").rows() == [("langevin", 6), ("sgd", 6)]
         assert len(list(place.glob(".lock"))) == 0
+    assert not (again / "timings").exists()
 
 
 @pytest.mark.slow
 def test_a_signal_in_a_repeat_ends_the_command_and_the_same_command_completes_it(study_command, tmp_path):
-    words = [*WORDS, "--trials", "6", "--epochs", "40", "--repeats", "2"]
+    words = [*WORDS, "--trials", "6", "--epochs", "40", "--repeats", "2", "--no-timing"]
     last = tmp_path / "out" / "repeats" / "1"
     process = subprocess.Popen(
         [sys.executable, "-m", "study.run", *words],

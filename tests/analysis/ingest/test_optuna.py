@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import sys
 
 import optuna
 import pytest
@@ -196,6 +197,11 @@ def test_other_storages_are_refused(tmp_path, refused):
         connection.execute("CREATE TABLE own (x)")
     connection.close()
     assert "must be a storage of Optuna" in refused("optuna", f"sqlite:///{tmp_path / 'other.db'}", "--study", "a=a")
+
+
+def test_without_optuna_the_command_says_what_to_install(path, refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert "which is not installed; pip install optuna" in refused("optuna", path, "--study", "a=a")
 
 
 def test_what_a_ledger_cannot_hold_is_refused(path, journal, refused):

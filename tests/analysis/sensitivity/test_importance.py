@@ -85,10 +85,10 @@ def test_the_boxes_predict_what_the_trees_predict():
     random = np.random.default_rng(8)
     points, values = random.random((40, 2)), random.random(40)
     forest = grow(points, values, num_trees=5, seed=3)
-    bags, trees = np.random.default_rng(3), []
-    for number in range(5):
+    bags, ties, trees = np.random.default_rng(3), np.random.RandomState(3), []
+    for _ in range(5):
         chosen = bags.integers(0, 40, size=40)
-        trees.append(DecisionTreeRegressor(random_state=number).fit(points[chosen], values[chosen]))
+        trees.append(DecisionTreeRegressor(random_state=ties).fit(points[chosen], values[chosen]))
     tried = random.random((200, 2))
     inside = ((tried[:, None] > forest.low) & (tried[:, None] <= forest.high)).all(axis=-1)
     np.testing.assert_allclose(inside @ forest.values, np.mean([tree.predict(tried) for tree in trees], axis=0))

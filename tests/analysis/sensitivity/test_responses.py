@@ -6,7 +6,7 @@ import pytest
 
 from analysis.intervals import mean_interval
 from analysis.sensitivity import Missing, Sweep, responses, sweeps
-from analysis.sensitivity.bootstrap import draw_seeds, seed_interval
+from analysis.sensitivity.bootstrap import draw_seeds, student_interval
 from analysis.sensitivity.curve import Basin, Headroom, basin, headroom, mean_weights
 
 DECADES = np.arange(-4, 0.5, 0.5)
@@ -188,7 +188,7 @@ def test_one_seed_has_no_interval(sweep_of):
 def test_the_interval_over_seeds_is_students_for_a_mean():
     values = np.array([0.31, 0.36, 0.29, 0.4])
     draws = draw_seeds(4) @ values
-    found, expected = seed_interval(values.mean(), draws, 4, (0, 1)), mean_interval(values.tolist())
+    found, expected = student_interval(values.mean(), draws, 4, (0, 1)), mean_interval(values.tolist())
     # The standard deviation of 4,000 draws has a relative error of 1 / sqrt(8,000).
     tolerance = 4 * (expected.high - expected.mean) / np.sqrt(8_000)
     assert found.low == pytest.approx(expected.low, abs=tolerance)

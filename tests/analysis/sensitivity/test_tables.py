@@ -1,9 +1,10 @@
 """All tables of a study as the report gets them."""
 
 import polars as pl
+import pytest
 
 from analysis.load import load
-from analysis.sensitivity import sensitivity_tables
+from analysis.sensitivity import responses, sensitivity_tables
 
 
 def test_every_table_of_a_stored_study_starts_with_the_optimizer(ledger_dir):
@@ -17,6 +18,17 @@ def test_every_table_of_a_stored_study_starts_with_the_optimizer(ledger_dir):
     for name in ("good_volume", "importance", "expected_best", "tunability", "learning_rate_drift"):
         assert tables[name].select(pl.col("reason").str.contains("missing").all()).item(), name
     assert tables["best_so_far"].height == 10
+
+
+def test_tables_are_rounded_alike_on_every_machine(ledger_dir):
+    """Twelve digits: 0.0031622776601683795 as 0.00316227766017, zeros without dust."""
+    ledger = load(ledger_dir)
+    tables = sensitivity_tables(ledger)
+    for name, table in tables.items():
+        for column in table.select(pl.col(pl.Float64)):
+            assert column.round_sig_figs(12).equals(column, null_equal=True), (name, column.name)
+    exact = responses(ledger)["best_rate"].to_list()
+    assert tables["learning_rate_sensitivity"]["best_rate"].to_list() == pytest.approx(exact, rel=1e-11)
 
 
 def test_a_larger_study_has_every_number(synthetic, tmp_path):
