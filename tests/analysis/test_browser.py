@@ -24,6 +24,9 @@ window.addEventListener("error", (event) => window.problems.push(event.message))
 window.addEventListener("unhandledrejection", (event) => window.problems.push(String(event.reason)));
 </script>"""
 PROBE = """<script>
+const words = (selector) => [...document.querySelectorAll(selector)]
+  .filter((badge) => badge.checkVisibility()).map((badge) => badge.innerText.trim().split(/\\s+/).slice(1).join(" "));
+const isCut = (box) => box.checkVisibility() && box.getBoundingClientRect().right > innerWidth + 1;
 const state = () => {
   const panels = [...document.querySelectorAll(".panel")];
   const marks = [...document.querySelectorAll(".panel path[opacity]")].map((mark) => mark.getAttribute("opacity"));
@@ -33,6 +36,9 @@ const state = () => {
     wide: panels.filter((panel) => panel.querySelector("svg")?.clientWidth > panel.clientWidth + 1).length,
     hidden: panels.filter((panel) => panel.hidden).length,
     faint: marks.filter((opacity) => opacity > 0 && opacity < 0.1).length,
+    overview: words(".overview .verdict"), verdicts: words(".verdicts .verdict"),
+    overviewEnd: document.querySelector(".overview")?.getBoundingClientRect().bottom + scrollY,
+    cut: [...document.querySelectorAll(".verdict, .overview th, .verdicts td")].filter(isCut).length,
   };
 };
 const wait = async () => {
@@ -89,6 +95,40 @@ def test_every_chart_is_drawn_without_errors_and_fits_desk_and_phone(seen):
         assert entry["before"]["panels"] == entry["before"]["drawn"] > 10
         assert entry["before"]["overflow"] == 0
         assert entry["before"]["wide"] == 0
+
+
+@pytest.fixture(scope="module")
+def seen_rich(rich, tmp_path_factory):
+    return opened(rich.path, tmp_path_factory.mktemp("browser_rich"))
+
+
+@needs_browser
+def test_verdicts_are_seen_as_stored_on_desk_and_phone(rich, seen_rich):
+    entries = json.loads(rich.path.with_name("verdicts.json").read_text(encoding="utf-8"))
+    stored = [entry["verdict"] for entry in entries]
+    assert len(stored) == 36
+    assert set(seen_rich) == {1400, 400}
+    for entry in seen_rich.values():
+        assert entry["before"]["overview"] == stored
+        assert entry["before"]["verdicts"] == stored
+        assert entry["before"]["cut"] == 0
+
+
+@needs_browser
+def test_the_matrix_of_verdicts_fits_the_first_screen_of_a_desk(seen_rich):
+    assert 0 < seen_rich[1400]["before"]["overviewEnd"] < 900
+
+
+@needs_browser
+def test_every_chart_of_every_question_is_drawn_and_can_be_isolated(seen_rich):
+    for entry in seen_rich.values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] > 40
+        assert entry["before"]["overflow"] == entry["before"]["wide"] == 0
+        assert (entry["before"]["hidden"], entry["before"]["faint"]) == (0, 0)
+        assert entry["during"]["hidden"] > 0
+        assert entry["during"]["faint"] > entry["before"]["panels"]
+        assert (entry["after"]["hidden"], entry["after"]["faint"]) == (0, 0)
 
 
 @needs_browser
