@@ -1,9 +1,11 @@
 """The page in a real browser, as wide as a desk and as narrow as a phone."""
 
 import json
+import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 from urllib.parse import unquote
 
@@ -166,3 +168,33 @@ def test_hostile_names_stay_text(synthetic, tmp_path):
         assert entry["problems"] == []
         assert entry["before"]["panels"] == entry["before"]["drawn"]
         assert entry["before"]["overflow"] == 0
+
+
+REAL = {
+    "default": ("--trials", "3", "--train-images", "100"),
+    "full CIFAR-10": (
+        *("--dataset", "cifar10", "--data-dir", os.environ.get("CIFAR10_DIR", ""), "--optimizers", "sgd,langevin"),
+        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "12"),
+    ),
+}
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_the_report_of_a_real_study_is_drawn_and_says_what_is_stored(name, tmp_path):
+    if name == "full CIFAR-10" and "CIFAR10_DIR" not in os.environ:
+        pytest.skip("CIFAR10_DIR does not say where the full CIFAR-10 is")
+    subprocess.run(
+        [sys.executable, "-m", "study.run", "--search", "optuna", *REAL[name], "--output", "study"],
+        cwd=tmp_path, env={**os.environ, "RAY_worker_niceness": "0"}, check=True, timeout=900,
+    )  # fmt: skip
+    page = tmp_path / "study" / "report" / "report.html"
+    stored = [entry["verdict"] for entry in json.loads(page.with_name("verdicts.json").read_text(encoding="utf-8"))]
+    for entry in opened(page, tmp_path).values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] > 10
+        assert entry["before"]["overflow"] == entry["before"]["wide"] == entry["before"]["cut"] == 0
+        assert entry["before"]["verdicts"] == [word for word in stored if word != "NOT TESTED"]
+        assert entry["during"]["faint"] > 0
+        assert entry["after"]["faint"] == 0
