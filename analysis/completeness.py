@@ -32,8 +32,10 @@ def completeness(findings: Findings) -> Completeness:
         planned = {
             "tuning": study.num_trials,
             "sweep": SWEEP_TRIALS if study.has_sweep and RATE in study.optimizers[result.optimizer].space else 0,
-            # The winner stands beside the published setting unless it is the published setting.
-            "confirmation": (1 if result.published_won else 2) if study.num_confirm_seeds else 0,
+            # The winner stands beside the published setting unless it is the published setting, or there is none.
+            "confirmation": (1 if result.published_won or not result.published else 2)
+            if study.num_confirm_seeds
+            else 0,
         }
         done = {name: min(ended[name], number) for name, number in planned.items()}
         lacking = [count(planned[name] - done[name], f"{name} trial") for name in planned if done[name] < planned[name]]

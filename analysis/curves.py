@@ -28,7 +28,9 @@ def seed_curves(ledger: Ledger, shown: pl.DataFrame) -> pl.DataFrame:
     epochs = pl.DataFrame({"epoch": range(1, ledger.study.num_epochs + 1)}, schema={"epoch": pl.Int32})
     runs = shown.join(ledger.trials.select(*KEY, "status"), on=TRIAL, maintain_order="left")
     ended = runs.filter(pl.col("status").is_in(["complete", "diverged"]))
-    has_stopped = (pl.col("status") == "diverged") & pl.col("train_error").is_null()
+    has_stopped = (pl.col("status") == "diverged") & (pl.col("epoch") > pl.col("last_epoch"))
+    last = ledger.epochs.group_by(KEY).agg(pl.col("epoch").max().alias("last_epoch"))
+    ended = ended.join(last, on=KEY, how="left", maintain_order="left")
     rows = ended.join(epochs, how="cross", maintain_order="left").join(
         ledger.epochs.select(*KEY, "epoch", *CURVES[:4]), on=[*KEY, "epoch"], how="left", maintain_order="left"
     )

@@ -2,17 +2,20 @@
 
 import pathlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import pyarrow as pa
 
 from analysis import schema
-from analysis.parts import DamagedFileError, check_columns, conform, read_parts
-from analysis.schema import KEY
+from analysis.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
+from analysis.schema import KEY, KEYS
 from analysis.spec import LedgerError, Study, read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
+
+STEP_LOSSES = SparseColumn("step_losses", where="phase", equals="confirm")
+"""The one large column; what is made of it is said of confirmation runs only."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,16 @@ class Ledger:
     Args:
         study: What the rows belong to.
         trials: One row per replicate.
-        epochs: One row per replicate and epoch, without `step_losses`.
+        epochs: One row per replicate and epoch; `step_losses` is null but in `confirm` rows.
         num_orphans: Rows of `epochs` left out because their replicate is not in `trials`.
+        timings: One row per optimizer, timing block and batch size; none if steps were not timed.
     """
 
     study: Study
     trials: pl.DataFrame
     epochs: pl.DataFrame
     num_orphans: int
+    timings: pl.DataFrame = field(default_factory=lambda: _frame([schema.timings_schema().empty_table()]))
 
 
 def load(study_dir: pathlib.Path) -> Ledger:
@@ -44,27 +49,42 @@ def load(study_dir: pathlib.Path) -> Ledger:
             "give the folder that `python -m study.run` printed."
         )
     study = read_study(study_dir / "study.json")
-    trials = _read(study_dir / "trials", schema.trials_schema(study.hyperparameters), may_lack=study.hyperparameters)
+    imported = study.source is not None
+    expected = {
+        "trials": schema.trials_schema(study.hyperparameters, imported=imported),
+        "epochs": schema.epochs_schema(imported=imported),
+        "timings": schema.timings_schema(),
+    }
+    trials = _read(study_dir / "trials", expected["trials"], may_lack=study.hyperparameters)
     if trials.is_empty():
         raise LedgerError(
             f"a report needs at least one finished trial, {str(study_dir / 'trials')!r} holds none; "
             "wait for the first trial or run the study again."
         )
-    epochs = _read(study_dir / "epochs", schema.epochs_schema(), leave_out="step_losses")
-    _check_rows("trials", trials, KEY, study)
-    _check_rows("epochs", epochs, [*KEY, "epoch"], study)
+    epochs = _read(study_dir / "epochs", expected["epochs"], sparse=STEP_LOSSES)
+    timings = _read(study_dir / "timings", expected["timings"])
+    for name, rows in (("trials", trials), ("epochs", epochs), ("timings", timings)):
+        _check_rows(name, rows, KEYS[name], study, expected[name])
     _check_outcomes(trials)
+    _check_timings(timings)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
-    return Ledger(study, trials.sort(KEY), known.sort([*KEY, "epoch"]), epochs.height - known.height)
+    return Ledger(
+        study,
+        trials.sort(KEY),
+        known.sort(KEYS["epochs"]),
+        epochs.height - known.height,
+        timings.sort(KEYS["timings"]),
+    )
 
 
 def _read(
-    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Collection[str] = (), leave_out: str | None = None
+    folder: pathlib.Path, expected: pa.Schema, *, may_lack: Collection[str] = (), sparse: SparseColumn | None = None
 ) -> pl.DataFrame:
     """All files of a folder as one table; hyperparameters and younger columns that a file lacks are null there."""
-    wanted = pa.schema([field for field in expected if field.name != leave_out])
+    fields = [field.with_nullable(True) if sparse and field.name == sparse.name else field for field in expected]
+    wanted = pa.schema(fields, metadata=expected.metadata)
     try:
-        parts = read_parts(folder, leave_out)
+        parts = read_parts(folder, sparse)
     except DamagedFileError as error:
         raise LedgerError(
             f"{error}; the command of the study sets it aside and trains its trials again, or restore it from a copy."
@@ -76,15 +96,19 @@ def _read(
         except ValueError as error:
             raise LedgerError(str(error)) from None
         tables.append(conform(part.rows, wanted))
+    return _frame(tables)
+
+
+def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(pa.concat_tables(tables)))
 
 
-def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study) -> None:
-    required = {"trials": schema.trials_schema(study.hyperparameters), "epochs": schema.epochs_schema()}[table]
-    for field in required:
-        if not field.nullable and field.name in rows.columns and (count := rows[field.name].null_count()):
+def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study, expected: pa.Schema) -> None:
+    for column in expected:
+        given = rows.filter(phase=STEP_LOSSES.equals) if column.name == STEP_LOSSES.name else rows
+        if not column.nullable and (count := given[column.name].null_count()):
             raise LedgerError(
-                f"{table}: {field.name} must be given in every row, it is null in {count}; mend the writer."
+                f"{table}: {column.name} must be given in every row, it is null in {count}; mend the writer."
             )
     for name, allowed in (("optimizer", study.optimizers), ("phase", schema.PHASES), ("status", schema.STATUSES)):
         if name in rows.columns and (unknown := sorted(set(rows[name].unique()) - set(allowed))):
@@ -121,3 +145,11 @@ def _check_outcomes(trials: pl.DataFrame) -> None:
                 f"trials: a {status} replicate must have {wanted} (test error in confirm rows), {count} rows do not; "
                 "docs/ledger.md says what each outcome stores."
             )
+
+
+def _check_timings(timings: pl.DataFrame) -> None:
+    """Refuse rows of which no time of a step can be made."""
+    if count := timings.filter((pl.col("steps") < 1) | (pl.col("seconds") <= 0)).height:
+        raise LedgerError(
+            f"timings: a row must hold at least 1 step and more than 0 seconds, {count} rows do not; mend the writer."
+        )

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.claims_methods import claims_methods
 from analysis.findings import Findings
+from analysis.judgement import Judgement
 from analysis.spec import NO_MODEL, Study
 from analysis.wording import LEVEL_NAME, count
 
@@ -19,15 +21,26 @@ SEARCHES = {
 }
 
 
-def methods(findings: Findings) -> list[str]:
-    """Data, budget, selection and intervals, one paragraph each."""
+def methods(findings: Findings, judgement: Judgement) -> list[str]:
+    """Data, budget, selection, claims and intervals, one paragraph each."""
     study = findings.ledger.study
-    return [_data(study), _budget(findings), _selection(study), _intervals()]
+    claims = claims_methods(findings, judgement)
+    return [*_import(study), _data(study), _budget(findings), _selection(study), *claims, _intervals()]
 
 
 def attribution(study: Study) -> str:
     """Whom the images are owed to; empty for a dataset that this report does not know."""
     return CIFAR10 if "cifar10" in str(study.identity.get("dataset", "")) else ""
+
+
+def _import(study: Study) -> list[str]:
+    if study.source is None:
+        return []
+    return [
+        f"The runs were trained elsewhere and imported ({study.source}): what they measured, on which data and how "
+        "their settings were chosen is as their owner describes it. A run without an outcome at the last epoch counts "
+        "as failed."
+    ]
 
 
 def _data(study: Study) -> str:
@@ -59,9 +72,21 @@ def _budget(findings: Findings) -> str:
     meaning = f", {SEARCHES[search]}" if search in SEARCHES else ""
     return (
         f"Every optimizer may use {count(study.num_trials, 'tuning trial')}; {ended}. Search: {search}{meaning}. "
-        f"A trial is one setting trained from {count(study.num_seeds, 'seed')} at once. A seed gives the same "
-        "initialisation and data order to every setting of every optimizer, so differences are paired."
+        f"{_replicates(findings)}"
     )
+
+
+def _replicates(findings: Findings) -> str:
+    study = findings.ledger.study
+    if study.source is None:
+        return (
+            f"A trial is one setting trained from {count(study.num_seeds, 'seed')} at once. A seed gives the same "
+            "initialisation and data order to every setting of every optimizer, so differences are paired."
+        )
+    text = f"A trial is one setting, trained {count(study.num_seeds, 'time')}. "
+    if findings.ledger.trials["seed"].null_count():
+        return text + "Which seeds the runs had is not known, so pairs of runs have nothing in common."
+    return text + "Differences are paired by seed; what runs of one seed have in common is up to what trained them."
 
 
 def _selection(study: Study) -> str:
@@ -80,10 +105,11 @@ def _selection(study: Study) -> str:
 
 def _intervals() -> str:
     return (
-        f"Intervals are Student's t intervals of the mean over seeds at {LEVEL_NAME}, each on its own and not adjusted "
-        "for their number; the difference tuned − published is paired by seed. They cover the luck of seeds, not that "
-        "of the tuning run nor that of the test images. This report describes; it tests no claim that one optimizer "
-        "beats another."
+        f"All other intervals are at {LEVEL_NAME}, each on its own and not adjusted for their number: they describe, "
+        "and only the verdicts test. Those of means over seeds are Student's t intervals, the difference "
+        "tuned − published is paired by seed; those of shares of runs are Wilson's; those of the search space resample "
+        "points and seeds; those of step times resample blocks. They cover neither the luck of the tuning run nor that "
+        "of the images."
     )
 
 

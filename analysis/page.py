@@ -13,10 +13,13 @@ from markupsafe import Markup
 
 from analysis import methods, plots, prose
 from analysis.completeness import completeness
-from analysis.figures import Figure
+from analysis.figures import Figure, Figures
 from analysis.findings import Findings
+from analysis.judgement import Judgement
 from analysis.library import chart_library
+from analysis.overview import overview
 from analysis.palette import Palette
+from analysis.repeats import repeats_text
 from analysis.results import Result
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
 
@@ -32,15 +35,25 @@ class Cell:
     detail: str = ""
 
 
-def render(findings: Findings, figures: Sequence[Figure]) -> dict[str, str]:
-    """Every file of the report but the tables: path within the report, and content."""
-    context = _context(findings, figures)
-    drawn = {f"figures/{figure.name}.svg": _svg(figure) for figure in figures if figure.panels}
-    page = _environment().get_template("report.html").render(context, **_embedded(figures))
-    return {**drawn, "report.md": _environment().get_template("report.md").render(context), "report.html": page}
+FAMILY_TITLES = {"convergence": "Convergence", "sensitivity": "Sensitivity to hyperparameters"}
+"""Headings of figures that belong to no question, where the name of the family is not enough."""
 
 
-def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
+def render(tunings: Sequence[Findings], figures: Figures, judgement: Judgement) -> dict[str, str]:
+    """Every file of the report but the tables: path within the report, and content.
+
+    Args:
+        tunings: The findings of every tuning of the study; figures and tables are those of the first one.
+        figures: Its figures.
+        judgement: The verdicts, which rest on all of them.
+    """
+    context = {**_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings)}
+    drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures.every if figure.panels}
+    page = environment().get_template("report.html").render(context, **embedded(figures.every))
+    return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
+
+
+def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict[str, Any]:
     study, found = findings.ledger.study, completeness(findings)
     palette = Palette.of(study.optimizers)
     return {
@@ -50,20 +63,42 @@ def _context(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
         "status": prose.status(found),
         "missing": found.missing,
         "notes": prose.notes(findings),
-        "rows": [_row(findings, result) for result in findings.results],
+        "rows": [result_row(findings, result) for result in findings.results],
         "optimizers": list(study.optimizers.values()),
         "colours": palette.colours,
-        "headline": figures[0],
-        "figures": list(figures[1:]),
+        "headline": figures.headline,
+        "question_figures": figures.of_questions,
+        "family_figures": {
+            FAMILY_TITLES.get(name, name.capitalize()): own for name, own in figures.of_families.items()
+        },
+        "rest": figures.rest,
         "counts": findings.counts.to_dicts(),
-        "methods": methods.methods(findings),
+        "methods": methods.methods(findings, judgement),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
-        "tables": list(findings.tables()),
+        "tables": list(
+            dict.fromkeys([*findings.tables(), *(name for figure in figures.every for name in figure.tables)])
+        ),
     }
 
 
-def _row(findings: Findings, result: Result) -> dict[str, Any]:
+def _repeats(tunings: Sequence[Findings]) -> dict[str, Any]:
+    """What the page says of several tunings, optimizer by optimizer; nothing if there is one."""
+    if len(tunings) == 1:
+        return {"repeats": [], "repeat_rows": [], "repeat_colours": {}}
+    names = dict.fromkeys(name for findings in tunings for name in findings.ledger.study.optimizers)
+    rows = [
+        {**result_row(findings, result), "repeat": findings.ledger.study.repeat}
+        for name in names
+        for findings in tunings
+        for result in findings.results
+        if result.optimizer == name
+    ]
+    return {"repeats": repeats_text(tunings), "repeat_rows": rows, "repeat_colours": Palette.of(names).colours}
+
+
+def result_row(findings: Findings, result: Result) -> dict[str, Any]:
+    """One row of the result table, as text."""
     optimizer = findings.ledger.study.optimizers[result.optimizer]
     best = result.best
     tuned, published, difference = result.tuned_accuracy, result.published_accuracy, result.difference
@@ -77,7 +112,7 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed"),
         "authors": Cell(percent(published.mean), percent_interval(published))
         if published
-        else Cell(NONE, "not confirmed"),
+        else Cell(NONE, "not confirmed" if result.published else "none given"),
         "difference": Cell("same setting", "nothing beat it")
         if result.published_won
         else Cell(points(difference.mean), points_interval(difference))
@@ -87,7 +122,7 @@ def _row(findings: Findings, result: Result) -> dict[str, Any]:
     }
 
 
-def _embedded(figures: Sequence[Figure]) -> dict[str, Any]:
+def embedded(figures: Sequence[Figure]) -> dict[str, Any]:
     """What only the HTML page needs: styles, the chart library and the charts with each table stored once."""
     datasets: dict[str, Any] = {}
     charts = {}
@@ -98,7 +133,7 @@ def _embedded(figures: Sequence[Figure]) -> dict[str, Any]:
                 "specification": plots.for_page(panel.chart),
                 "tables": list(panel.chart.tables),
             }
-    source, _, _ = _environment().loader.get_source(_environment(), "report.css")  # type: ignore[union-attr]
+    source, _, _ = environment().loader.get_source(environment(), "report.css")  # type: ignore[union-attr]
     return {
         "style": Markup(source),
         "library": Markup(chart_library()),
@@ -112,7 +147,8 @@ def script_json(value: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _svg(figure: Figure) -> str:
+def drawing(figure: Figure) -> str:
+    """A figure as SVG."""
     specification = plots.side_by_side(
         [panel.chart for panel in figure.panels], columns=figure.columns, width=figure.width
     )
@@ -125,8 +161,9 @@ def _svg(figure: Figure) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Templates of pages and Markdown."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis", "templates"),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
@@ -134,9 +171,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = markdown_text
-    environment.filters["linked"] = linked
-    return environment
+    made.filters["md"] = markdown_text
+    made.filters["linked"] = linked
+    made.filters["setting_line"] = lambda values: ", ".join(map(" ".join, values.items())) or NONE
+    return made
 
 
 def markdown_text(text: object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.schema import COLUMNS_SINCE, SCHEMA_VERSION
@@ -22,6 +23,8 @@ CHECKED_NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
 """Files of schema version 1 and of other writers have no checksum in their name; only the pages within may have one."""
 
 RETRIES = 5
+BATCH_ROWS = 16_384
+"""Rows of a sparse column that are in memory at once before most of them are dropped."""
 
 
 class DamagedFileError(ValueError):
@@ -34,6 +37,21 @@ class DamagedFileError(ValueError):
     def __init__(self, path: pathlib.Path, error: Exception) -> None:
         self.reason = " ".join(str(error).split())[:200]
         super().__init__(f"{str(path)!r} is damaged ({self.reason})")
+
+
+@dataclass(frozen=True)
+class SparseColumn:
+    """A large column that is read only in the rows where another one holds a certain word; elsewhere it is null.
+
+    Args:
+        name: The large column.
+        where: The column that decides.
+        equals: What stands there in the rows that keep their value.
+    """
+
+    name: str
+    where: str
+    equals: str
 
 
 @dataclass(frozen=True)
@@ -58,12 +76,12 @@ def crc32_of(content: bytes) -> str:
     return f"{zlib.crc32(content):08x}"
 
 
-def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
+def read_part(path: pathlib.Path, sparse: SparseColumn | None = None) -> Part:
     """Read a file and compare it with its checksum.
 
     Args:
         path: The file.
-        leave_out: Name of a column that is not read.
+        sparse: A column that is not read in all rows; then it is the last one.
 
     Raises:
         DamagedFileError: It is not Parquet or a byte has changed since it was written.
@@ -74,9 +92,11 @@ def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
         if (match := CHECKED_NAME.fullmatch(path.name)) and match["crc32"] != crc32_of(content):
             raise ValueError("its checksum is not that of its name")
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        columns = [name for name in file.schema_arrow.names if name != leave_out]
+        columns = [name for name in file.schema_arrow.names if sparse is None or name != sparse.name]
         # For a small file threads cost more than they save.
         rows = file.read(columns, use_threads=file.num_row_groups > 1)
+        if sparse and {sparse.name, sparse.where} <= set(file.schema_arrow.names):
+            rows = rows.append_column(sparse.name, _read_sparse(file, rows[sparse.where], sparse))
         metadata = dict(rows.schema.metadata or {})
         version, replaces = int(metadata.get(b"schema_version", b"1")), json.loads(metadata.get(REPLACES, b"[]"))
     except FileNotFoundError:
@@ -86,8 +106,31 @@ def read_part(path: pathlib.Path, leave_out: str | None = None) -> Part:
     return Part(path, rows, version, frozenset(replaces))
 
 
-def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> list[Part]:
+def _read_sparse(file: pq.ParquetFile, words: pa.ChunkedArray, sparse: SparseColumn) -> pa.ChunkedArray:
+    """The column, null where the words are others; row groups that hold none of the rows wanted are not decoded."""
+    kind = file.schema_arrow.field(sparse.name).type
+    chunks, start = [], 0
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        is_wanted = pc.fill_null(pc.equal(words.slice(start, size), sparse.equals), False).combine_chunks()
+        start += size
+        if not is_wanted.true_count:
+            chunks.append(pa.nulls(size, kind))
+            continue
+        done = 0
+        for batch in file.iter_batches(BATCH_ROWS, [group], [sparse.name]):
+            keep = is_wanted.slice(done, batch.num_rows)
+            chunks.append(pc.if_else(keep, batch.column(0), pa.scalar(None, kind)))
+            done += batch.num_rows
+    return pa.chunked_array(chunks, kind)
+
+
+def read_parts(folder: pathlib.Path, sparse: SparseColumn | None = None) -> list[Part]:
     """The files of a folder that count, in the order of their names.
+
+    Args:
+        folder: Where they are.
+        sparse: A column that is not read in all rows.
 
     Raises:
         DamagedFileError: A file is damaged; the message names it.
@@ -96,7 +139,7 @@ def read_parts(folder: pathlib.Path, leave_out: str | None = None) -> list[Part]
     for _ in range(RETRIES):
         paths = sorted(folder.glob("*.parquet"))
         try:
-            parts = [read_part(path, leave_out) for path in paths]
+            parts = [read_part(path, sparse) for path in paths]
         except FileNotFoundError:
             continue
         if sorted(folder.glob("*.parquet")) == paths:

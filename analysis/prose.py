@@ -24,14 +24,20 @@ def deck(findings: Findings) -> str:
     sides = f"the optimizer {names[0]}" if alone else f"{number_word(len(names))} optimizers"
     verb = "gets" if alone else "get"
     budget = f"a budget of {count(study.num_trials, 'setting')}"
-    budget = budget if alone else budget.replace("a budget", "the same budget")
+    if not alone:
+        is_equal = study.source is None or len({result.trials for result in findings.results}) == 1
+        budget = budget.replace("a budget", "the same budget") if is_equal else budget.replace("of", "of up to")
     text = f"{sides} {verb} {budget} on {study.identity.get('dataset', 'one dataset')}"
     text = f"{text[0].upper()}{text[1:]}, each trained from {count(study.num_seeds, 'seed')}."
     if not study.num_confirm_seeds:
         return text
+    if any(optimizer.published for optimizer in study.optimizers.values()):
+        retrained = f"The best setting {'' if alone else 'of each '}and the published one are"
+    else:
+        retrained = f"The best setting {'' if alone else 'of each '}is"
     return (
-        f"{text} The best setting {'' if alone else 'of each '}and the published one are then retrained on "
-        f"{count(study.num_confirm_seeds, 'fresh seed')}, and only then shown the test images."
+        f"{text} {retrained} then retrained on {count(study.num_confirm_seeds, 'fresh seed')}, and only then shown the "
+        "test images."
     )
 
 
@@ -110,7 +116,7 @@ def status(found: Completeness) -> str:
 
 def notes(findings: Findings) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    found = []
+    found = list(findings.ledger.study.notes)
     if orphans := findings.ledger.num_orphans:
         found.append(f"{count(orphans, 'epoch row')} of replicates that are not in the table of trials were left out.")
     lost = [

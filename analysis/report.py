@@ -1,16 +1,24 @@
-"""`python -m analysis.report STUDY_DIR` writes the report of a study from its ledger alone."""
+"""`python -m analysis.report STUDY_DIR` writes the report of a study from its ledger alone.
+
+Several folders make one report if they hold parts or repeats of one study; `--compare` puts any two side by side.
+"""
 
 import argparse
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
+from analysis.answers import find_answers
+from analysis.claims import read_claims
+from analysis.comparison import compare
 from analysis.files import replace
 from analysis.findings import find
-from analysis.load import load
+from analysis.judgement import judge_claims
+from analysis.repeats import repeats_table
 from analysis.results import Result
-from analysis.spec import LedgerError
+from analysis.studies import load_studies
 
 
 @dataclass(frozen=True)
@@ -21,54 +29,136 @@ class Report:
     results: tuple[Result, ...]
 
 
-def write_report(study_dir: pathlib.Path, output: pathlib.Path | None = None) -> Report:
-    """Write `report.html`, `report.md`, `tables/*.csv` and `figures/*.svg`.
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message without the usage and exit with 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def write_report(
+    study_dirs: pathlib.Path | Sequence[pathlib.Path],
+    output: pathlib.Path | None = None,
+    claims: pathlib.Path | None = None,
+) -> Report:
+    """Write `report.html`, `report.md`, `verdicts.json`, `tables/*.csv` and `figures/*.svg`.
 
     The same rows give the same bytes; files of an earlier report are replaced.
 
     Args:
-        study_dir: Folder of the ledger.
-        output: Folder of the report; `report` inside `study_dir` if None.
+        study_dirs: Folder of the ledger, or several of one study.
+        output: Folder of the report; `report` inside the first of `study_dirs` if None.
+        claims: File of other claims than those that the study began with; the report says so.
 
     Raises:
-        LedgerError: The folder holds no ledger that can be reported on; nothing is written.
+        LedgerError: A folder holds no ledger that can be reported on, the ledgers are not of one study, or the claims
+            name an optimizer that nobody knows; nothing is written.
+        ValueError: `claims` is no file of claims; nothing is written.
         OSError: The folder of the report cannot be written.
     """
     # The chart libraries are loaded only now: refusing a folder takes no charts.
     from analysis.figures import figures
     from analysis.page import render
 
-    folder = study_dir / "report" if output is None else output
-    ledger = load(study_dir)
+    folders = [study_dirs] if isinstance(study_dirs, pathlib.Path) else list(study_dirs)
+    own = read_claims(claims) if claims else None
+    tunings = [find(ledger) for ledger in load_studies(folders).repeats]
+    first = tunings[0]
+    judgement = judge_claims(tunings, own)
+    answers = find_answers(first, judgement.claims)
+    tables = {**first.tables(), **answers.tables(), "verdicts": judgement.table()}
+    if len(tunings) > 1:
+        tables["repeats"] = repeats_table(tunings)
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
+    contents |= {
+        "verdicts.json": judgement.as_json(),
+        **render(tunings, figures(answers, judgement.verdicts), judgement),
+    }
+    folder = folders[0] / "report" if output is None else output
+    _write(folder, contents)
+    return Report(folder / "report.html", tuple(first.results))
+
+
+def write_comparison(
+    study_dirs: tuple[pathlib.Path, pathlib.Path], output: pathlib.Path, claims: pathlib.Path | None = None
+) -> pathlib.Path:
+    """Write `compare.html`, `compare.md`, `tables/compare_*.csv` and `figures/compare.svg`; returns the page.
+
+    Args:
+        study_dirs: Folders of two studies, whatever they compare.
+        output: Folder of the comparison.
+        claims: File of claims to judge both by, in the place of those that each study began with.
+
+    Raises:
+        LedgerError: A folder holds no ledger, both are the same, or the claims name an optimizer that nobody knows;
+            nothing is written.
+        ValueError: `claims` is no file of claims; nothing is written.
+        OSError: The folder of the comparison cannot be written.
+    """
+    from analysis.comparison_page import render
+
+    comparison = compare(*study_dirs, own=read_claims(claims) if claims else None)
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in comparison.tables().items()}
+    _write(output, contents | render(comparison))
+    return output / "compare.html"
+
+
+def _write(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    findings = find(ledger)
-    contents = {f"tables/{name}.csv": table.write_csv() for name, table in findings.tables().items()}
-    contents |= render(findings, figures(findings))
     for name, content in contents.items():
         replace(folder / name, content)
-    return Report(folder / "report.html", tuple(findings.results))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 2 if the study cannot be reported on."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
-    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    """Run the command line; 2 if the studies cannot be reported on."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    folders: list[pathlib.Path] = options.study_dir
+    try:
+        if options.compare:
+            page = _compared(folders, options.output, options.claims)
+        else:
+            page = write_report(folders, options.output, options.claims).path
+    except ValueError as error:
+        problem = str(error)
+    except OSError as error:
+        place = error.filename or options.output or folders[0]
+        problem = f"the report must go to a folder that can be written, got {str(place)!r} ({error.strerror}); "
+        problem += "choose another with --output."
+    else:
+        print(page)
+        return 0
+    print(f"{parser.prog}: error: {' '.join(problem.split())}", file=sys.stderr)
+    return 2
+
+
+def _compared(
+    folders: Sequence[pathlib.Path], output: pathlib.Path | None, claims: pathlib.Path | None
+) -> pathlib.Path:
+    if len(folders) != 2:
+        raise ValueError(f"--compare takes the folders of two studies, got {len(folders)}.")
+    if output is None:
+        raise ValueError("--compare needs a folder for its page, got none; add --output DIR.")
+    return write_comparison((folders[0], folders[1]), output, claims)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m analysis.report", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "study_dir", type=pathlib.Path, nargs="+", metavar="STUDY_DIR",
+        help="folder of the study; several if they hold parts or repeats of one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compare", action="store_true", help="put two studies side by side, whatever they compare; needs --output"
+    )
     parser.add_argument(
         "--output", type=pathlib.Path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)"
     )
-    options = parser.parse_args(arguments)
-    try:
-        report = write_report(options.study_dir, options.output)
-    except LedgerError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        place = error.filename or options.output or options.study_dir
-        problem = f"the report must go to a folder that can be written, got {str(place)!r} ({error.strerror})"
-        print(f"{parser.prog}: error: {problem}; choose another with --output.", file=sys.stderr)
-        return 2
-    print(report.path)
-    return 0
+    parser.add_argument(
+        "--claims", type=pathlib.Path, metavar="FILE.toml", help="other claims than those that the study began with"
+    )
+    return parser
 
 
 if __name__ == "__main__":

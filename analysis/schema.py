@@ -26,6 +26,7 @@ class Column:
         unit: "" for text and for pure numbers.
         nullable: Whether a row may have none.
         since: First schema version that has it; rows of older ledgers have none.
+        may_be_unknown: Whether a row may have none if another program trained the run and did not record it.
     """
 
     name: str
@@ -34,10 +35,11 @@ class Column:
     unit: str = ""
     nullable: bool = False
     since: int = 1
+    may_be_unknown: bool = False
 
-    def field(self) -> pa.Field:
+    def field(self, *, imported: bool = False) -> pa.Field:
         """The column as Arrow sees it."""
-        return pa.field(self.name, self.type, nullable=self.nullable)
+        return pa.field(self.name, self.type, nullable=self.nullable or (imported and self.may_be_unknown))
 
 
 KEY_COLUMNS = (
@@ -48,13 +50,16 @@ KEY_COLUMNS = (
 )
 
 KEY = [column.name for column in KEY_COLUMNS]
-"""What names a row of `trials`; in `epochs` with `epoch`."""
+"""What names a replicate."""
+
+KEYS = {"trials": KEY, "epochs": [*KEY, "epoch"], "timings": ["optimizer", "block", "batch_size"]}
+"""What names a row of each table."""
 
 TRIALS_HEAD = (
     *KEY_COLUMNS,
     Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
     Column("sampler", pa.string(), "what chose the point: published, sobol, random, grid, tpe, sweep or winner"),
-    Column("seed", pa.int64(), "root of the replicate's random streams"),
+    Column("seed", pa.int64(), "root of the replicate's random streams", may_be_unknown=True),
     Column("group_size", pa.int32(), "replicates trained at once in one process", "replicates"),
     Column("shared_order", pa.bool_(), "whether the trial's replicates see the images in one order", "", True, since=3),
 )
@@ -72,9 +77,15 @@ TRIALS_TAIL = (
     Column("test_loss", pa.float64(), "after the last epoch; confirm only", "nats", True),
     Column("test_error", pa.float64(), "after the last epoch; confirm only; 1 if diverged", "fraction", True),
     Column("test_correct", pa.binary(), "one bit per test image, most significant first; confirm only", "bits", True),
-    Column("steps", pa.int64(), "optimizer steps taken", "steps"),
-    Column("images", pa.int64(), "training images seen", "images"),
-    Column("seconds", pa.float64(), "wall time of the group's training, evaluation excluded", "seconds"),
+    Column("steps", pa.int64(), "optimizer steps taken", "steps", may_be_unknown=True),
+    Column("images", pa.int64(), "training images seen", "images", may_be_unknown=True),
+    Column(
+        "seconds",
+        pa.float64(),
+        "wall time of the group's training, evaluation excluded",
+        "seconds",
+        may_be_unknown=True,
+    ),
     Column("device", pa.string(), "cpu, or the name of the GPU"),
     Column("node", pa.string(), "IP address of the Ray node"),
     Column("run", pa.int32(), "run that stored the row: its place in `runs` of study.json, from 0", "", True, since=2),
@@ -85,16 +96,18 @@ EPOCHS = (
     Column("epoch", pa.int32(), "number of the epoch, from 1", "epochs"),
     Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
     Column("train_loss", pa.float64(), "eval mode, fixed training subset; null if diverged", "nats", True),
-    Column("train_error", pa.float64(), "on the same subset; 1 if diverged", "fraction"),
+    Column("train_error", pa.float64(), "on the same subset; 1 if diverged", "fraction", may_be_unknown=True),
     Column("validation_loss", pa.float64(), "fixed validation subset of equal size; null if diverged", "nats", True),
-    Column("validation_error", pa.float64(), "on the same subset; 1 if diverged", "fraction"),
+    Column("validation_error", pa.float64(), "on the same subset; 1 if diverged", "fraction", may_be_unknown=True),
     Column("step_losses", pa.list_(pa.float32()), "training loss of every step up to divergence", "nats"),
     Column("gradient_norm", pa.float64(), "mean Euclidean norm over the epoch's steps; null if diverged", "", True),
     Column("update_norm", pa.float64(), "mean norm of the parameters' change per step; null if diverged", "", True),
     Column("weight_norm", pa.float64(), "mean norm of the parameters; null if diverged", "", True),
-    Column("seconds", pa.float64(), "wall time of the group's epoch, evaluation excluded", "seconds"),
-    Column("steps", pa.int64(), "optimizer steps of the epoch", "steps"),
-    Column("images", pa.int64(), "training images of the epoch", "images"),
+    Column(
+        "seconds", pa.float64(), "wall time of the group's epoch, evaluation excluded", "seconds", may_be_unknown=True
+    ),
+    Column("steps", pa.int64(), "optimizer steps of the epoch", "steps", may_be_unknown=True),
+    Column("images", pa.int64(), "training images of the epoch", "images", may_be_unknown=True),
 )
 
 TIMINGS = (
@@ -115,12 +128,13 @@ RESERVED = frozenset(COLUMNS_SINCE)
 """Column names that no hyperparameter may have; `timings` holds no hyperparameters."""
 
 
-def trials_schema(hyperparameters: Iterable[str]) -> pa.Schema:
+def trials_schema(hyperparameters: Iterable[str], *, imported: bool = False) -> pa.Schema:
     """Schema of `trials`, one row per replicate.
 
     Args:
         hyperparameters: Names of all hyperparameters of the study's optimizers; each becomes a
             nullable float64 column, in alphabetical order, null where the optimizer has none of that name.
+        imported: Whether another program trained the runs: then columns that it may not have recorded may be null.
 
     Raises:
         ValueError: A hyperparameter has the name of another column.
@@ -129,12 +143,12 @@ def trials_schema(hyperparameters: Iterable[str]) -> pa.Schema:
     if taken := sorted(RESERVED & set(names)):
         raise ValueError(f"Hyperparameters may not have a column's name, got {', '.join(taken)}; rename them.")
     searched = [Column(name, pa.float64(), "hyperparameter", nullable=True) for name in names]
-    return _schema((*TRIALS_HEAD, *searched, *TRIALS_TAIL))
+    return _schema((*TRIALS_HEAD, *searched, *TRIALS_TAIL), imported=imported)
 
 
-def epochs_schema() -> pa.Schema:
-    """Schema of `epochs`, one row per replicate and epoch."""
-    return _schema(EPOCHS)
+def epochs_schema(*, imported: bool = False) -> pa.Schema:
+    """Schema of `epochs`, one row per replicate and epoch; `imported` as for `trials_schema`."""
+    return _schema(EPOCHS, imported=imported)
 
 
 def timings_schema() -> pa.Schema:
@@ -142,8 +156,9 @@ def timings_schema() -> pa.Schema:
     return _schema(TIMINGS)
 
 
-def _schema(columns: Sequence[Column]) -> pa.Schema:
-    return pa.schema([column.field() for column in columns], metadata={"schema_version": str(SCHEMA_VERSION)})
+def _schema(columns: Sequence[Column], *, imported: bool = False) -> pa.Schema:
+    fields = [column.field(imported=imported) for column in columns]
+    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
 
 
 def markdown() -> str:
@@ -156,7 +171,7 @@ def markdown() -> str:
 def _markdown_table(columns: Sequence[Column]) -> str:
     lines = ["| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
     for column in columns:
-        null = "yes" if column.nullable else ""
+        null = "yes" if column.nullable else "imported" if column.may_be_unknown else ""
         lines.append(f"| `{column.name}` | {column.type} | {column.unit} | {null} | {column.meaning} |")
     return "\n".join(lines)
 

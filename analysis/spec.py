@@ -4,7 +4,7 @@ import json
 import pathlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
@@ -29,13 +29,38 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """One side of the comparison, as its author describes it."""
+    """One side of the comparison, as its author describes it.
+
+    Args:
+        name: Its name.
+        equation: The update in one line.
+        space: Range of each hyperparameter.
+        published: The setting that its authors print; empty if no setting is published.
+        reference: Where it comes from.
+        source: Text of the user's own file; None for an optimizer of the package.
+        values: For a grid, the values of each hyperparameter.
+    """
 
     name: str
     equation: str
     space: Mapping[str, Axis]
     published: Mapping[str, float]
     reference: str
+    source: str | None = None
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedClaims:
+    """The claims as they were when the study began.
+
+    Args:
+        text: The claims file.
+        known: Every optimizer that the release knew then.
+    """
+
+    text: str
+    known: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +76,10 @@ class Study:
         num_confirm_seeds: Replicates planned for each confirmed setting.
         has_sweep: Whether a learning-rate sweep through each winner is planned.
         runs: Each start of the command: when, how, with which commit, versions and hardware.
+        claims: The claims fixed when the study began; None if there were none yet.
+        looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
+        source: Where the rows were imported from; None if this project trained the runs.
+        notes: What a reader has to know about that source.
     """
 
     study_hash: str
@@ -61,11 +90,20 @@ class Study:
     num_confirm_seeds: int
     has_sweep: bool
     runs: tuple[Mapping[str, Any], ...]
+    claims: FixedClaims | None = None
+    looks: tuple[Mapping[str, Any], ...] = ()
+    source: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_epochs(self) -> int:
         """Length of every trial that does not diverge."""
         return int(self.identity["num_epochs"])
+
+    @property
+    def repeat(self) -> int:
+        """Which of several tunings this is; studies of old releases have one."""
+        return int(self.identity.get("repeat", 0))
 
     @property
     def hyperparameters(self) -> list[str]:
@@ -119,23 +157,32 @@ def _study(content: Mapping[str, Any]) -> Study:
     identity, extent, described = content["identity"], content["extent"], content["optimizers"]
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
-    int(identity["num_epochs"])
+    int(identity["num_epochs"]), int(identity.get("repeat", 0))
+    imported = content.get("imported")
     return Study(
         study_hash=str(content["study_hash"]),
         identity=identity,
-        optimizers={name: _optimizer(name, described[name]) for name in names},
+        optimizers={name: _optimizer(name, described[name], imported is not None) for name in names},
         num_trials=int(extent["num_trials"]),
         num_seeds=int(identity["num_seeds"]),
         num_confirm_seeds=int(extent["num_confirm_seeds"]),
         has_sweep=bool(extent["sweep"]),
         runs=tuple(content["runs"]),
+        claims=_claims(content.get("claims")),
+        looks=tuple(content.get("looks", ())),
+        source=None if imported is None else str(imported["source"]),
+        notes=() if imported is None else tuple(map(str, imported["notes"])),
     )
 
 
-def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
+def _claims(entry: Mapping[str, Any] | None) -> FixedClaims | None:
+    return None if entry is None else FixedClaims(text=str(entry["text"]), known=tuple(map(str, entry["known"])))
+
+
+def _optimizer(name: str, entry: Mapping[str, Any], imported: bool) -> Optimizer:
     space = {key: _axis(axis) for key, axis in entry["space"].items()}
     published = {key: float(value) for key, value in entry["published"].items()}
-    if set(published) != set(space):
+    if set(published) != set(space) and (published or not imported):
         raise ValueError(f"published of {name!r} names {sorted(published)}, its space {sorted(space)}")
     return Optimizer(
         name=name,
@@ -143,6 +190,8 @@ def _optimizer(name: str, entry: Mapping[str, Any]) -> Optimizer:
         space=space,
         published=published,
         reference=str(entry["reference"]),
+        source=entry.get("source"),
+        values={key: tuple(map(float, values)) for key, values in entry.get("values", {}).items()},
     )
 
 

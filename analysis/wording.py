@@ -57,7 +57,9 @@ def number(value: float, axis: Axis | None = None) -> str:
 
 
 def setting(hyperparameters: Mapping[str, float], optimizer: Optimizer) -> dict[str, str]:
-    """Each hyperparameter with its value as text, in the order of the search space."""
+    """Each hyperparameter with its value as text, in the order of the search space; nothing for no setting."""
+    if not hyperparameters:
+        return {}
     return {name: number(hyperparameters[name], axis) for name, axis in optimizer.space.items()}
 
 

@@ -7,7 +7,7 @@ from trainables.optimizers import load_optimizer
 def made_up_spec(extent: Extent, *, search: str, num_epochs: int, num_seeds: int) -> StudySpec:
     """A study of optimizers of the package, with the images of the default one."""
     identity = Identity(
-        dataset="cifar10-mini", num_train_images=320, num_validation_images=1000, num_evaluation_images=64,
+        dataset="cifar10-mini", num_train_images=500, num_validation_images=1000, num_evaluation_images=100,
         num_test_images=1000, batch_size=8, num_epochs=num_epochs, seed=0, num_seeds=num_seeds, search=search, lag=8,
     )  # fmt: skip
     loaded = {name: load_optimizer(name) for name in extent.optimizers}

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from study.schedule import Schedule
 
@@ -59,3 +59,17 @@ class TimeBudget:
         """Wall time over replicates since the first group ended, so that starting up does not count."""
         num_replicates = self._num_finished - self._num_in_first
         return (self._last_end - self._first_end) / num_replicates if num_replicates else 0.0
+
+
+def time_budgets(
+    minutes: float | None, num_studies: int, clock: Callable[[], float] = time.monotonic
+) -> Iterator[TimeBudget]:
+    """Budgets of several studies that are trained in turn: an equal share of what is left when the turn comes.
+
+    Args:
+        minutes: Wall time of all of them from now on; None for no limit.
+        num_studies: How many there are.
+        clock: As of `TimeBudget`.
+    """
+    end = math.inf if minutes is None else clock() + 60 * minutes
+    return (TimeBudget(max(0.0, end - clock()) / 60 / left, clock) for left in range(num_studies, 0, -1))

@@ -19,15 +19,17 @@ class Job:
         ledger: Where the rows are.
         schedule: What is left to do.
         outcomes: How the replicates of earlier runs ended.
+        notes: One line about every damaged file that was found at the start.
     """
 
     request: Request
     ledger: Ledger
     schedule: Schedule
     outcomes: Sequence[Outcome]
+    notes: Sequence[str] = ()
 
     @classmethod
-    def open(cls, request: Request, ledger: Ledger) -> Self:
+    def open(cls, request: Request, ledger: Ledger, notes: Sequence[str] = ()) -> Self:
         """Read the ledger and work out what is left.
 
         Raises:
@@ -35,4 +37,4 @@ class Job:
         """
         outcomes = ledger.outcomes()
         schedule = Schedule(request.spec, load_search(request.spec.identity.search), outcomes)
-        return cls(request=request, ledger=ledger, schedule=schedule, outcomes=outcomes)
+        return cls(request=request, ledger=ledger, schedule=schedule, outcomes=outcomes, notes=notes)

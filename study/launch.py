@@ -3,21 +3,27 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray import tune
 
-from study.callback import LedgerCallback
+from study.callback import LedgerCallback, error_message
 from study.router import FirstPending, Router
 from study.signals import StopRequest
 from trainables.data import Dataset
-from trainables.ray_trainable import RayTrainable
+from trainables.ray_trainable import RayTrainable, StepTimer
+from trainables.trial import TrialConfig
 
 TRIALS_PER_TUNER = 1000
 """Tune keeps some 35 kB of every trial until its Tuner ends, and writes them all down then."""
+
+TIMING_SECONDS = 29.0
+"""For the timing of steps, the start of its worker included; a study promises less than 30."""
 
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
@@ -130,6 +136,41 @@ def run_schedule(
                 raise callback.error from None
             finally:
                 callback.settle(wait=True)
+
+
+def time_on_cluster(
+    configs: Sequence[TrialConfig],
+    data: Dataset,
+    sources: Mapping[str, str],
+    execution: Execution,
+    seconds: float = TIMING_SECONDS,
+) -> list[dict[str, Any]]:
+    """Time steps on one worker, with one CPU core or less if a trial has less; Ray must be connected.
+
+    Args:
+        configs: What to time, one for each optimizer.
+        data: The images.
+        sources: Text of each user's own optimizer file by optimizer name.
+        execution: Resources of a trial.
+        seconds: Wall time at most, the start of the worker included.
+
+    Returns:
+        Rows of `timings`, their blocks numbered from 0.
+
+    Raises:
+        RuntimeError: The worker has died, or an optimizer has raised.
+    """
+    start = time.monotonic()
+    resources = {"num_cpus": min(1.0, execution.cpus_per_trial), "num_gpus": execution.gpus_per_trial}
+    timer: Any = ray.remote(StepTimer).options(**resources).remote(configs, ray.put(data), dict(sources))
+    try:
+        place: dict[str, str] = ray.get(timer.place.remote())
+        timings: list[dict[str, Any]] = ray.get(timer.time.remote(start + seconds - time.monotonic()))
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(error_message(str(error))) from None
+    finally:
+        ray.kill(timer)
+    return [{**timing, "replicates": len(configs[0].seeds), **place} for timing in timings]
 
 
 def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback, execution: Execution) -> None:

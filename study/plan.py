@@ -25,8 +25,17 @@ class Plan:
     num_evaluations: int
 
     @classmethod
-    def of(cls, job: Job) -> Self:
-        """What a job has left to do."""
+    def of(cls, *jobs: Job) -> Self:
+        """What a study and its repeats have left to do."""
+        plans = [cls._of_one(job) for job in jobs]
+        return cls(
+            num_networks=sum(plan.num_networks for plan in plans),
+            num_images=sum(plan.num_images for plan in plans),
+            num_evaluations=sum(plan.num_evaluations for plan in plans),
+        )
+
+    @classmethod
+    def _of_one(cls, job: Job) -> Self:
         identity = job.request.spec.identity
         networks = job.schedule.num_replicates() - len(job.outcomes)
         steps = identity.num_train_images // identity.batch_size

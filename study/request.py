@@ -3,16 +3,20 @@
 import argparse
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from analysis.claims import hash_of, packaged_text
+from analysis.layout import repeat_directory
 from analysis.spec import NO_MODEL
 from study.ledger import read_study
 from study.ledger.files import free_name
+from study.repeats import repeats
 from study.search import load_search
 from study.selection import Selection
 from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.datasets import DATASETS
-from trainables.optimizers import resolve_optimizer
+from trainables.optimizers import optimizer_names, resolve_optimizer
 from trainables.spec import OptimizerSpec
 
 DEFAULT_TRIALS = 24
@@ -27,11 +31,13 @@ class Request:
         spec: The study, grown by what the directory holds already.
         optimizers: The loaded optimizers of the study, by name.
         directory: Where the study is kept.
+        claims: What is claimed, as `study.json` stores it; None for a study that began without.
     """
 
     spec: StudySpec
     optimizers: Mapping[str, OptimizerSpec]
     directory: pathlib.Path
+    claims: Mapping[str, object] | None = None
 
 
 def study_directory(arguments: argparse.Namespace, selection: Selection) -> pathlib.Path:
@@ -74,7 +80,47 @@ def build_request(arguments: argparse.Namespace, selection: Selection, directory
         spec = old.extended(spec)
         optimizers = _with_stored(spec, optimizers, directory)
     _check_budgets(spec)
-    return Request(spec=spec, optimizers=optimizers, directory=directory)
+    claims = _fixed_claims(selection, stored, directory)
+    return Request(spec=spec, optimizers=optimizers, directory=directory, claims=claims)
+
+
+def _fixed_claims(
+    selection: Selection, stored: Mapping[str, Any] | None, directory: pathlib.Path
+) -> Mapping[str, object] | None:
+    """The claims that the first run has fixed, or that this first run fixes."""
+    if stored is None:
+        text = packaged_text() if selection.claims is None else selection.claims
+        return {"text": text, "hash": hash_of(text), "known": [*optimizer_names(), *selection.files]}
+    fixed: Mapping[str, object] | None = stored.get("claims")
+    if selection.claims is not None and (fixed is None or fixed["text"] != selection.claims):
+        raise ValueError(
+            f"--claims must be those that {directory} began with: claims made after the first trial test nothing. "
+            f"Leave it out; `python -m analysis.report {directory} --claims FILE` shows other claims, and says so."
+        )
+    return fixed
+
+
+def build_requests(arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path) -> list[Request]:
+    """The study as `build_request` puts it together, then its repeats.
+
+    Raises:
+        ValueError: As of `build_request`, or the directory of a repeat holds another study.
+    """
+    first = build_request(arguments, selection, directory)
+    return [first, *(_repeated(first, repeat) for repeat in repeats(directory, arguments.repeats)[1:])]
+
+
+def _repeated(first: Request, repeat: int) -> Request:
+    """As far as the study goes, those parts of earlier runs included that this one has not asked for."""
+    directory = repeat_directory(first.directory, repeat)
+    spec = replace(first.spec, identity=replace(first.spec.identity, repeat=repeat))
+    stored = read_study(directory)
+    if stored is not None:
+        old = StudySpec.from_dict(stored)
+        _refuse(directory, old.differences(spec))
+        spec = old.extended(spec)
+    optimizers = _with_stored(spec, first.optimizers, directory)
+    return Request(spec=spec, optimizers=optimizers, directory=directory, claims=first.claims)
 
 
 def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:

@@ -5,7 +5,7 @@ import errno
 import pathlib
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
     # The arguments are sound; only now the imports that take seconds.
-    from study.ledger import locked
+    from study.repeats import all_locked
     from study.request import study_directory
 
     if arguments.storage is not None:
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     if arguments.dry_run:
         return _estimate(arguments, selection, directory)
     resume = resume_command(words, directory)
-    with locked(directory):
+    with all_locked(directory, arguments.repeats):
         try:
             return _complete(arguments, selection, directory, address, words, stop)
         except KeyboardInterrupt:
@@ -88,27 +88,31 @@ def _complete(
     words: Sequence[str],
     stop: StopRequest,
 ) -> int:
-    """Train what is left of the study, then report."""
+    """Train and time what is left of the study and its repeats, then report."""
     from study.console import new_console, say
     from study.job import Job
     from study.ledger import Ledger
     from study.provenance import provenance
-    from study.request import build_request
+    from study.request import build_requests
     from study.summary import announce
+    from study.timing import is_due
 
-    request = build_request(arguments, selection, directory)
-    ledger = Ledger(directory, request.spec, continues=arguments.storage is not None)
-    notes = ledger.recover()
-    job = Job.open(request, ledger)
+    jobs = []
+    for request in build_requests(arguments, selection, directory):
+        ledger = Ledger(request.directory, request.spec, continues=arguments.storage is not None)
+        notes = ledger.recover()
+        jobs.append(Job.open(request, ledger, notes))
     console = new_console()
-    for note in notes:
+    for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
-    announce(console, job)
-    if not job.schedule.finished:
+    announce(console, jobs)
+    if not all(job.schedule.finished for job in jobs) or (is_due(jobs[0]) and not arguments.no_timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
-            _train(console, arguments, address, {**provenance(words), "notes": notes}, job, stop)
-    return _report(console, words, job, stop)
+            from study.training import train  # here, because its imports take seconds in which a signal may come
+
+            train(console, arguments, address, provenance(words), jobs, stop)
+    return _report(console, words, jobs, stop)
 
 
 def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: pathlib.Path) -> int:
@@ -116,84 +120,43 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
     from study.job import Job
     from study.ledger import Ledger
     from study.plan import Plan, local_workers
-    from study.request import build_request
+    from study.request import build_requests
     from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 
-    request = build_request(arguments, selection, directory)
-    job = Job.open(request, Ledger(directory, request.spec))
+    requests = build_requests(arguments, selection, directory)
+    jobs = [Job.open(request, Ledger(request.directory, request.spec)) for request in requests]
     console = new_console()
-    announce(console, job)
-    identity, optimizers = job.request.spec.identity, job.request.optimizers
+    announce(console, jobs)
+    identity, optimizers = requests[0].spec.identity, requests[0].optimizers
     if not identity.num_train_images:
         return 0
     seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
     workers = local_workers(arguments.cpus_per_trial, arguments.max_concurrent)
-    print_estimate(console, Plan.of(job), fmean(seconds), workers)
+    times = len(optimizers) > 1 and not arguments.no_timing
+    print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 
 
-def _train(
-    console: "Console",
-    arguments: argparse.Namespace,
-    address: str | None,
-    provenance: Mapping[str, object],
-    job: "Job",
-    stop: StopRequest,
-) -> None:
-    from study.budget import TimeBudget
-    from study.callback import LedgerCallback
-    from study.console import say
-    from study.continuation import Continuation
-    from study.launch import Execution, connected, run_schedule
-    from study.progress import Progress
-    from study.router import Router
-    from study.summary import compile_convolutions
-    from trainables.data import load_dataset
-
-    spec = job.request.spec
-    budget = TimeBudget(arguments.time_budget)
-    continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
-    data = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
-    execution = Execution(
-        address=address,
-        cpus_per_trial=arguments.cpus_per_trial,
-        gpus_per_trial=arguments.gpus_per_trial,
-        max_concurrent=arguments.max_concurrent,
-        max_failures=arguments.max_failures,
-    )
-    if execution.trains_on_these_cores and spec.identity.uses_compiled_code:
-        compile_convolutions(console)
-    with connected(execution, stop):
-        job.ledger.record_run(provenance)
-        router = Router(job.schedule, spec.identity, budget, continuation)
-        with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
-            callback = LedgerCallback(job.ledger, router, progress, continuation)
-            sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
-            run_schedule(router, callback, data.subset(spec.identity.num_train_images), sources, execution, stop)
-        job.ledger.close(finished=job.schedule.finished)
-    if budget.has_cut:
-        say(
-            console,
-            "The time budget has cut the study short, after as many trials for every optimizer; "
-            "the same command with a larger one goes on.",
-        )
-
-
-def _report(console: "Console", words: Sequence[str], job: "Job", stop: StopRequest) -> int:
+def _report(console: "Console", words: Sequence[str], jobs: Sequence["Job"], stop: StopRequest) -> int:
     from analysis.spec import LedgerError
+    from study.console import say
     from study.reporting import report_apart
     from study.summary import print_report
 
+    first = jobs[0]
     try:
-        report = report_apart(job.request.directory)
-        job.ledger.record_look(job.request.spec.extent.num_confirm_seeds)
+        report = report_apart(first.request.directory)
+        repeated = [outcome for job in jobs[1:] for outcome in job.ledger.outcomes()]
+        first.ledger.record_look(first.request.spec.extent.num_confirm_seeds, repeated)
         print_report(console, report)
+        if len(jobs) > 1:
+            say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
     except LedgerError as error:
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
-    if stop.signal is None and job.schedule.finished:
+    if stop.signal is None and all(job.schedule.finished for job in jobs):
         return 0
-    resume = resume_command(words, job.request.directory)
+    resume = resume_command(words, first.request.directory)
     console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
     return 1 if stop.signal is None else 128 + stop.signal
 

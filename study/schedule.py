@@ -151,7 +151,7 @@ class Schedule:
         return Tuning(
             algorithm,
             definition,
-            seed=derive_seed(identity.seed, f"search/{name}"),
+            seed=derive_seed(identity.seed, identity.search_stream(name)),
             num_trials=self._spec.extent.num_trials,
             num_seeds=identity.num_seeds,
             lag=identity.lag,

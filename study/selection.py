@@ -3,7 +3,7 @@
 import argparse
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
@@ -26,6 +26,7 @@ class Selection:
         sizes: Images in use.
         batch_size: Images per step.
         num_epochs: Passes over the training images.
+        claims: Text of the user's own file of claims, if one is given.
     """
 
     optimizers: tuple[str, ...]
@@ -34,6 +35,7 @@ class Selection:
     sizes: SplitSizes
     batch_size: int
     num_epochs: int
+    claims: str | None = None
 
 
 def check(arguments: argparse.Namespace) -> Selection:
@@ -59,7 +61,8 @@ def check(arguments: argparse.Namespace) -> Selection:
     check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     _check_arithmetic(arguments)
     num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
-    return Selection(names, files, values, *_sizes(arguments), num_epochs)
+    claims = _read_claims(arguments.claims, files) if arguments.claims else None
+    return Selection(names, files, values, *_sizes(arguments), num_epochs, claims)
 
 
 def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
@@ -138,12 +141,22 @@ def _optimizers(
 def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dict[str, dict[str, list[float]]]) -> None:
     if arguments.trials is not None:
         raise ValueError("--trials is not for --search grid, which trains every combination of --values; leave it out.")
+    if arguments.repeats > 1:
+        raise ValueError("--repeats is not for --search grid, which asks the same points every time; leave it out.")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"--search grid needs --values for each optimizer, got none for {', '.join(missing)}.")
     if unknown := [name for name in values if name not in names]:
         raise ValueError(
             f"--values must be for an optimizer of the study ({', '.join(names)}), got {', '.join(unknown)}."
         )
+
+
+def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
+    from analysis.claims import read_claims  # here, because its tables take time to load and few runs need it
+
+    claims = read_claims(path)
+    claims.check_names([*optimizer_names(), *files])
+    return claims.text
 
 
 def _read_files(paths: Sequence[pathlib.Path]) -> dict[str, str]:

@@ -71,6 +71,7 @@ class Identity:
         model: Name of the network; "none" if nothing is trained.
         precision: Name in `trainables.precision.PRECISIONS`.
         shared_order: Whether the replicates of a tuning trial see the images in one order.
+        repeat: Which of several tunings this is; they differ in the random streams of their samplers alone.
     """
 
     dataset: str
@@ -87,6 +88,7 @@ class Identity:
     model: str = MODEL
     precision: str = DEFAULT_PRECISION
     shared_order: bool = False
+    repeat: int = 0
 
     @property
     def uses_compiled_code(self) -> bool:
@@ -97,10 +99,15 @@ class Identity:
     def study_hash(self) -> str:
         """Twelve hexadecimal digits that change with the identity and with nothing else."""
         fields = asdict(self)
-        if not self.shared_order:  # as before there was a choice
-            del fields["shared_order"]
+        for name in ("shared_order", "repeat"):
+            if not fields[name]:  # as before there was a choice
+                del fields[name]
         canonical = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def search_stream(self, optimizer: str) -> str:
+        """Name of the random stream from which the points of an optimizer's tuning come."""
+        return f"search/{optimizer}/{self.repeat}" if self.repeat else f"search/{optimizer}"
 
     def differences(self, other: Self) -> list[str]:
         """The fields in which `other` differs, one "field is mine, not theirs" each."""

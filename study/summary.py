@@ -1,7 +1,7 @@
 """What a run says before and after training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,18 +31,24 @@ def compile_convolutions(console: Console) -> None:
         say(console, f"Note: {error}; training by torch alone takes two to three times as long.")
 
 
-def announce(console: Console, job: Job) -> None:
-    """Say what the run will do, and what it can never show."""
-    spec, directory = job.request.spec, job.request.directory
+def announce(console: Console, jobs: Sequence[Job]) -> None:
+    """Say what the run will do, and what it can never show.
+
+    Args:
+        console: Where to.
+        jobs: The study and its repeats.
+    """
+    spec, directory = jobs[0].request.spec, jobs[0].request.directory
     identity, extent = spec.identity, spec.extent
-    plan = Plan.of(job)
+    plan = Plan.of(*jobs)
     say(
         console,
         f"Study {spec.study_hash} in {directory}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
-        f"{'with' if extent.sweep else 'without'} sweep.",
+        f"{'with' if extent.sweep else 'without'} sweep{f', all of it {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
-    done = f", {len(job.outcomes):,} are done" if job.outcomes else ""
+    num_done = sum(len(job.outcomes) for job in jobs)
+    done = f", {num_done:,} are done" if num_done else ""
     if identity.model == NO_MODEL:
         work = f"a formula draws their curves of {identity.num_epochs} epochs, nothing is trained"
     else:
@@ -58,13 +64,22 @@ def announce(console: Console, job: Job) -> None:
         )
 
 
-def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int) -> None:
-    """Say how long a plan takes on this machine."""
+def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int, *, times: bool) -> None:
+    """Say how long a plan takes on this machine.
+
+    Args:
+        console: Where to say it.
+        plan: What is left to do.
+        seconds_per_image: Wall time of a training image.
+        num_workers: Trials at once.
+        times: Whether steps are timed at the end.
+    """
     seconds = plan.seconds(seconds_per_image, num_workers)
     say(
         console,
         f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
-        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once.",
+        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once."
+        + (" Timing steps at the end takes up to 30 seconds more." if times else ""),
     )
 
 

@@ -1,6 +1,6 @@
 """Ray Tune's view of a trial. The only module of this package that imports Ray."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from ray import tune
 from trainables.data import Dataset
 from trainables.learner import new_learner
 from trainables.optimizers import resolve_optimizer
+from trainables.timing import time_steps
 from trainables.trial import TrialConfig
 from trainables.trial_checkpoint import TrialCheckpoint
 
@@ -34,7 +35,7 @@ class RayTrainable(tune.Trainable):
             data: The images, shared by the workers of a node.
             sources: Text of each user's own optimizer file by optimizer name.
         """
-        device = "cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu"
+        device = _worker_device()
         trial = TrialConfig.from_dict(config["trial"])
         spec = resolve_optimizer(trial.optimizer, sources)
         build = partial(new_learner, trial, spec, data, device)
@@ -69,6 +70,34 @@ class RayTrainable(tune.Trainable):
             "test_error": evaluation.errors.tolist(),
             "test_correct": [np.packbits(row).tobytes() for row in evaluation.correct.cpu().numpy()],
         }
+
+
+class StepTimer:
+    """Runs `time_steps` in a Ray actor, on the device that Ray has given it.
+
+    Args:
+        configs: What to time, one for each optimizer.
+        data: The images.
+        sources: Text of each user's own optimizer file by optimizer name.
+    """
+
+    def __init__(self, configs: Sequence[TrialConfig], data: Dataset, sources: Mapping[str, str]) -> None:
+        self._configs, self._data, self._device = configs, data, _worker_device()
+        self._optimizers = {config.optimizer: resolve_optimizer(config.optimizer, sources) for config in configs}
+
+    def place(self) -> dict[str, str]:
+        """`device` and `node`, as rows of `timings` have them; answers once the worker is up."""
+        node: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return {"device": device_name(self._device), "node": node}
+
+    def time(self, seconds: float) -> list[dict[str, Any]]:
+        """Each `StepTiming` that so many seconds allow, as a mapping."""
+        timings = time_steps(self._configs, self._optimizers, self._data, self._device, seconds=seconds)
+        return [asdict(timing) for timing in timings]
+
+
+def _worker_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
 
 
 def device_name(device: torch.device) -> str:

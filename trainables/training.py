@@ -95,6 +95,20 @@ class Training:
         seconds = time.perf_counter() - start
         return self._records(running, losses, norms, seconds)
 
+    def step(self, chosen: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Take one step and nothing else: what is measured along the way in an epoch is left out.
+
+        Args:
+            chosen: Numbers of the training images that each replicate sees, int64, shape (batch, num_replicates).
+            labels: Their classes, int64, shape (num_replicates, batch).
+
+        Returns:
+            Loss of each replicate before the step, in nats, shape (num_replicates,).
+        """
+        losses = self.model.backpropagate(self._images, chosen, labels)
+        self._take_step(losses)
+        return losses
+
     def evaluate_test(self) -> Evaluation:
         """Evaluate on the whole test set."""
         return self.evaluate(self._data.test_images, self._data.test_labels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis import plots
-from analysis.wording import LEVEL_NAME
+from analysis.wording import LEVEL_NAME, listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,24 @@ class Figure:
     tables: tuple[str, ...]
     columns: int = 3
     width: int = 280
+
+
+def reasons(table: pl.DataFrame) -> str:
+    """Why some optimizers have no number: a sentence for each reason, with all optimizers that it holds for.
+
+    Args:
+        table: Columns `optimizer` and `reason`, which begins with the optimizer's name; null where there is a number.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, reason in table.drop_nulls("reason").select("optimizer", "reason").unique(maintain_order=True).rows():
+        groups.setdefault(reason.replace(f"{name} has ", "{} has ", 1), []).append(name)
+    texts = []
+    for reason, names in groups.items():
+        text = reason.replace("{} has ", "{} have ", 1).replace(" its ", " their ") if len(names) > 1 else reason
+        texts.append(
+            text.replace("{}", listing(names), 1).replace("ped_anova", "PED-ANOVA").replace("fanova", "fANOVA")
+        )
+    return " ".join(texts)
 
 
 def tip(row: dict[str, float], text: Callable[[float], str]) -> str:

@@ -25,7 +25,9 @@ def step_times(findings: Findings, palette: Palette) -> Figure:
         "optimizer's step costs over another's."
     )
     if not panels:
-        text = "No trial has run to its end, so there is no time per step to show."
+        has_ended = "complete" in findings.ledger.trials["status"]
+        reason = "No run has stored its steps and times" if has_ended else "No trial has run to its end"
+        text = f"{reason}, so there is no time per step to show."
     return Figure(
         name="step_seconds", title="Time per step", text=text, panels=tuple(panels), tables=("step_seconds",), columns=2
     )

@@ -29,6 +29,8 @@ def learning_curves(findings: Findings, palette: Palette) -> Figure:
         "mode on fixed subsets of equal size. "
     )
     text += _source(findings) + _survivors(findings)
+    if not panels:
+        text = "No curve is stored of the runs to be shown."
     return Figure(
         name="learning_curves", title="Learning curves", text=text, panels=tuple(panels),
         tables=("learning_curves", "learning_curves_seeds"),
@@ -57,6 +59,10 @@ def generalization_gap(findings: Findings, palette: Palette) -> Figure:
         "Validation loss minus training loss; positive means that training runs ahead. An optimizer that learns less, "
         "or adds noise, shows a small gap for that reason alone: read it beside the accuracy. "
     )
+    if not panels:
+        text = (
+            "Training and validation loss are not stored for any epoch of the runs shown, so there is no gap to show. "
+        )
     return Figure(
         name="generalization_gap", title="Generalisation gap", text=text + _survivors(findings), panels=tuple(panels),
         tables=("generalization_gap", "generalization_gap_means", "learning_curves"),
@@ -105,14 +111,12 @@ def _source(findings: Findings) -> str:
 
 def _survivors(findings: Findings) -> str:
     """Which means leave seeds out because they diverged, in a sentence for each."""
-    losses = findings.mean_curves.filter(quantity="generalization_gap")
-    last = (
-        losses.group_by("optimizer", "setting", maintain_order=True)
-        .last()
-        .filter(pl.col("num_values") < pl.col("num_rows"))
+    ends = findings.final_gaps.group_by("optimizer", "setting", maintain_order=True).agg(
+        pl.len().alias("seeds"), (pl.col("status") == "diverged").sum().alias("diverged")
     )
     parts = [
-        f"{row['optimizer']} ({row['setting']}) {row['num_values']} of {row['num_rows']}" for row in last.to_dicts()
+        f"{row['optimizer']} ({row['setting']}) {row['seeds'] - row['diverged']} of {row['seeds']}"
+        for row in ends.filter(pl.col("diverged") > 0).to_dicts()
     ]
     if not parts:
         return ""

@@ -102,7 +102,12 @@ def divergence(findings: Findings, palette: Palette) -> Figure:
                 )
     text = f"Each point is a tuning trial, its colour the mean validation error. {MARKS}"
     if not panels:
-        text = "No optimizer of this study has a second hyperparameter to set against its learning rate."
+        named = any(RATE in optimizer.space for optimizer in findings.ledger.study.optimizers.values())
+        text = (
+            "No optimizer of this study has a second hyperparameter to set against its learning rate."
+            if named
+            else f"No optimizer of this study has a hyperparameter named {RATE}."
+        )
     return Figure(
         name="divergence", title="Where training diverges", text=text, panels=tuple(panels), tables=("trials",)
     )

@@ -5,17 +5,26 @@ Every chart has the parameter `isolated`: the name of the one optimizer to be se
 
 from analysis.plots.base import DIVERGENCE, Chart, Number, for_page, side_by_side
 from analysis.plots.curves import plot_curves, plot_seeds, plot_step_times
+from analysis.plots.effects import plot_effects, plot_importance, plot_shares
+from analysis.plots.lines import Axes, plot_cloud, plot_lines, plot_marked_lines
 from analysis.plots.responses import plot_map, plot_response, plot_sweeps
 
 __all__ = [
     "DIVERGENCE",
+    "Axes",
     "Chart",
     "Number",
     "for_page",
+    "plot_cloud",
     "plot_curves",
+    "plot_effects",
+    "plot_importance",
+    "plot_lines",
     "plot_map",
+    "plot_marked_lines",
     "plot_response",
     "plot_seeds",
+    "plot_shares",
     "plot_step_times",
     "plot_sweeps",
     "side_by_side",

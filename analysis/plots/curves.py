@@ -24,9 +24,17 @@ from analysis.plots.base import (
 
 
 def plot_seeds(
-    seeds: pl.DataFrame, means: pl.DataFrame, palette: Palette, *, title: str, axis_title: str, kind: Number
+    seeds: pl.DataFrame,
+    means: pl.DataFrame,
+    palette: Palette,
+    *,
+    title: str,
+    axis_title: str,
+    kind: Number,
+    side: str = "setting",
+    sides: tuple[str, str] = ("tuned", "published"),
 ) -> Chart:
-    """A number of every seed, with mean and interval: one row per optimizer, tuned above published.
+    """A number of every seed, with mean and interval: one row per optimizer, one side above the other.
 
     Args:
         seeds: Columns `optimizer`, `setting`, `replicate`, `status`, `value`.
@@ -35,16 +43,19 @@ def plot_seeds(
         title: Title of the chart.
         axis_title: What is drawn, with its unit.
         kind: How numbers are written.
+        side: What the column `setting` tells apart.
+        sides: Its two values: circles above, diamonds below.
     """
     tables = Tables()
     axis = alt.Axis(format=FORMATS[kind], title=axis_title, grid=True, tickCount=6)
     shape = alt.Shape(
         "setting:N",
         title=None,
-        scale=alt.Scale(domain=["tuned", "published"], range=["circle", "diamond"]),
+        scale=alt.Scale(domain=list(sides), range=["circle", "diamond"]),
         legend=alt.Legend(orient="top", symbolStrokeColor=MUTED),
     )
-    offset = alt.YOffset("setting:N", sort=["tuned", "published"])
+    name = alt.Tooltip("setting:N", title=side)
+    offset = alt.YOffset("setting:N", sort=list(sides))
     place: dict[str, Any] = {"y": rows_of(palette), "yOffset": offset, "color": colour(palette)}
     dots = (
         alt.Chart(tables.keep(seeds))
@@ -53,7 +64,7 @@ def plot_seeds(
             x=alt.X("value:Q", axis=axis, scale=alt.Scale(zero=False)),
             shape=shape,
             opacity=opacity(0.6),
-            tooltip=[*tips("optimizer", "setting", "replicate", "status"), alt.Tooltip("value:Q", format=".4~g")],
+            tooltip=[*tips("optimizer"), name, *tips("replicate", "status"), alt.Tooltip("value:Q", format=".4~g")],
             **place,
         )
     )
@@ -62,7 +73,7 @@ def plot_seeds(
         x=alt.X("low:Q", axis=axis), x2=alt.X2("high:Q"), opacity=opacity(0.28)
     )
     centres = base.mark_point(filled=True, size=85, stroke="white", strokeWidth=1).encode(
-        x=alt.X("mean:Q"), shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer", "setting"), mean_tip()]
+        x=alt.X("mean:Q"), shape=shape, opacity=opacity(1), tooltip=[*tips("optimizer"), name, mean_tip()]
     )
     return finished([spans, dots, centres], tables, title=title, height=46 * seeds["optimizer"].n_unique())
 

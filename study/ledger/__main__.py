@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from analysis.parts import DamagedFileError
+from analysis.schema import KEYS
 from analysis.wording import count
 from study.arguments import Parser
 from study.ledger.check import Check, check_ledger
@@ -87,7 +88,7 @@ def _print_check(check: Check) -> int:
 
 
 def _num_files(directory: pathlib.Path) -> int:
-    return sum(len(list((directory / name).glob("*.parquet"))) for name in ("trials", "epochs"))
+    return sum(len(list((directory / name).glob("*.parquet"))) for name in KEYS)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class Check:
     """What a check has found.
 
     Args:
-        counts: Files and rows of `trials`, `epochs`, `log` and `attempts`.
+        counts: Files and rows of `trials`, `epochs`, `timings`, `log` and `attempts`.
         damaged: One line about every damaged file.
         duplicates: Every key that stands more than once.
         gaps: Every replicate that is not whole.
@@ -66,7 +66,7 @@ def check_ledger(directory: pathlib.Path, spec: StudySpec) -> Check:
         duplicates=[
             f"{name}: {describe(row)} stands {row['count']} times"
             for name in tables
-            for row in duplicates(rows[name]).iter_rows(named=True)
+            for row in duplicates(rows[name], tables[name].key).iter_rows(named=True)
         ],
         gaps=[_gap(row) for row in broken(rows["trials"], rows["epochs"], spec).iter_rows(named=True)],
         missing=[] if damaged else list(_missing(ledger, rows["trials"], spec)),

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.layout import REPEATS
 from analysis.spec import description_crc32
 from study.ledger.files import publish
 from study.spec import FORMAT_VERSION, StudySpec
@@ -22,6 +23,8 @@ def write_study(directory: pathlib.Path, content: Mapping[str, Any]) -> None:
 def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
     """What `study.json` holds, or None if the directory is missing or empty.
 
+    The folder of the repeats may be there before the study has begun: a run makes it to lock them.
+
     Raises:
         ValueError: The directory holds something else, or `study.json` is damaged.
     """
@@ -29,7 +32,7 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"--output must be a directory, {directory} is a file; choose another.")
     if not path.exists():
-        if directory.exists() and any(not path.name.startswith(".") for path in directory.iterdir()):
+        if directory.exists() and any(not _is_ours(path) for path in directory.iterdir()):
             raise ValueError(f"--output must be a new directory or that of a study, {directory} holds other files.")
         return None
     try:
@@ -44,3 +47,7 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None
     assert isinstance(content, dict)
     return content
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    return path.name.startswith(".") or path.name == REPEATS

@@ -7,13 +7,13 @@ import polars as pl
 import pyarrow as pa
 
 from analysis.parts import read_parts
-from analysis.schema import KEY
+from analysis.schema import KEYS
 from study.ledger.files import publish
 from study.ledger.tables import concatenated
 
 
 def export_csv(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], output: pathlib.Path) -> list[pathlib.Path]:
-    """Write `trials.csv` and `epochs.csv`; files of an earlier export are replaced.
+    """Write `trials.csv`, `epochs.csv` and `timings.csv`; files of an earlier export are replaced.
 
     Lists are numbers with blanks between them, bits are hexadecimal digits.
 
@@ -30,8 +30,7 @@ def export_csv(directory: pathlib.Path, schemas: Mapping[str, pa.Schema], output
     for name, schema in schemas.items():
         table = concatenated((part.rows for part in read_parts(directory / name)), schema)
         rows = pl.DataFrame(pl.from_arrow(table))
-        keys = [key for key in (*KEY, "epoch") if key in rows.columns]
-        plain = rows.sort(keys).with_columns(
+        plain = rows.sort(KEYS[name]).with_columns(
             pl.selectors.list().list.eval(pl.element().cast(pl.String)).list.join(" "),
             pl.selectors.binary().bin.encode("hex"),
         )

@@ -3,11 +3,12 @@
 import json
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.layout import REPEATS
 from analysis.parts import REPLACES, crc32_of
 
 
@@ -70,8 +71,16 @@ def make_folder(folder: pathlib.Path) -> None:
 
 def discard_drafts(directory: pathlib.Path) -> None:
     """Delete what a killed writer has left half written; only the holder of the study's lock may."""
-    for draft in directory.rglob(".*.draft"):
+    for draft in [path for path in own_files(directory) if path.match(".*.draft")]:
         draft.unlink()
+
+
+def own_files(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """All that lies in a study's directory, at any depth, but its repeats, which are studies with own locks."""
+    for path in directory.glob("*"):
+        if path.name != REPEATS:
+            yield path
+            yield from path.rglob("*")
 
 
 def free_name(path: pathlib.Path) -> pathlib.Path:

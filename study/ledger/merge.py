@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.parts import read_part
-from analysis.schema import KEY
+from analysis.schema import KEYS
 from study.ledger.files import write_part
 from study.ledger.tables import concatenated
 
@@ -35,10 +35,9 @@ def merge_parts(folder: pathlib.Path, schema: pa.Schema) -> None:
 
 def replace_files(folder: pathlib.Path, paths: Iterable[pathlib.Path], rows: pa.Table) -> None:
     """Put one file in the place of others, its rows in the order of their keys."""
-    key = [name for name in (*KEY, "epoch") if name in rows.column_names]
     numbers = [int(path.name.split(".")[0].removeprefix("merged-")) for path in folder.glob("merged-*.parquet")]
     write_part(
-        rows.sort_by([(name, "ascending") for name in key]),
+        rows.sort_by([(name, "ascending") for name in KEYS[folder.name]]),
         folder,
         f"merged-{max(numbers, default=0) + 1:05d}",
         replaces=[path.name for path in paths],

@@ -52,8 +52,8 @@ def recover_tables(
     rows = {name: table.rows() for name, table in tables.items()}
     lost = broken(rows["trials"], rows["epochs"], spec)
     # Trials first: should this be cut short, their epochs belong to no trial the next time.
-    for name, table in tables.items():
-        _supersede(directory, table, rows[name].join(lost, on=KEY, how="semi"))
+    for name in ("trials", "epochs"):
+        _supersede(directory, tables[name], rows[name].join(lost, on=KEY, how="semi"))
     return notes
 
 
@@ -67,7 +67,7 @@ def move_to_damaged(directory: pathlib.Path, path: pathlib.Path) -> pathlib.Path
 
 
 def _refuse_duplicates(table: Table) -> None:
-    twice = duplicates(table.rows())
+    twice = duplicates(table.rows(), table.key)
     if not twice.is_empty():
         raise ValueError(
             f"Each key must stand once in {table.folder}, {twice.height} stand more often, the first is "
@@ -79,7 +79,8 @@ def _set_aside(directory: pathlib.Path, table: Table) -> list[str]:
     notes = []
     for path, reason in table.damaged.items():
         moved = move_to_damaged(directory, path)
-        notes.append(f"{path} is damaged ({reason}) and now {moved}; what no other file holds is trained again.")
+        again = "steps are timed" if table.folder.name == "timings" else "what no other file holds is trained"
+        notes.append(f"{path} is damaged ({reason}) and now {moved}; {again} again.")
     return notes
 
 

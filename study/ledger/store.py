@@ -6,7 +6,7 @@ in training is in the write-ahead log.
 
 import pathlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.schema import KEY, epochs_schema, trials_schema
+from analysis.schema import KEY, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
-from study.ledger.files import write_part
+from study.ledger.files import own_files, write_part
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
-from study.ledger.merge import merge_parts
+from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables
 from study.ledger.tables import concatenated, read_table, refuse_foreign
+from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
 from study.rows import Row
 from study.schedule import Outcome, Task, TrialKey
@@ -43,7 +44,11 @@ class Ledger:
     def __init__(self, directory: pathlib.Path, spec: StudySpec, *, continues: bool = False) -> None:
         self._directory, self._spec, self._continues = directory, spec, continues
         hyperparameters = {name for definition in spec.optimizers.values() for name in definition.space}
-        self.schemas = {"trials": trials_schema(hyperparameters), "epochs": epochs_schema()}
+        self.schemas = {
+            "trials": trials_schema(hyperparameters),
+            "epochs": epochs_schema(),
+            "timings": timings_schema(),
+        }
         self._hyperparameters = {name: sorted(definition.space) for name, definition in spec.optimizers.items()}
         self._num_attempts: Counter[str] = Counter()
         self._unfinished: dict[tuple[TrialKey, tuple[int, ...]], StoredLog] = {}
@@ -72,7 +77,7 @@ class Ledger:
 
     def _count_attempts(self) -> None:
         """No number is used again, whether its rows count, are superseded or were damaged."""
-        for path in self._directory.rglob("*"):
+        for path in own_files(self._directory):
             if match := FILE_NAME.fullmatch(path.name.split(".")[0]):
                 self._note_attempt(match["group"], int(match["attempt"]))
         for folder in ("trials", "epochs", f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs"):
@@ -143,24 +148,55 @@ class Ledger:
             DamagedFileError: A file is damaged.
             OSError: The disk is full or may not be written.
         """
-        for name, schema in self.schemas.items():
-            merge_parts(self._directory / name, schema)
+        for name in FULL:
+            merge_parts(self._directory / name, self.schemas[name])
 
-    def record_run(self, run: Row) -> None:
-        """Store what the study is and where the rows of a run that begins come from."""
-        stored = read_study(self._directory) or {"runs": [], "looks": []}
+    def timed_optimizers(self) -> set[str]:
+        """Names of the optimizers whose steps have been timed side by side."""
+        return timed_optimizers(self._directory)
+
+    def store_timings(self, rows: Sequence[Row]) -> None:
+        """Store timings, whole or not at all; they stand for any earlier ones from then on.
+
+        Args:
+            rows: Rows of `timings`, their blocks numbered from 0.
+
+        Raises:
+            OSError: The disk is full or may not be written.
+        """
+        store_timings(self._directory, rows)
+
+    def record_run(self, run: Row, claims: Mapping[str, object] | None = None) -> None:
+        """Store what the study is and where the rows of a run that begins come from.
+
+        Args:
+            run: When, how, with which commit, versions and hardware.
+            claims: What is claimed; only the first run fixes it.
+        """
+        stored = read_study(self._directory) or {"runs": [], "looks": [], "claims": claims}
         runs, looks = [*stored["runs"], run], stored["looks"]
         self._run = len(runs) - 1
-        write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks})
+        fixed = {"claims": stored["claims"]} if stored.get("claims") else {}
+        write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks, **fixed})
 
-    def record_look(self, num_confirm_seeds: int) -> None:
+    def record_look(self, num_confirm_seeds: int, repeated: Iterable[Outcome] = ()) -> None:
         """Store that the results have been looked at; every look at a growing study costs significance.
 
         A look at the same replicates as the last one costs nothing and is not stored.
+
+        Args:
+            num_confirm_seeds: Fresh seeds of each confirmed setting that are planned.
+            repeated: Replicates of the repeats, which the same look has seen.
         """
         stored = read_study(self._directory)
         assert stored is not None
-        look: dict[str, Any] = {"num_confirm_seeds": num_confirm_seeds, "num_replicates": len(self.outcomes())}
+        outcomes = [*self.outcomes(), *repeated]
+        confirmed = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == "confirm")
+        look: dict[str, Any] = {
+            "num_confirm_seeds": num_confirm_seeds,
+            "num_replicates": len(outcomes),
+            "confirmed": dict(sorted(confirmed.items())),
+        }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return
         look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}

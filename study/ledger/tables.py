@@ -1,14 +1,14 @@
 """What the files of a table hold together: their rows by key, and which trials are whole. Changes nothing."""
 
 import pathlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
 
 from analysis.parts import DamagedFileError, Part, check_columns, conform, counting, read_part
-from analysis.schema import KEY, PHASES, RESERVED
+from analysis.schema import KEY, KEYS, PHASES, RESERVED
 from study.spec import StudySpec
 
 
@@ -30,13 +30,18 @@ class Table:
     replaced: list[pathlib.Path]
     damaged: Mapping[pathlib.Path, str]
 
+    @property
+    def key(self) -> Sequence[str]:
+        """What names a row."""
+        return KEYS[self.folder.name]
+
     def rows(self) -> pl.DataFrame:
-        """Key, attempt, steps and, in `trials`, status of every row.
+        """Key and, where the table has them, attempt, steps and status of every row.
 
         `file` is the place of its file in `parts`, `row` its own place in that file.
         """
-        names = [name for name in (*KEY, "epoch", "attempt", "steps", "status") if name in self.schema.names]
-        wanted = pa.schema([self.schema.field(name) for name in names])
+        names = [name for name in ("attempt", "steps", "status") if name in self.schema.names]
+        wanted = pa.schema([self.schema.field(name) for name in (*self.key, *names)])
         contents = [wanted.empty_table(), *(conform(part.rows, wanted) for part in self.parts)]
         return pl.concat(
             pl.DataFrame(pl.from_arrow(rows)).with_row_index("row").with_columns(file=pl.lit(place))
@@ -57,8 +62,9 @@ def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
             parts.append(read_part(path))
         except DamagedFileError as error:
             damaged[path] = error.reason
+    hyperparameters = set(schema.names) - RESERVED if folder.name == "trials" else set()
     for part in parts:
-        check_columns(part, schema, set(schema.names) - RESERVED)
+        check_columns(part, schema, hyperparameters)
     valid = counting(parts)
     replaced = {part.path for part in parts} - {part.path for part in valid}
     return Table(folder=folder, schema=schema, parts=valid, replaced=sorted(replaced), damaged=damaged)
@@ -72,16 +78,15 @@ def refuse_foreign(table: Table, optimizers: Collection[str]) -> None:
     """
     rows = table.rows()
     for name, allowed in (("optimizer", optimizers), ("phase", PHASES)):
-        if unknown := sorted(set(map(str, rows[name])) - set(allowed)):
+        if name in rows.columns and (unknown := sorted(set(map(str, rows[name])) - set(allowed))):
             raise ValueError(
                 f"The rows of {table.folder} must have an {name} among {', '.join(allowed)}, got {unknown[0][:60]!r}; "
                 "remove the files of another study."
             )
 
 
-def duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+def duplicates(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Keys that stand more than once, with their `count`."""
-    key = [name for name in (*KEY, "epoch") if name in rows.columns]
     return rows.group_by(key).agg(count=pl.len()).filter(pl.col("count") > 1).sort(key)
 
 
@@ -107,8 +112,9 @@ def broken(trials: pl.DataFrame, epochs: pl.DataFrame, spec: StudySpec) -> pl.Da
 
 def describe(row: Mapping[str, object]) -> str:
     """A key in words."""
-    words = [str(row[name]) for name in KEY[:3]]
-    return " ".join([*words, *(f"{name} {row[name]}" for name in ("replicate", "epoch") if name in row)])
+    words = [str(row[name]) for name in KEY[:3] if name in row]
+    numbers = [f"{name} {row[name]}" for name in ("replicate", "epoch", "block", "batch_size") if name in row]
+    return " ".join([*words, *numbers])
 
 
 def concatenated(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:

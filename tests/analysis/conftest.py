@@ -4,16 +4,19 @@ import json
 import math
 import pathlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from analysis import schema
+from analysis.claims import packaged_text, parse_claims
+from analysis.metrics import Run, Setup
 from analysis.report import Report, write_report
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
@@ -52,6 +55,7 @@ class SyntheticStudy:
     model: str = "simple_cnn"
     message: str = "RuntimeError: out of memory"
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -62,7 +66,7 @@ class SyntheticStudy:
     def points(self, name: str) -> Iterator[tuple[str, int, str, dict[str, float]]]:
         """Every trial: phase, number, sampler, hyperparameters."""
         entry = self.optimizers[name]
-        random = np.random.default_rng(zlib.crc32(name.encode()))
+        random = np.random.default_rng(zlib.crc32(name.encode()) + self.identity.get("repeat", 0))
         tuning = [("published", 0, "published", dict(entry["published"]))]
         for number in range(1, self.num_trials):
             point = {key: _inside(axis, random.uniform()) for key, axis in entry["space"].items()}
@@ -158,6 +162,7 @@ class SyntheticStudy:
                 "num_evaluation_images": 200, "num_test_images": 1000, "model": self.model, "batch_size": 8,
                 "num_epochs": self.num_epochs,
                 "precision": "float32", "seed": 0, "num_seeds": self.num_seeds, "search": "optuna", "lag": 8,
+                **self.identity,
             },
             "extent": {
                 "optimizers": list(self.optimizers), "num_trials": self.num_trials,
@@ -189,6 +194,162 @@ def _inside(axis: Mapping[str, Any], fraction: float) -> float:
             return float(low + (high - low) * fraction)
 
 
+SHARE = {"low": 0.0, "high": 0.99, "scale": "log_complement", "unit": "1"}
+NOISE = {"low": 1e-9, "high": 0.1, "scale": "log", "unit": "loss"}
+DEFAULT_OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"space": {"learning_rate": RATE}, "published": {"learning_rate": 0.01}},
+    "momentum": {
+        "space": {"learning_rate": RATE, "momentum": SHARE},
+        "published": {"learning_rate": 0.01, "momentum": 0.9},
+    },
+    "adam": {
+        "space": {"learning_rate": RATE, "beta1": SHARE, "beta2": {**SHARE, "low": 0.9, "high": 0.9999}},
+        "published": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999},
+    },
+    "langevin": {
+        "space": {"learning_rate": RATE, "diffusion": NOISE},
+        "published": {"learning_rate": 0.01, "diffusion": 0.01},
+    },
+    "constant_noise": {
+        "space": {"learning_rate": RATE, "diffusion": NOISE},
+        "published": {"learning_rate": 0.001, "diffusion": 0.01},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Character:
+    """What makes an optimizer of the study: its last error, haste, gap in nats, swing of the losses, cost of a step."""
+
+    error: float
+    haste: float
+    gap: float
+    swing: float
+    cost: float
+
+
+CHARACTERS = {
+    "sgd": Character(error=0.52, haste=4.0, gap=0.10, swing=0.05, cost=1.0),
+    "momentum": Character(error=0.50, haste=5.0, gap=0.12, swing=0.06, cost=1.03),
+    "adam": Character(error=0.45, haste=7.0, gap=0.20, swing=0.08, cost=1.12),
+    "langevin": Character(error=0.515, haste=4.4, gap=0.07, swing=0.051, cost=1.07),
+    "constant_noise": Character(error=0.55, haste=3.0, gap=0.04, swing=0.12, cost=1.2),
+}
+
+
+@dataclass(kw_only=True)
+class RichStudy(SyntheticStudy):
+    """The five default optimizers, in which every kind of verdict has a reason to occur.
+
+    As many seeds and trials as verdicts need, step losses, timings, and claims fixed beforehand.
+    """
+
+    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: DEFAULT_OPTIMIZERS)
+    num_trials: int = 24
+    num_seeds: int = 3
+    num_confirm_seeds: int = 12
+    num_epochs: int = 8
+    _name: str = ""
+    _replicate: int = 0
+
+    def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
+        character = CHARACTERS[self._name] if self._name else CHARACTERS["sgd"]
+        away = math.log10(hyperparameters.get("learning_rate", 0.03) / 0.03)
+        others = sum(
+            0.01 * abs(math.log10(max(value, 1e-9)) + 4) ** 1.5 if name == "diffusion" else 0.03 * abs(value - 0.8)
+            for name, value in hyperparameters.items()
+            if name != "learning_rate"
+        )
+        return min(0.9, character.error + 0.05 * away**2 + others + 0.015 * self._luck(replicate))
+
+    def _luck(self, replicate: int, salt: str = "") -> float:
+        return float(np.random.default_rng([replicate, zlib.crc32(f"{self._name}{salt}".encode())]).normal())
+
+    def points(self, name):
+        self._name = name
+        return list(super().points(name))
+
+    def replicate(self, name, phase, number, sampler, point, replicate, group):
+        self._name, self._replicate = name, replicate
+        trial, epochs = super().replicate(name, phase, number, sampler, point, replicate, group)
+        if phase == "confirm":
+            random = np.random.default_rng([replicate, number, zlib.crc32(name.encode())])
+            swing = CHARACTERS[name].swing * (1 + 0.1 * self._luck(replicate, "swing"))
+            for row in epochs:
+                level = row["train_loss"] or 2.3
+                row["step_losses"] = list(level * (1 + swing * random.normal(size=row["steps"])))
+        return trial, epochs
+
+    def epoch(self, final: float, epoch: int, status: str) -> dict[str, float | None]:
+        found = super().epoch(final, epoch, status)
+        if status == "diverged":
+            return found
+        character = CHARACTERS[self._name]
+        progress = math.exp(-character.haste * epoch / self.num_epochs)
+        error = final if epoch == self.num_epochs else final + (0.9 - final) * progress
+        held_out = 2.5 * error + 0.02 * self._luck(100 * self._replicate + epoch, "loss")
+        gap = character.gap * (1 - progress) * (1 + 0.2 * self._luck(self._replicate, "gap"))
+        return {**found, "validation_error": error, "train_error": error, "validation_loss": held_out,
+                "train_loss": held_out - 2 * gap}  # fmt: skip
+
+    def write(self, folder: pathlib.Path) -> pathlib.Path:
+        super().write(folder)
+        rows = []
+        for block in range(12):
+            luck = np.random.default_rng(block)
+            for size in (32, 100, 500):
+                for name in self.optimizers:
+                    extra = (CHARACTERS[name].cost - 1) * 0.004
+                    seconds = 10 * (3e-5 * size + 0.001 + extra) * (1 + 0.02 * luck.normal())
+                    rows.append({"optimizer": name, "block": block, "batch_size": size, "replicates": 4, "steps": 10,
+                                 "seconds": seconds, "device": "cpu", "node": "127.0.0.1"})  # fmt: skip
+        (folder / "timings").mkdir()
+        table = pa.Table.from_pylist(rows, schema=schema.timings_schema())
+        pq.write_table(table, folder / "timings" / "0.parquet")
+        return folder
+
+    def description(self):
+        text = packaged_text()
+        known = sorted({*parse_claims(text).optimizers, *self.optimizers})
+        return {**super().description(), "claims": {"text": text, "known": known}}
+
+
+def run_of_curves(
+    errors: Sequence[float | None] = (),
+    *,
+    train: Sequence[float | None] | None = None,
+    held_out: Sequence[float | None] | None = None,
+    step_losses: Sequence[float] | None = None,
+    steps: int = 100,
+    seconds: Sequence[float] | None = None,
+    status: str = "complete",
+    setup: Setup | None = None,
+    **trial: Any,
+) -> Run:
+    """A run with these validation errors, training losses and validation losses (`held_out`) at its evaluations.
+
+    `steps` is the number of steps of each epoch; all step losses stand in the first epoch, those of others are empty.
+    """
+    count = max(len(column) for column in (errors, train or (), held_out or ()))
+    losses = None if step_losses is None else [list(step_losses), *[[]] * (count - 1)][:count]
+    columns = {
+        "epoch": (range(1, count + 1), pl.Int32),
+        "train_loss": (train if train is not None else [1.0] * count, pl.Float64),
+        "validation_loss": (held_out if held_out is not None else [1.0] * count, pl.Float64),
+        "validation_error": (errors or [0.5] * count, pl.Float64),
+        "step_losses": (losses if losses is not None else [None] * count, pl.List(pl.Float32)),
+        "seconds": (seconds if seconds is not None else [2.0] * count, pl.Float64),
+        "steps": ([steps] * count, pl.Int64),
+    }
+    epochs = pl.DataFrame([pl.Series(name, values, dtype=kind) for name, (values, kind) in columns.items()])
+    return Run({"status": status, **trial}, epochs, setup or Setup())
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    return run_of_curves
+
+
 @pytest.fixture
 def synthetic() -> type[SyntheticStudy]:
     return SyntheticStudy
@@ -201,6 +362,28 @@ def full(ledger_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def rich_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A complete study of the five default optimizers."""
+    return RichStudy().write(tmp_path_factory.mktemp("rich") / "study")
+
+
+@pytest.fixture(scope="session")
+def rich(rich_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Its report."""
+    return write_report(rich_dir, tmp_path_factory.mktemp("rich_report"))
+
+
+@pytest.fixture(scope="session")
 def ledger_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A complete study of two optimizers."""
     return SyntheticStudy().write(tmp_path_factory.mktemp("ledger") / "study")
+
+
+@pytest.fixture(scope="session")
+def repeated_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A study tuned three times; the last tuning lacks an optimizer and its confirmation."""
+    folder = SyntheticStudy().write(tmp_path_factory.mktemp("repeated") / "study")
+    SyntheticStudy(identity={"repeat": 1}).write(folder / "repeats" / "1")
+    only = {"sgd": OPTIMIZERS["sgd"]}
+    SyntheticStudy(identity={"repeat": 4}, optimizers=only, phases=("tuning",)).write(folder / "repeats" / "4")
+    return folder

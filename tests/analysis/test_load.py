@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import zlib
 
 import polars as pl
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.load import load
+from analysis.schema import KEY as RUN
 from analysis.spec import LedgerError
 
 
@@ -146,3 +148,55 @@ def _retyped(table, name, kind):
 def _nullable(table):
     schema = pa.schema([field.with_nullable(True) for field in table.schema], metadata=table.schema.metadata)
     return table.cast(schema)
+
+
+def test_step_losses_are_those_of_confirmation_runs_and_null_elsewhere(ledger_dir):
+    epochs = load(ledger_dir).epochs
+    is_confirm = epochs["phase"] == "confirm"
+    assert epochs.filter(is_confirm)["step_losses"].to_list() == [pytest.approx([2.3, 2.0])] * int(is_confirm.sum())
+    assert epochs.filter(~is_confirm)["step_losses"].null_count() == int((~is_confirm).sum()) > 0
+
+
+def test_a_file_of_several_phases_and_row_groups_keeps_each_step_loss_in_its_row(copied, monkeypatch):
+    monkeypatch.setattr("analysis.parts.BATCH_ROWS", 3)
+    tables = [pq.read_table(path) for path in sorted((copied / "epochs").glob("*.parquet"))]
+    for path in (copied / "epochs").glob("*.parquet"):
+        path.unlink()
+    table = pa.concat_tables(tables)
+    losses = pa.array([[float(row)] * (row % 3) for row in range(table.num_rows)], pa.list_(pa.float32()))
+    table = table.set_column(table.schema.get_field_index("step_losses"), "step_losses", losses)
+    rows = table.append_column("row", pa.array(range(table.num_rows))).to_pylist()
+    pq.write_table(table, copied / "epochs" / "all.parquet", row_group_size=7)
+    found = {tuple(row[name] for name in (*RUN, "epoch")): row["step_losses"] for row in load(copied).epochs.to_dicts()}
+    assert len({row["phase"] for row in rows}) > 2
+    assert found == {
+        tuple(row[name] for name in (*RUN, "epoch")): row["step_losses"] if row["phase"] == "confirm" else None
+        for row in rows
+    }
+
+
+def test_a_confirmation_run_without_step_losses_is_refused(copied):
+    for path in (copied / "epochs").glob("0-confirm-0-*"):
+        table = _nullable(pq.read_table(path))
+        pq.write_table(set_column("step_losses", None)(table), path)
+    with pytest.raises(LedgerError, match=r"step_losses must be given in every row, it is null in 9"):
+        load(copied)
+
+
+def test_a_file_without_the_column_of_step_losses_is_refused(copied):
+    rewrite(copied, "epochs", lambda table: table.drop_columns(["step_losses"]))
+    with pytest.raises(LedgerError, match=r"lacks the columns step_losses"):
+        load(copied)
+
+
+def test_a_changed_byte_in_step_losses_that_are_not_read_is_noticed(copied):
+    path = next((copied / "epochs").glob("0-explore-*"))
+    path = path.rename(path.with_name(f"x.{zlib.crc32(path.read_bytes()):08x}.parquet"))
+    assert load(copied).epochs.height
+    content = bytearray(path.read_bytes())
+    group = pq.read_metadata(path).row_group(0)
+    columns = {group.column(place).path_in_schema: group.column(place) for place in range(group.num_columns)}
+    content[columns["step_losses.list.element"].data_page_offset] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(LedgerError, match="its checksum is not that of its name"):
+        load(copied)

@@ -33,7 +33,7 @@ from chaos_processes import PROC, Study
 
 WORDS = (
     *("--search", "optuna", "--optimizers", "sgd,langevin", "--lag", "2", "--seeds", "2", "--confirm-seeds", "6"),
-    *("--train-images", "200", "--batch-size", "20"),
+    *("--train-images", "200", "--batch-size", "20", "--no-timing"),
 )
 
 MAX_FAILURES = ("--max-failures", "100")

@@ -43,6 +43,16 @@ MIXING = SPEC.replace(
     "    return torch",
     "    parameters[0].data /= parameters[0].norm()  # of all replicates\n    return torch",
 )
+CLAIMS = """
+[[questions]]
+name = "classifies better"
+metric = "test_error"
+improvement = "difference"
+smallest_effect = 0.02
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{b} is better than {a}"
+"""
 FILES = {
     "mine.py": SPEC,
     "no_spec.py": "PSEC = 1\n",
@@ -64,6 +74,9 @@ FILES = {
     "with space.py": SPEC,
     "mine.txt": SPEC,
     "other/mine.py": SPEC,
+    "claims.toml": CLAIMS,
+    "metric.toml": CLAIMS.replace("test_error", "test_errors"),
+    "nobody.toml": CLAIMS.replace("langevin", "nobody"),
 }
 BINARY = "cifar-10-batches-bin"
 SMALL = ["--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2"]
@@ -80,7 +93,8 @@ REFUSED = {
     "unknown search": (["--search", "tpe"], r"--search must be one of grid, optuna, random, sobol, got 'tpe'\."),
     "unknown optimizer": (
         [*OPTUNA, "--optimizers", "sgd,adamax"],
-        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, got 'adamax'; "
+        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, sgd_weight_decay, "
+        r"got 'adamax'; "
         r"to add your own, write a file and give it with --optimizer-file\.",
     ),
     "optimizer in capitals": ([*OPTUNA, "--optimizers", "SGD"], r"--optimizers must name some of .*, got 'SGD'; .*"),
@@ -256,6 +270,10 @@ REFUSED = {
         [*GRID, "--trials", "3", "--values", "sgd.learning_rate=0.1"],
         r"--trials is not for --search grid, which trains every combination of --values; leave it out\.",
     ),
+    "grid with repeats": (
+        [*GRID, "--repeats", "2", "--values", "sgd.learning_rate=0.1"],
+        r"--repeats is not for --search grid, which asks the same points every time; leave it out\.",
+    ),
     "grid that misses a hyperparameter": (
         [*GRID, "--values", "momentum.learning_rate=0.1"],
         r"--values must give each hyperparameter of momentum \(learning_rate, momentum\), got learning_rate\.",
@@ -370,6 +388,22 @@ REFUSED = {
     "error of 10 kB": (
         [*OPTUNA, "--optimizer-file", "{given}/wordy.py"],
         r"wordy\.py must be a Python file that defines SPEC, but it raises RuntimeError\('x{200,300}; mend it\.",
+    ),
+    "claims that are not there": (
+        [*OPTUNA, "--claims", "{given}/absent.toml"],
+        r"a file of claims is needed, '{given}/absent\.toml' is none: No such file or directory",
+    ),
+    "claims about an unknown metric": (
+        [*OPTUNA, "--claims", "{given}/metric.toml"],
+        r"a file of claims is needed, '{given}/metric\.toml' is none: metric of .* must be one .*, got 'test_errors'\.",
+    ),
+    "claims about an unknown optimizer": (
+        [*OPTUNA, "--claims", "{given}/nobody.toml"],
+        r"claims must name known optimizers \(adam, .*\), got nobody; mend the name or add .* --optimizer-file\.",
+    ),
+    "claims that come after the study": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--claims", "{given}/claims.toml", "--output", "{given}/study"],
+        r"--claims must be those that {given}/study began with: claims made after the first trial test nothing\. .*",
     ),
     "unreachable cluster": (
         [*OPTUNA, "--address", "127.0.0.1:1"],
@@ -531,7 +565,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(words, monkeypatch, tmp_pa
     )
     assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epochs\.", text)
     assert re.search(r"About \d+ (seconds|minutes) on this machine", text)
+    assert "Timing steps at the end takes up to 30 seconds more." in " ".join(text.split())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--no-timing"], ["--optimizers", "sgd"]])
+def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", *words]) == 0
+    assert "Timing" not in capsys.readouterr().out
 
 
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):

@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 200
 
 SIZE = (
     *("--search", "optuna", "--train-images", "40", "--batch-size", "20", "--epochs", "4", "--trials", "2"),
-    *("--seeds", "1", "--confirm-seeds", "0", "--no-sweep"),
+    *("--seeds", "1", "--confirm-seeds", "0", "--no-sweep", "--no-timing"),
 )
 TINY = (*SIZE, "--optimizers", "sgd")
 """Two steps an epoch, so the fifth step is the first of the third epoch."""

@@ -200,6 +200,13 @@ def test_a_second_look_at_the_same_replicates_is_no_look(filled, tmp_path):
     assert [(look["num_confirm_seeds"], look["num_replicates"]) for look in looks] == [(6, 2), (8, 2)]
 
 
+def test_the_first_run_fixes_the_claims(tmp_path, spec):
+    ledger = Ledger(tmp_path, spec)
+    ledger.record_run({"command": "first"}, {"text": "claims", "hash": "abc", "known": ["sgd"]})
+    ledger.record_run({"command": "second"}, {"text": "others", "hash": "def", "known": ["sgd"]})
+    assert read_study(tmp_path)["claims"] == {"text": "claims", "hash": "abc", "known": ["sgd"]}
+
+
 def test_a_study_json_of_another_format_is_refused(tmp_path, spec):
     write_study(tmp_path, {**spec.to_dict(), "format_version": 2, "runs": [], "looks": []})
     with pytest.raises(ValueError, match=r"study\.json must describe a study.*it has format 2, this release writes 1"):

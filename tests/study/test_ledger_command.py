@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.report import main as report
-from study.ledger import locked
+from study.ledger import Ledger, locked, read_study
 from study.ledger.__main__ import main
 from study.ledger.files import write_part
+from study.spec import StudySpec
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")
 TRIALS, EPOCHS = ("sgd-explore-00001-000-0.parquet" for _ in range(2))
@@ -104,13 +105,46 @@ def test_compact_merges_and_keeps_every_row(study, capsys):
 
 def test_export_writes_every_row_and_every_step(study, capsys):
     assert main([str(study), "export", "--csv"]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"{study}/export/trials.csv", f"{study}/export/epochs.csv"]
+    names = ("trials", "epochs", "timings")
+    assert capsys.readouterr().out.splitlines() == [f"{study}/export/{name}.csv" for name in names]
+    assert pl.read_csv(study / "export" / "timings.csv").shape == (0, 8)
     trials, epochs = (pl.read_csv(study / "export" / f"{name}.csv") for name in ("trials", "epochs"))
     stored = pl.read_parquet(study / "epochs" / "*.parquet").sort("optimizer", "phase", "number", "replicate", "epoch")
     assert trials.height == 8
     assert epochs["validation_loss"].to_list() == stored["validation_loss"].to_list()
     losses = [[float(loss) for loss in text.split()] for text in epochs["step_losses"]]
     assert losses == [pytest.approx(row) for row in stored["step_losses"].to_list()]
+
+
+@pytest.fixture
+def timed(study):
+    """A study whose steps have been timed; the path of the file."""
+    row = {"replicates": 1, "steps": 7, "seconds": 0.25, "device": "cpu", "node": "127.0.0.1"}
+    names = ("sgd", "momentum")
+    rows = [{"optimizer": name, "block": block, "batch_size": 32, **row} for name in names for block in range(4)]
+    Ledger(study, StudySpec.from_dict(read_study(study))).store_timings(rows)
+    (path,) = (study / "timings").iterdir()
+    return path
+
+
+def test_check_counts_timings_and_export_writes_them(study, timed, capsys):
+    assert main([str(study), "check"]) == 0
+    assert re.search(r"^timings +8 rows in 1 file$", capsys.readouterr().out, re.MULTILINE)
+    assert main([str(study), "export", "--csv"]) == 0
+    written = pl.read_csv(study / "export" / "timings.csv")
+    assert written.select("optimizer", "block").rows() == [(n, b) for n in ("momentum", "sgd") for b in range(4)]
+    assert set(written["seconds"]) == {0.25}
+    assert main([str(study), "compact"]) == 0
+    assert timed.exists()
+
+
+def test_check_names_timings_that_are_damaged_or_stand_twice(study, timed, capsys):
+    double(timed)
+    assert main([str(study), "check"]) == 1
+    assert "Twice: timings: momentum block 0 batch_size 32 stands 2 times\n" in capsys.readouterr().out
+    cut(timed)
+    assert main([str(study), "check"]) == 1
+    assert re.search(rf"^Damaged: {re.escape(str(timed))}: ", capsys.readouterr().out, re.MULTILINE)
 
 
 REFUSED = {

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 from collections import Counter
 from contextlib import suppress
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.parts import read_parts
+from analysis.schema import timings_schema
 from study.ledger import Ledger, read_study
 from study.ledger.files import write_part
 from study.ledger.log import EpochLog, read_log
@@ -527,6 +530,138 @@ def tear(directory, attempt, task, offset):
     before = path.stat().st_size
     attempt.append(records_of(task, len(attempt.rows) // 2 + 1))
     os.truncate(path, before + offset % (path.stat().st_size - before))
+
+
+# --- timings
+
+
+def timings_of(*optimizers, num_blocks=3):
+    """Rows as they are measured: every optimizer in every block at two batch sizes."""
+    return [
+        {
+            "optimizer": name,
+            "block": block,
+            "batch_size": batch_size,
+            "replicates": 1,
+            "steps": 7,
+            "seconds": 0.1 * batch_size + 0.01 * block,
+            "device": "cpu",
+            "node": "127.0.0.1",
+        }
+        for name in optimizers
+        for block in range(num_blocks)
+        for batch_size in (32, 500)
+    ]
+
+
+def timed(directory):
+    """Optimizer, block, batch size and seconds of every row that a reader counts."""
+    return [
+        (row["optimizer"], row["block"], row["batch_size"], row["seconds"])
+        for part in read_parts(directory / "timings")
+        for row in part.rows.to_pylist()
+    ]
+
+
+def expected(*optimizers, first=0):
+    rows = timings_of(*optimizers)
+    return [(row["optimizer"], first + row["block"], row["batch_size"], row["seconds"]) for row in rows]
+
+
+def test_timings_stand_in_one_file_with_the_columns_of_the_schema(spec, tmp_path):
+    ledger = Ledger(tmp_path, spec)
+    assert ledger.timed_optimizers() == set()
+    ledger.store_timings(timings_of("sgd", "momentum"))
+    (path,) = (tmp_path / "timings").iterdir()
+    assert re.fullmatch(r"blocks-00000-00002\.[0-9a-f]{8}\.parquet", path.name)
+    assert pq.read_schema(path).equals(timings_schema())
+    assert timed(tmp_path) == expected("sgd", "momentum")
+    assert ledger.timed_optimizers() == {"sgd", "momentum"}
+    assert ledger.recover() == []
+    ledger.close(finished=True)
+    assert list((tmp_path / "timings").iterdir()) == [path]
+
+
+def test_new_timings_count_in_the_place_of_the_old_ones_which_are_kept(spec, tmp_path):
+    ledger = Ledger(tmp_path, spec)
+    for first, optimizers in ((0, ("sgd",)), (3, ("sgd", "momentum")), (6, ("momentum", "sgd"))):
+        ledger.store_timings(timings_of(*optimizers))
+        assert timed(tmp_path) == expected(*optimizers, first=first)
+        assert ledger.timed_optimizers() == set(optimizers)
+    kept = rows_of_timings(tmp_path / "attempts" / "timings")
+    assert kept == [*expected("sgd"), *expected("sgd", "momentum", first=3)]
+    assert ledger.recover() == []
+
+
+def rows_of_timings(folder):
+    columns = ("optimizer", "block", "batch_size", "seconds")
+    return [row for path in sorted(folder.iterdir()) for row in pl.read_parquet(path).select(columns).rows()]
+
+
+def test_a_crash_while_timings_are_stored_leaves_the_old_ones_or_the_new_ones(spec, tmp_path, monkeypatch):
+    """Cut short before every single change to the disk; the same command then times and stores again."""
+    left = set()
+    for after in range(60):
+        directory = tmp_path / str(after)
+        Ledger(directory, spec).store_timings(timings_of("sgd"))
+        with monkeypatch.context() as patch:
+            crashes = Crashes(patch, after)
+            with suppress(CrashError):
+                Ledger(directory, spec).store_timings(timings_of("sgd", "momentum"))
+            ended = crashes.left > 0
+        old, new = expected("sgd"), expected("sgd", "momentum", first=3)
+        assert timed(directory) in (old, new)
+        ledger = Ledger(directory, spec)
+        assert ledger.recover() == []
+        assert timed(directory) in (old, new)
+        assert len(list((directory / "timings").iterdir())) == 1
+        left.add(len(ledger.timed_optimizers()))
+        if "momentum" not in ledger.timed_optimizers():
+            ledger.store_timings(timings_of("sgd", "momentum"))
+        assert timed(directory) == new
+        assert rows_of_timings(directory / "attempts" / "timings") == old
+        if ended:
+            assert after > 8
+            assert left == {1, 2}
+            return
+    pytest.fail("the work never ended")
+
+
+@examples
+@given(data=st.data(), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_timings_is_named_and_they_are_timed_again(make_spec, tmp_path_factory, data, bit):
+    directory, spec = tmp_path_factory.mktemp("timings") / "study", make_spec(num_epochs=NUM_EPOCHS)
+    Ledger(directory, spec).store_timings(timings_of("sgd", "momentum"))
+    train(Ledger(directory, spec), task_of(0))
+    (path,) = (directory / "timings").iterdir()
+    flip(path, data.draw(st.integers(0, path.stat().st_size - 1)), bit)
+    ledger = Ledger(directory, spec)
+    (note,) = ledger.recover()
+    assert re.search(rf"{path.name} is damaged \(.*\) and now .*; steps are timed again\.$", note)
+    assert (directory / "damaged" / "timings" / path.name).exists()
+    assert ledger.timed_optimizers() == set()
+    assert len(ledger.outcomes()) == 2
+    ledger.store_timings(timings_of("sgd"))
+    assert timed(directory) == expected("sgd", first=3)
+    shutil.rmtree(directory)
+
+
+def test_timings_of_another_study_and_rows_that_stand_twice_are_refused(spec, tmp_path):
+    ledger = Ledger(tmp_path, spec)
+    ledger.store_timings(timings_of("sgd"))
+    (path,) = (tmp_path / "timings").iterdir()
+    again = write_part(pq.read_table(path), tmp_path / "timings", "again")
+    with pytest.raises(
+        ValueError, match=r"once in .*timings, 6 stand more often, the first is sgd block 0 batch_size 32"
+    ):
+        ledger.recover()
+    again.unlink()
+    write_part(pa.Table.from_pylist(timings_of("adamax"), schema=timings_schema()), tmp_path / "timings", "foreign")
+    with pytest.raises(ValueError, match=r"timings must have an optimizer among sgd, momentum, got 'adamax'; remove"):
+        ledger.recover()
+
+
+# --- merging
 
 
 def test_merging_leaves_large_files_alone(spec, tmp_path, monkeypatch):

@@ -80,6 +80,27 @@ def test_sgd_shrinks_by_one_factor_in_every_step(learning_rate):
     torch.testing.assert_close(theta, point((1 - 2 * learning_rate) ** 20 * 3), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1, 1.0])
+def test_weight_decay_adds_to_the_curvature(weight_decay):
+    """lambda theta is the gradient of lambda theta^2 / 2."""
+    theta = descend("sgd_weight_decay", point(3.0), 2.0, 20, learning_rate=0.1, weight_decay=weight_decay)
+    torch.testing.assert_close(theta, point((1 - 0.1 * (2 + weight_decay)) ** 20 * 3), rtol=1e-12, atol=1e-15)
+
+
+def test_coupled_weight_decay_of_sgd_is_the_decoupled_one_at_a_fixed_learning_rate():
+    """Loshchilov & Hutter (2019), proposition 1."""
+    start, rate, decay = point(3.0), 0.1, 0.05
+    theta = descend("sgd_weight_decay", start, torch.sin, 20, learning_rate=rate, weight_decay=decay)
+    for _ in range(20):
+        start = (1 - rate * decay) * start - rate * torch.sin(start)
+    torch.testing.assert_close(theta, start, rtol=1e-12, atol=0)
+
+
+def test_weight_decay_is_no_default():
+    assert "sgd_weight_decay" in optimizer_names()
+    assert "sgd_weight_decay" not in DEFAULTS
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
 def test_momentum_is_a_power_of_the_heavy_ball_matrix(momentum):
     rate, curvature = 0.1, 2.0
@@ -186,9 +207,14 @@ def test_langevin_pays_excess_loss_in_every_mode(num_steps):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("name", "others"),
-    [("langevin", {"diffusion": 0.0}), ("constant_noise", {"diffusion": 0.0}), ("momentum", {"momentum": 0.0})],
+    [
+        ("langevin", {"diffusion": 0.0}),
+        ("constant_noise", {"diffusion": 0.0}),
+        ("momentum", {"momentum": 0.0}),
+        ("sgd_weight_decay", {"weight_decay": 0.0}),
+    ],
 )
-def test_without_noise_or_momentum_it_is_sgd(name, others, dtype):
+def test_without_what_it_adds_it_is_sgd(name, others, dtype):
     start = torch.linspace(-1, 1, 1_001, dtype=dtype).view(7, -1)
     ours = descend(name, start, torch.sin, 20, learning_rate=0.1, **others)
     theirs = descend("sgd", start, torch.sin, 20, learning_rate=0.1)
@@ -251,7 +277,7 @@ def test_all_default_optimizers_exist():
 
 @pytest.mark.parametrize("name", ["adamax", "", "SGD", "../sgd", "__init__"])
 def test_an_unknown_optimizer_lists_the_known_ones(name):
-    message = r"Unknown optimizer .*; choose from adam, constant_noise, langevin, momentum, sgd, or give a file"
+    message = rf"Unknown optimizer .*; choose from {', '.join(optimizer_names())}, or give a file"
     with pytest.raises(ValueError, match=message):
         load_optimizer(name)
     with pytest.raises(ValueError, match=message):

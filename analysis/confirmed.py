@@ -1,0 +1,57 @@
+"""The tuned runs of a study on fresh seeds, by optimizer: what paired comparisons are made of."""
+
+from dataclasses import dataclass, field
+
+from analysis.claims import Claims, Landmarks
+from analysis.findings import Findings
+from analysis.metrics import Run, Setup, runs_of
+from analysis.selection import TRIAL
+
+
+@dataclass(frozen=True)
+class ConfirmedRuns:
+    """One tuning of a study: its winners' confirmation runs.
+
+    Args:
+        findings: The numbers of its report.
+        claims: What is fixed about its data set.
+    """
+
+    findings: Findings
+    claims: Claims
+    _runs: dict[str, dict[int, Run]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set; "unknown" if it was not given."""
+        return str(self.findings.ledger.study.identity.get("dataset", "unknown"))
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """What accuracies on the data set are judged by."""
+        return self.claims.datasets.get(self.dataset, Landmarks())
+
+    @property
+    def setup(self) -> Setup:
+        """What the metrics need to know of the study."""
+        steps = self.findings.ledger.trials.filter(status="complete")["steps"].drop_nulls().to_list()
+        return Setup(
+            targets=self.landmarks.targets,
+            chance_accuracy=self.landmarks.chance_accuracy,
+            num_steps=max(steps, default=0),
+            num_evaluation_images=int(self.findings.ledger.study.identity.get("num_evaluation_images") or 0),
+        )
+
+    def of(self, optimizer: str) -> dict[int, Run]:
+        """The winner's runs by replicate; none if it has not been confirmed."""
+        if optimizer not in self._runs:
+            shown = self.findings.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
+            trials = self.findings.ledger.trials.join(shown, on=TRIAL, how="semi")
+            runs = runs_of(trials, self.findings.ledger.epochs, self.setup)
+            self._runs[optimizer] = {run.trial["replicate"]: run for run in runs}
+        return self._runs[optimizer]
+
+    def test_accuracies(self, optimizer: str) -> list[float]:
+        """Test accuracy of the winner at every fresh seed."""
+        values = self.findings.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]
+        return [float(value) for value in values]

@@ -1,0 +1,243 @@
+"""Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.claims import Question
+from analysis.evidence import PairedSeeds
+from analysis.verdicts import Verdict, Word, unit_of
+from analysis.wording import NONE, count, listing, number, points
+
+SYMBOLS: dict[Word, str] = {
+    "SUPPORTED": "✔",
+    "EQUIVALENT": "=",
+    "DIRECTION ONLY": "↗",
+    "REFUTED": "✘",
+    "INCONCLUSIVE": "?",
+    "NOT TESTABLE": "∅",
+    "NOT TESTED": "·",
+}
+"""A symbol beside each word, so that no verdict is told by its colour alone."""
+
+NOUNS = {
+    "restricted_steps_to_target": "steps to the targets",
+    "oscillation": "swing of the step losses",
+    "matched_loss_gap": "gap at equal training loss",
+    "good_volume": "share of good settings",
+    "seconds_per_step": "time per step",
+    "test_error": "test error",
+}
+"""What a metric is called in a sentence; others go by their name."""
+
+MAX_EXPONENT = 700.0
+"""Of a ratio that a floating-point number can hold."""
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
+    questions = {verdict.question.name: verdict.question for verdict in verdicts}
+    return [
+        {
+            "name": name,
+            "title": f"{name[:1].upper()}{name[1:]}?",
+            "anchor": f"verdict-{place}",
+            "compared": noun_of(question.metric),
+            "refuted_by": refuted_by(question, "the first optimizer", "the second"),
+            "effect_sign": "A ratio below the bound speaks for the claim."
+            if question.improvement == "within"
+            else "A ratio above 1 speaks for the claim."
+            if question.improvement == "log_ratio"
+            else "A positive effect speaks for the claim.",
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+        }
+        for place, (name, question) in enumerate(questions.items())
+    ]
+
+
+def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """The sides of all claims that the study holds: columns of the overview."""
+    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts if is_held(verdict)))
+
+
+def is_held(verdict: Verdict) -> bool:
+    """Whether the study holds both sides."""
+    return verdict.word != "NOT TESTED"
+
+
+def not_tested(verdicts: Sequence[Verdict]) -> str:
+    """Which claims the study cannot speak about, in one sentence; empty if there are none."""
+    left = [verdict for verdict in verdicts if not is_held(verdict)]
+    if not left:
+        return ""
+    reasons = sorted({verdict.reason for verdict in left})
+    return (
+        f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested: {listing(reasons)}."
+    )
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict in the words of the page."""
+    return {
+        "a": verdict.a,
+        "b": verdict.b,
+        "claim": verdict.claim,
+        "word": verdict.word,
+        "symbol": SYMBOLS[verdict.word],
+        "style": style(verdict.word),
+        "effect": effect(verdict),
+        "interval": interval(verdict),
+        "basis": basis(verdict),
+        "test": test(verdict),
+        "sentence": sentence(verdict),
+    }
+
+
+def style(word: Word) -> str:
+    """Class of the badge of a verdict."""
+    return word.lower().replace(" ", "-")
+
+
+def effect(verdict: Verdict) -> str:
+    """The estimate in plain units; positive speaks for the claim, but a cost is shown as the ratio that it is."""
+    return NONE if verdict.evidence is None else amount(verdict, verdict.evidence.estimate)
+
+
+def interval(verdict: Verdict) -> str:
+    """Its interval in the same units."""
+    if verdict.interval is None:
+        return ""
+    ends = [verdict.interval.low, verdict.interval.high]
+    if verdict.question.improvement == "within":
+        ends.reverse()
+    low, high = (amount(verdict, end) if math.isfinite(end) else "no limit" for end in ends)
+    # The unit stands once: "−1.0 to +2.0 points".
+    unit = re.search(r"[ %][^0-9]*$", high)
+    return f"{low.removesuffix(unit[0]) if unit and math.isfinite(ends[1]) else low} to {high}"
+
+
+def basis(verdict: Verdict) -> str:
+    """What the estimate rests on."""
+    if verdict.evidence is None:
+        return ""
+    if isinstance(verdict.evidence, PairedSeeds):
+        return count(verdict.evidence.num_values, "seed")
+    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "setting")
+
+
+def test(verdict: Verdict) -> str:
+    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    if verdict.p_holm is None or verdict.superiority is None:
+        return ""
+    p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
+    return f"{p}, A12 = {verdict.superiority:.2f}"
+
+
+def amount(verdict: Verdict, improvement: float) -> str:
+    """An improvement in the unit that readers know."""
+    question = verdict.question
+    match question.improvement:
+        case "relative":
+            return points(improvement).replace(" points", "%")
+        case "log_ratio":
+            return f"{math.exp(min(improvement, MAX_EXPONENT)):.2f} times"
+        case "within":
+            return f"{(question.bound or 0.0) - improvement:.3f} times"
+        case "difference":
+            return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
+
+
+def on_axis(question: Question, improvement: float) -> float:
+    """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
+    match question.improvement:
+        case "relative":
+            return 100 * improvement
+        case "log_ratio":
+            return math.exp(min(improvement, MAX_EXPONENT))
+        case "within":
+            return (question.bound or 0.0) - improvement
+        case "difference":
+            return 100 * improvement if unit_of(question) == "fraction" else improvement
+
+
+def axis_title(question: Question) -> list[str]:
+    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
+    noun = noun_of(question.metric)
+    match question.improvement:
+        case "relative":
+            return [f"improvement in {noun}, % of the rival's mean", "right of the line: for the claim"]
+        case "log_ratio":
+            return [f"{noun}: how many times better", "right of the line: for the claim"]
+        case "within":
+            return [f"{noun} over the rival's", "left of the line: for the claim"]
+        case "difference":
+            unit = "points" if unit_of(question) == "fraction" else unit_of(question)
+            return [f"improvement in {noun}, {unit}", "right of the line: for the claim"]
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in plain words."""
+    a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
+    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
+    match verdict.word:
+        case "NOT TESTABLE" | "NOT TESTED":
+            return f"{_opened(verdict, verdict.reason)}."
+        case "SUPPORTED":
+            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
+        case "EQUIVALENT":
+            return f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
+        case "DIRECTION ONLY":
+            return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
+        case "REFUTED":
+            return _opened(
+                verdict, f"{_basis_of_settings(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}."
+            )
+        case "INCONCLUSIVE":
+            more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
+            middle = f"of {amount(verdict, 0.0)}" if verdict.question.improvement == "within" else "of no difference"
+            return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
+
+
+def _comparison(verdict: Verdict) -> str:
+    a, b, name = verdict.a, verdict.b, verdict.question.name
+    noun, found = noun_of(verdict.question.metric), effect(verdict).lstrip("+")
+    if verdict.question.improvement == "within":
+        return f"{a} {name} than {b}: its {noun} is {found} that of {b}"
+    if verdict.question.improvement == "log_ratio":
+        return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: its {noun} is {found} better")
+    return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: {found} better in {noun}")
+
+
+def _beyond(verdict: Verdict, bar: str) -> str:
+    if verdict.question.improvement == "within":
+        return f"below {bar}"
+    return f"above {bar}, the least that would matter" if verdict.smallest_effect else "on the side of the claim"
+
+
+def _basis_of_settings(verdict: Verdict) -> str:
+    """What a verdict on pairs of seeds is about: the settings that one tuning found, or those of several."""
+    if not isinstance(verdict.evidence, PairedSeeds):
+        return ""
+    repeats = len(verdict.evidence.by_repeat)
+    return "with these settings " if repeats == 1 else f"over {count(repeats, 'tuning run')} "
+
+
+def _opened(verdict: Verdict, text: str) -> str:
+    """With a large first letter, but names of optimizers stay as they are."""
+    return text if text.startswith((verdict.a, verdict.b)) else f"{text[:1].upper()}{text[1:]}"
+
+
+def refuted_by(question: Question, a: str, b: str) -> str:
+    """What would refute the claim, with the names of both sides."""
+    return question.refuted_by.replace("{a}", a).replace("{b}", b)
+
+
+def noun_of(metric: str) -> str:
+    """What a metric is called in a sentence."""
+    return NOUNS.get(metric, metric.replace("_", " "))
+
+
+def _signed(value: float) -> str:
+    text = number(abs(value))
+    return f"{'−' if value < 0 else '+'}{text}"

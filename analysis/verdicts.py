@@ -1,0 +1,240 @@
+"""From evidence to a verdict on each claim, in the order and by the rules of the methods section.
+
+The rules: NOT TESTABLE where the rows cannot answer; then, with the interval [l, u] of the improvement and the
+smallest effect of interest delta, SUPPORTED if l > delta, EQUIVALENT if -delta < l and u < delta (two one-sided tests),
+DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any, Literal
+
+import polars as pl
+
+from analysis.claims import Claims, Question
+from analysis.confirmed import ConfirmedRuns
+from analysis.evidence import Evidence, NotTestableError, PairedSeeds, gather
+from analysis.findings import Findings
+from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.load import Ledger
+from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.sensitivity import Missing, probability_best
+
+Word = Literal["NOT TESTED", "NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the rows say about a claim.
+
+    Args:
+        question: The family that it belongs to.
+        a: The optimizer that the claim praises.
+        b: Its rival.
+        word: The verdict.
+        reason: Why it is not tested or not testable; empty otherwise.
+        level: Level of the interval.
+        evidence: What it rests on; None if not testable.
+        interval: Of the improvement; None if not testable.
+        smallest_effect: Smallest improvement of interest.
+        p_value: Of the sign-flip test; None without one.
+        p_holm: Adjusted for the family.
+        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive.
+        luck: Probability that the best setting of a has a lower validation error than that of b when both are tuned
+            again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
+    """
+
+    question: Question
+    a: str
+    b: str
+    word: Word
+    level: float
+    smallest_effect: float
+    reason: str = ""
+    evidence: Evidence | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+    p_holm: float | None = None
+    seeds_needed: int | None = None
+    luck: float | None = None
+
+    @property
+    def claim(self) -> str:
+        """The claim in words."""
+        return f"{self.a} {self.question.name} than {self.b}"
+
+    @property
+    def unit(self) -> str:
+        """Unit of estimate and interval."""
+        return unit_of(self.question)
+
+    @property
+    def hodges_lehmann(self) -> float | None:
+        """Centre of the paired differences that outliers hardly move."""
+        return hodges_lehmann(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+
+    @property
+    def effect_size(self) -> float | None:
+        """Mean over standard deviation of the paired differences."""
+        return standardised_mean(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+
+    @property
+    def superiority(self) -> float | None:
+        """A12: probability that a run of a is better than one of b, ties counted half."""
+        if not isinstance(self.evidence, PairedSeeds):
+            return None
+        metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
+        larger = a12(self.evidence.ours, self.evidence.theirs)
+        return larger if metric.better == "higher" else 1 - larger
+
+    def as_dict(self) -> dict[str, Any]:
+        """One entry of `verdicts.json`; an end of an interval that is infinite is null."""
+        found, ends = self.evidence, self.interval
+        return {
+            "claim": self.claim,
+            "question": self.question.name,
+            "a": self.a,
+            "b": self.b,
+            "verdict": self.word,
+            "estimate": _finite(found.estimate) if found else None,
+            "low": _finite(ends.low) if ends else None,
+            "high": _finite(ends.high) if ends else None,
+            "unit": self.unit,
+            "p_holm": self.p_holm,
+            "seeds": found.num_values if found else 0,
+            "seeds_needed": self.seeds_needed,
+        }
+
+
+def judge(repeats: Sequence[Findings], claims: Claims) -> list[Verdict]:
+    """A verdict on every claim, in the order of the file.
+
+    A family counts the claims whose two sides the study holds: what a study is about is fixed before its rows are.
+
+    Args:
+        repeats: Findings of each repeat of the tuning, the first one first.
+        claims: What is claimed.
+    """
+    confirmed = [ConfirmedRuns(findings, claims) for findings in repeats]
+    return [verdict for question in claims.questions for verdict in _judge_family(question, confirmed, claims.alpha)]
+
+
+def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: float) -> list[Verdict]:
+    ledgers = [confirmed.findings.ledger for confirmed in repeats]
+    study = ledgers[0].study
+    held = [(a, b) for a, b in question.pairs if a in study.optimizers and b in study.optimizers]
+    verdicts = []
+    for a, b in question.pairs:
+        if (a, b) in held:
+            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b) / len(held)
+            verdicts.append(_judge_claim(question, a, b, repeats, level))
+        else:
+            lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
+            reason = f"the study does not hold {lacking}"
+            verdicts.append(
+                Verdict(question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, reason=reason)
+            )
+    return _adjusted(verdicts)
+
+
+def look_number(ledgers: Sequence[Ledger], a: str, b: str) -> int:
+    """How often these two have been looked at, this time included: each look at other runs is one.
+
+    Look k is judged at alpha 2^-k, so that all looks together stay below alpha.
+
+    Args:
+        ledgers: Those of all repeats, the first one first: it has the looks.
+        a: One of two optimizers.
+        b: The other one.
+    """
+    confirmed = pl.concat(ledger.trials.filter(phase="confirm")["optimizer"] for ledger in ledgers)
+    now = tuple(int((confirmed == name).sum()) for name in (a, b))
+    looks = ledgers[0].study.looks
+    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in looks}
+    return len({state for state in states if all(state)} | {now})
+
+
+def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Verdict:
+    dataset = repeats[0].dataset
+    effect = question.effect_for(dataset)
+    verdict = Verdict(question=question, a=a, b=b, word="NOT TESTABLE", level=level, smallest_effect=effect or 0.0)
+    if effect is None:
+        return replace(verdict, reason=f"the claims fix no smallest effect for the data set {dataset}")
+    try:
+        evidence = gather(question, a, b, repeats, level)
+    except NotTestableError as reason:
+        return replace(verdict, reason=str(reason))
+    word, interval = weigh(evidence, level, effect)
+    needed = None
+    if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
+        needed = seeds_needed(float(evidence.differences.std(ddof=1)), effect, level)
+    return replace(
+        verdict,
+        word=word,
+        evidence=evidence,
+        interval=interval,
+        p_value=evidence.p_value(),
+        seeds_needed=needed,
+        luck=luck_of(a, b, repeats) if isinstance(evidence, PairedSeeds) else None,
+    )
+
+
+def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
+    """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
+    chances = [probability_best(confirmed.findings.ledger, [a, b]) for confirmed in repeats]
+    found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
+    return fmean(found) if len(found) == len(chances) else None
+
+
+def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:
+    """The verdict on evidence that answers the question, and the interval that it rests on."""
+    interval = evidence.interval(level)
+    return decide(interval, evidence.interval(1 - 2 * (1 - level)), smallest_effect), interval
+
+
+def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Word:
+    """The verdict of an interval of the improvement.
+
+    Args:
+        interval: At the level of the claim.
+        narrower: At twice the error, for the two one-sided tests of equivalence (Schuirmann, 1987).
+        smallest_effect: Smallest improvement of interest.
+    """
+    if interval.low > smallest_effect:
+        return "SUPPORTED"
+    if -smallest_effect < narrower.low and narrower.high < smallest_effect:
+        return "EQUIVALENT"
+    if interval.low > 0:
+        return "DIRECTION ONLY"
+    if interval.high < 0:
+        return "REFUTED"
+    return "INCONCLUSIVE"
+
+
+def unit_of(question: Question) -> str:
+    """Unit of the improvement."""
+    match question.improvement:
+        case "relative":
+            return "fraction of b"
+        case "log_ratio":
+            return "log ratio"
+        case "within":
+            return "ratio"
+        case "difference":
+            metric = METRICS.get(question.metric) or PAIR_METRICS.get(question.metric)
+            return metric.unit if metric else "fraction"
+
+
+def _adjusted(family: list[Verdict]) -> list[Verdict]:
+    """The family with p-values adjusted for the claims that have one."""
+    places = [place for place, verdict in enumerate(family) if verdict.p_value is not None]
+    adjusted = holm([family[place].p_value or 0.0 for place in places])
+    for place, value in zip(places, adjusted, strict=True):
+        family[place] = replace(family[place], p_holm=value)
+    return family
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

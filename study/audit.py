@@ -1,0 +1,177 @@
+"""`python -m study.audit` puts the verdicts themselves to the test, on data whose truth is known.
+
+Simulated studies show how often a verdict is false and how often an effect is found; real optimizers on energies with
+known answers show that "noise converges faster" is refuted where it must be and "noise escapes" is supported.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from scipy.stats import binom, nct, t
+
+from analysis.evidence import PairedSeeds
+from analysis.inference import sign_flip_interval
+from analysis.verdicts import Word, weigh
+from study.console import new_console
+from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
+
+ALPHA = 0.05
+FAMILY = 6
+"""Claims of one question: two optimizers against three."""
+
+NUM_SEEDS = 12
+LEVEL = 1 - ALPHA / FAMILY
+SMALLEST_EFFECT = 0.1
+EFFECTS = (1.5, 2.0, 3.0)
+"""Planted effects, in units of the smallest effect of interest, which is also the deviation of the differences."""
+
+SURE = 0.999
+"""Coverage of the binomial intervals that counts are compared with: one audit in a thousand may fail by chance."""
+
+STUDENT_TOLERANCE = 0.05
+"""Power of the sign-flip test may differ by so much from that of Student's test, which theory gives."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One line of the table: what was asked, what had to come out, what came out."""
+
+    name: str
+    expected: str
+    found: str
+    is_passed: bool
+
+
+def audits(num_studies: int) -> Iterator[Audit]:
+    """Every audit in turn.
+
+    Args:
+        num_studies: Simulated studies behind each share.
+    """
+    random = np.random.default_rng(0)
+    yield false_verdicts(random, num_studies)
+    for effect in EFFECTS:
+        yield power(random, num_studies, effect)
+    yield coverage(random, num_studies)
+    yield from quadratic()
+    yield double_well()
+    yield without_noise()
+
+
+def false_verdicts(random: np.random.Generator, num_studies: int) -> Audit:
+    """A/A: every optimizer is the same; any verdict for or against one is false."""
+    found = 0
+    for _ in range(num_studies):
+        seeds = random.normal(size=NUM_SEEDS)
+        values = seeds + random.normal(size=(5, NUM_SEEDS))
+        words = [_judge(values[2 + b] - values[a], 0.0) for a in range(2) for b in range(3)]
+        found += any(word in ("SUPPORTED", "REFUTED") for word in words)
+    most = int(binom.ppf(SURE, num_studies, ALPHA))
+    return Audit(
+        f"A/A, {num_studies:,} studies of {FAMILY} claims: any SUPPORTED or REFUTED",
+        f"at most {ALPHA:.1%} ({most} within chance)",
+        f"{found / num_studies:.1%} ({found})",
+        found <= most,
+    )
+
+
+def power(random: np.random.Generator, num_studies: int, effect: float) -> Audit:
+    """A planted effect is SUPPORTED as often as Student's test would find it above the smallest effect."""
+    differences = random.normal(effect * SMALLEST_EFFECT, SMALLEST_EFFECT, size=(num_studies, NUM_SEEDS))
+    found = sum(_judge(own, SMALLEST_EFFECT) == "SUPPORTED" for own in differences)
+    noncentrality = (effect - 1) * np.sqrt(NUM_SEEDS)
+    theory = float(nct.sf(t.isf((1 - LEVEL) / 2, NUM_SEEDS - 1), NUM_SEEDS - 1, noncentrality))
+    low, high = binom.interval(SURE, num_studies, theory)
+    margin = STUDENT_TOLERANCE * num_studies
+    return Audit(
+        f"planted effect of {effect:g} smallest effects: SUPPORTED",
+        f"{theory:.1%} (Student's test)",
+        f"{found / num_studies:.1%}",
+        bool(low - margin <= found <= high + margin),
+    )
+
+
+def coverage(random: np.random.Generator, num_studies: int) -> Audit:
+    """The 95 % interval holds the true mean as often as its exact level says."""
+    samples = random.normal(size=(num_studies, NUM_SEEDS))
+    intervals = [sign_flip_interval(sample, 0.95) for sample in samples]
+    found = sum(interval.low <= 0 <= interval.high for interval in intervals)
+    exact = 1 - 2 * int(0.025 * 2**NUM_SEEDS) / 2**NUM_SEEDS
+    low, high = binom.interval(SURE, num_studies, exact)
+    return Audit("coverage of 95% intervals", f"{exact:.1%}", f"{found / num_studies:.1%}", bool(low <= found <= high))
+
+
+def quadratic() -> Iterator[Audit]:
+    """On a convex quadratic noise only costs: langevin cannot converge faster than sgd."""
+    size = {"num_seeds": NUM_SEEDS, "num_dimensions": 1000, "num_steps": 400}
+    plain = quadratic_losses("sgd", **size, learning_rate=0.5)
+    noisy = quadratic_losses("langevin", **size, learning_rate=0.5, diffusion=1e-3)
+    for name, measure in (
+        ("area under the loss", lambda losses: losses.mean(axis=1)),
+        ("sustained steps to a loss of 1", lambda losses: _sustained(losses, 1.0)),
+    ):
+        ours, theirs = measure(noisy), measure(plain)
+        word = _judge((theirs - ours) / theirs.mean(), SMALLEST_EFFECT)
+        yield Audit(
+            f"quadratic of 1,000 dimensions, {name}: langevin converges faster", "REFUTED", word, word == "REFUTED"
+        )
+
+
+def double_well() -> Audit:
+    """From the shallower of two wells only noise finds the other one."""
+    size = {"num_seeds": NUM_SEEDS, "num_particles": 100, "num_steps": 2000}
+    ours = double_well_escapes("langevin", **size, learning_rate=0.02, diffusion=0.25)
+    theirs = double_well_escapes("sgd", **size, learning_rate=0.02)
+    word = _judge(ours - theirs, SMALLEST_EFFECT)
+    return Audit(
+        "double well: langevin escapes more often than sgd",
+        "SUPPORTED",
+        f"{word} ({ours.mean():.0%} against {theirs.mean():.0%})",
+        word == "SUPPORTED",
+    )
+
+
+def without_noise() -> Audit:
+    """With D = 0 langevin is sgd, whatever the gradients are."""
+    size = {"num_seeds": NUM_SEEDS, "num_dimensions": 1000, "num_steps": 100}
+    ours = noisy_gradient_ends("langevin", **size, learning_rate=0.1, diffusion=0.0)
+    theirs = noisy_gradient_ends("sgd", **size, learning_rate=0.1)
+    word = _judge((theirs - ours) / theirs.mean(), SMALLEST_EFFECT)
+    return Audit("langevin with D = 0 against sgd", "EQUIVALENT", word, word == "EQUIVALENT")
+
+
+def _judge(differences: NDArray[np.float64], smallest_effect: float) -> Word:
+    evidence = PairedSeeds.of(differences[None], differences, np.zeros_like(differences))
+    return weigh(evidence, LEVEL, smallest_effect)[0]
+
+
+def _sustained(losses: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """Steps from which on the loss stays below the target, censored at the last step; shape (num_seeds,)."""
+    above = losses > target
+    last_above = losses.shape[1] - np.argmax(above[:, ::-1], axis=1)
+    return np.where(above.any(axis=1), last_above, 0).astype(np.float64)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; 1 if an audit fails."""
+    parser = argparse.ArgumentParser(prog="python -m study.audit", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="100 simulated studies in the place of 1,000")
+    options = parser.parse_args(words)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("audit", "expected", "found", ""):
+        table.add_column(title)
+    passed = True
+    for audit in audits(100 if options.short else 1000):
+        passed &= audit.is_passed
+        table.add_row(audit.name, audit.expected, audit.found, "passed" if audit.is_passed else "FAILED")
+    new_console().print(table, highlight=False, markup=False)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Trains what is left of a study and its repeats, one after the other on one connection to Ray, then times steps."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from rich.console import Console
+
+from study.budget import TimeBudget, time_budgets
+from study.callback import LedgerCallback
+from study.console import say
+from study.continuation import Continuation
+from study.job import Job
+from study.launch import Execution, connected, run_schedule, time_on_cluster
+from study.progress import Progress
+from study.router import Router
+from study.signals import StopRequest
+from study.summary import compile_convolutions
+from study.timing import is_due, time_winners
+from trainables.data import Dataset, load_dataset
+
+
+def train(
+    console: Console,
+    arguments: argparse.Namespace,
+    address: str | None,
+    provenance: Mapping[str, object],
+    jobs: Sequence[Job],
+    stop: StopRequest,
+) -> None:
+    """Train until all jobs are finished or a signal comes; then time the winners of the first.
+
+    Args:
+        console: Where to show it.
+        arguments: Those of the command line: data, resources, budget.
+        address: Ray cluster to join; None for one of its own.
+        provenance: Where the rows come from.
+        jobs: A study and its repeats, in the order in which they are trained.
+        stop: Ends the run early.
+
+    Raises:
+        ValueError: Ray cannot be reached, or has not the resources of one trial.
+        OSError: Rows could not be stored.
+    """
+    unfinished = [job for job in jobs if not job.schedule.finished]
+    identity = jobs[0].request.spec.identity
+    budgets = time_budgets(arguments.time_budget, len(unfinished))
+    images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    data = images.subset(identity.num_train_images)
+    execution = Execution(
+        address=address,
+        cpus_per_trial=arguments.cpus_per_trial,
+        gpus_per_trial=arguments.gpus_per_trial,
+        max_concurrent=arguments.max_concurrent,
+        max_failures=arguments.max_failures,
+    )
+    if execution.trains_on_these_cores and identity.uses_compiled_code:
+        compile_convolutions(console)
+    has_cut = False
+    with connected(execution, stop):
+        for job, budget in zip(unfinished, budgets, strict=True):
+            if len(jobs) > 1:
+                repeat = job.request.spec.identity.repeat
+                say(console, f"Repeat {repeat} of the tuning, in {job.request.directory}:")
+            _record_run(job, provenance)
+            _train_one(console, arguments.storage, data, execution, job, budget, stop)
+            has_cut |= budget.has_cut
+            if stop.signal is not None:
+                break
+        if stop.signal is None and not arguments.no_timing and is_due(jobs[0]):
+            if jobs[0] is not next(iter(unfinished), None):
+                _record_run(jobs[0], provenance)
+            measure = partial(time_on_cluster, data=data, sources=_sources(jobs[0]), execution=execution)
+            time_winners(jobs[0], measure, partial(say, console))
+    if has_cut:
+        say(
+            console,
+            "The time budget has cut the study short, after as many trials for every optimizer; "
+            "the same command with a larger one goes on.",
+        )
+
+
+def _record_run(job: Job, provenance: Mapping[str, object]) -> None:
+    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.request.claims)
+
+
+def _sources(job: Job) -> dict[str, str]:
+    """Text of each user's own optimizer file by optimizer name."""
+    return {name: stored.source for name, stored in job.request.spec.optimizers.items() if stored.source}
+
+
+def _train_one(
+    console: Console,
+    storage: str | None,
+    data: Dataset,
+    execution: Execution,
+    job: Job,
+    budget: TimeBudget,
+    stop: StopRequest,
+) -> None:
+    spec = job.request.spec
+    continuation = Continuation(storage, spec.study_hash, job.ledger) if storage else None
+    router = Router(job.schedule, spec.identity, budget, continuation)
+    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
+        callback = LedgerCallback(job.ledger, router, progress, continuation)
+        run_schedule(router, callback, data, _sources(job), execution, stop)
+    job.ledger.close(finished=job.schedule.finished)

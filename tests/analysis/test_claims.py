@@ -1,0 +1,93 @@
+"""Claims as data: what a file may say, and what is refused."""
+
+import pytest
+
+from analysis.claims import packaged_text, parse_claims, read_claims
+
+QUESTION = """
+[[questions]]
+name = "classifies better"
+metric = "test_error"
+improvement = "difference"
+smallest_effect = 0.02
+a = ["langevin"]
+b = ["sgd", "adam"]
+refuted_by = "{b} is better than {a}"
+"""
+
+
+def test_packaged_claims_are_the_five_of_the_article_and_the_final_error():
+    claims = parse_claims(packaged_text())
+    assert [question.name for question in claims.questions] == [
+        "converges faster", "is more stable", "overfits less", "is less sensitive", "costs little more",
+        "classifies better",
+    ]  # fmt: skip
+    assert all(len(question.pairs) == 6 for question in claims.questions)
+    assert claims.alpha == 0.05
+    assert claims.datasets["cifar10"].targets == (0.40, 0.50, 0.55, 0.60)
+
+
+def test_what_a_file_says_is_what_is_claimed():
+    question = parse_claims(QUESTION).questions[0]
+    assert question.pairs == [("langevin", "sgd"), ("langevin", "adam")]
+    assert question.effect_for("anything") == 0.02
+    by_dataset = parse_claims(QUESTION.replace("0.02", "{ cifar10 = 0.01 }")).questions[0]
+    assert by_dataset.effect_for("cifar10") == 0.01
+    assert by_dataset.effect_for("mnist") is None
+
+
+def test_every_change_of_the_text_changes_the_hash():
+    assert parse_claims(QUESTION).claims_hash == parse_claims(QUESTION).claims_hash
+    assert parse_claims(QUESTION).claims_hash != parse_claims(QUESTION.replace("0.02", "0.03")).claims_hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("test_error", "accurracy", "metric .* must be one of .*test_error.*, got 'accurracy'"),
+        ('"difference"', '"quotient"', "improvement .* must be one of .*relative.*, got 'quotient'"),
+        ('"difference"', '"within"', "bound if and only if"),
+        ("0.02", "-0.02", "at least 0"),
+        ("0.02", "nan", "at least 0"),
+        ('["langevin"]', "[]", "both sides"),
+        ('["langevin"]', '["sgd"]', "compares sgd with itself"),
+        ('["langevin"]', '"langevin"', "must list optimizers' names"),
+        ("refuted_by", "refutedby", "unknown key 'refutedby'"),
+        ('metric = "test_error"\n', "", "lacks metric"),
+        ('name = "classifies better"', "name = 3", "name"),
+        ("[[questions]]", "alpha = 0.7\n[[questions]]", r"alpha must lie between 0 and 0\.5, got 0\.7"),
+        ("[[questions]]", "[questions]", "at least one"),
+        ("[[questions]]", "[datasets.x]\ntargets = [0.5, 0.4]\n[[questions]]", "targets of x must increase"),
+        ("[[questions]]", "[datasets.x]\ntargets = [40]\n[[questions]]", "between 0 and 1, got 40"),
+        ("[[questions]]", "[datasets.x]\ntarget = [0.4]\n[[questions]]", "unknown key 'target'"),
+        ("[[questions]]", "[dataset.x]\n[[questions]]", "unknown key 'dataset'"),
+        ("[[questions]]", "[[questions", "line"),
+    ],
+)
+def test_wrong_claims_are_refused_in_one_line(old, new, message, tmp_path):
+    assert old in QUESTION
+    path = tmp_path / "claims.toml"
+    path.write_text(QUESTION.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as refused:
+        read_claims(path)
+    assert "\n" not in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_no_question_stands_twice():
+    with pytest.raises(ValueError, match="'classifies better' stands twice"):
+        parse_claims(QUESTION + QUESTION)
+
+
+def test_a_missing_or_unreadable_file_is_refused(tmp_path):
+    (tmp_path / "picture.toml").write_bytes(b"\xff\xfe\x00")
+    for name in ("missing.toml", "picture.toml", "."):
+        with pytest.raises(ValueError, match="a file of claims is needed"):
+            read_claims(tmp_path / name)
+
+
+def test_names_that_nobody_knows_are_refused():
+    claims = parse_claims(QUESTION)
+    claims.check_names(["langevin", "sgd", "adam", "momentum"])
+    with pytest.raises(ValueError, match=r"known optimizers \(langevin, sgd\), got adam"):
+        claims.check_names(["sgd", "langevin"])

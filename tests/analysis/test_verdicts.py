@@ -1,0 +1,334 @@
+"""Verdicts on ledgers whose truth is planted."""
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.claims import parse_claims
+from analysis.findings import find
+from analysis.inference import Interval
+from analysis.judgement import judge_claims
+from analysis.load import load
+from analysis.report import main
+from analysis.schema import timings_schema
+from analysis.spec import LedgerError
+from analysis.verdicts import decide
+
+SGD = {
+    "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}},
+    "published": {"learning_rate": 0.01},
+}
+LANGEVIN = {
+    "space": {**SGD["space"], "diffusion": {"low": 1e-9, "high": 0.1, "scale": "log", "unit": "loss"}},
+    "published": {"learning_rate": 0.01, "diffusion": 0.01},
+}
+CLAIMS = """
+[datasets.cifar10-mini]
+chance_accuracy = 0.1
+learned_accuracy = 0.175
+targets = [0.25, 0.4]
+
+[[questions]]
+name = "converges faster"
+metric = "restricted_steps_to_target"
+improvement = "relative"
+smallest_effect = 0.1
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{b} is faster than {a}"
+
+[[questions]]
+name = "is more stable"
+metric = "oscillation"
+improvement = "log_ratio"
+smallest_effect = 0.0953
+needs_learning = true
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{b} swings less than {a}"
+
+[[questions]]
+name = "overfits less"
+metric = "matched_loss_gap"
+improvement = "difference"
+smallest_effect = 0.02
+needs_learning = true
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{b} overfits less than {a}"
+
+[[questions]]
+name = "is less sensitive"
+metric = "good_volume"
+improvement = "difference"
+smallest_effect = 0.05
+needs_learning = true
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{b} is less sensitive than {a}"
+
+[[questions]]
+name = "costs little more"
+metric = "seconds_per_step"
+improvement = "within"
+bound = 1.1
+batch_size = 100
+smallest_effect = 0.0
+a = ["langevin"]
+b = ["sgd"]
+refuted_by = "{a} costs more than {b}"
+
+[[questions]]
+name = "classifies better"
+metric = "test_error"
+improvement = "difference"
+smallest_effect = 0.025
+a = ["langevin"]
+b = ["sgd", "adam"]
+refuted_by = "{b} is better than {a}"
+"""
+CONFIRMED = {"sgd": 24, "langevin": 24}
+
+
+@pytest.fixture
+def study(synthetic, tmp_path):
+    """Writes a study of sgd and langevin; langevin's numbers are sgd's and what is planted."""
+
+    class Planted(synthetic):
+        better, swing, gap, cost = 0.0, 1.0, 0.0, 1.0
+
+        def error(self, hyperparameters, replicate):
+            plain = 0.45 + 0.06 * math.log10(hyperparameters["learning_rate"] / 0.03) ** 2 + 0.01 * math.sin(replicate)
+            # Not the same at every seed, or any difference at all would be sure.
+            return plain - (self.better + 0.004 * math.cos(replicate) if "diffusion" in hyperparameters else 0.0)
+
+        def replicate(self, name, phase, number, sampler, point, replicate, group):
+            trial, epochs = super().replicate(name, phase, number, sampler, point, replicate, group)
+            if trial["status"] == "complete":
+                random = np.random.default_rng([replicate, name == "langevin"])
+                for row in epochs:
+                    scale = 0.2 * (self.swing if name == "langevin" else 1.0)
+                    row["step_losses"] = (2 + scale * random.normal(size=125)).tolist()
+                    row["validation_loss"] += (self.gap if name == "langevin" else 0.0) + 0.002 * random.normal()
+                trial["validation_loss"] = trial["best_validation_loss"] = epochs[-1]["validation_loss"]
+            return trial, epochs
+
+        def write(self, folder):
+            super().write(folder)
+            random = np.random.default_rng(1)
+            rows = [
+                {"optimizer": name, "block": block, "batch_size": 100, "replicates": 1, "steps": 10, "device": "cpu",
+                 "seconds": 0.1 * (self.cost if name == "langevin" else 1.0) * (1 + 0.01 * random.normal()),
+                 "node": "127.0.0.1"}
+                for block in range(30) for name in self.optimizers
+            ]  # fmt: skip
+            (folder / "timings").mkdir()
+            pq.write_table(pa.Table.from_pylist(rows, timings_schema()), folder / "timings" / "a.parquet")
+            return folder
+
+    def write(claims=CLAIMS, looks=(), **changes):
+        made = Planted(
+            **{"optimizers": {"sgd": SGD, "langevin": LANGEVIN}, "num_trials": 33, "num_confirm_seeds": 12}
+            | {key: changes.pop(key) for key in list(changes) if key not in ("better", "swing", "gap", "cost")}
+        )
+        for key, value in changes.items():
+            setattr(made, key, value)
+        folder = made.write(tmp_path / "study")
+        content = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        if claims:
+            content["claims"] = {"text": claims, "hash": "-", "known": ["sgd", "langevin", "adam"]}
+        content["looks"] = list(looks)
+        (folder / "study.json").write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+def verdicts(folder, own=None):
+    """Verdict of each claim, by question and rival."""
+    judged = judge_claims([find(load(folder))], own)
+    return {(verdict.question.name, verdict.b): verdict for verdict in judged.verdicts}
+
+
+@pytest.mark.parametrize(
+    ("ends", "word"),
+    [
+        ((0.03, 0.05), "SUPPORTED"),
+        ((0.01, 0.05), "DIRECTION ONLY"),
+        ((-0.05, -0.03), "REFUTED"),
+        ((-0.01, 0.01), "EQUIVALENT"),
+        ((0.001, 0.01), "EQUIVALENT"),
+        ((-0.01, -0.001), "EQUIVALENT"),
+        ((-0.03, -0.001), "REFUTED"),
+        ((-0.03, 0.03), "INCONCLUSIVE"),
+        ((0.02, 0.05), "DIRECTION ONLY"),  # not above the smallest effect but at it
+        ((-math.inf, math.inf), "INCONCLUSIVE"),
+    ],
+)
+def test_rules_in_their_order(ends, word):
+    assert decide(Interval(*ends), Interval(*ends), 0.02) == word
+
+
+def test_equivalence_uses_the_narrower_interval():
+    assert decide(Interval(-0.03, 0.03), Interval(-0.01, 0.01), 0.02) == "EQUIVALENT"
+
+
+def test_planted_improvements_are_supported(study):
+    found = verdicts(study(better=0.2, swing=0.5, gap=-0.5, cost=1.0))
+    assert {key: verdict.word for key, verdict in found.items()} == {
+        ("converges faster", "sgd"): "SUPPORTED",
+        ("is more stable", "sgd"): "SUPPORTED",
+        ("overfits less", "sgd"): "SUPPORTED",
+        ("is less sensitive", "sgd"): "SUPPORTED",
+        ("costs little more", "sgd"): "SUPPORTED",
+        ("classifies better", "sgd"): "SUPPORTED",
+        ("classifies better", "adam"): "NOT TESTED",
+    }
+    better = found["classifies better", "sgd"]
+    assert better.evidence.estimate == pytest.approx(0.2, abs=0.005)
+    assert better.evidence.num_values == 12
+    assert better.p_value == better.p_holm == 2.0**-11
+    assert found["is more stable", "sgd"].evidence.estimate == pytest.approx(math.log(2), abs=0.1)
+    assert found["overfits less", "sgd"].evidence.estimate > 0.4
+
+
+def test_luck_of_the_tuning_is_shown_beside_the_verdict(study):
+    found = verdicts(study(better=0.2))
+    assert found["classifies better", "sgd"].luck == pytest.approx(1.0, abs=0.01)
+    assert found["costs little more", "sgd"].luck is None
+
+
+def test_the_opposite_is_refuted(study):
+    found = verdicts(study(better=-0.1, swing=2.0, gap=0.5, cost=1.3, num_trials=97))
+    words = {name: verdict.word for (name, b), verdict in found.items() if b == "sgd"}
+    assert words == dict.fromkeys(words, "REFUTED")
+    assert len(words) == 6
+
+
+def test_sides_that_differ_by_nothing_that_matters_are_equivalent(study):
+    found = verdicts(study())
+    for name in ("converges faster", "is more stable", "overfits less", "classifies better"):
+        assert found[name, "sgd"].word == "EQUIVALENT", name
+
+
+def test_a_small_improvement_is_a_direction_only(study):
+    assert verdicts(study(better=0.0255))["classifies better", "sgd"].word == "DIRECTION ONLY"
+
+
+def test_few_seeds_say_how_many_are_needed(study):
+    found = verdicts(study(num_confirm_seeds=6))
+    assert found["classifies better", "sgd"].word == "NOT TESTABLE"
+    assert found["classifies better", "sgd"].reason == "6 common seeds, and a verdict needs 7"
+
+
+def test_an_optimizer_that_learns_nothing_wins_nothing(study):
+    found = verdicts(study(better=-0.45, swing=0.5, gap=-0.5))
+    for name in ("is more stable", "overfits less", "is less sensitive"):
+        assert found[name, "sgd"].word == "NOT TESTABLE"
+        assert "langevin has learned nothing: 12 of 12 seeds" in found[name, "sgd"].reason
+    assert found["converges faster", "sgd"].reason == "0 of 12 seeds of langevin reach any target"
+    assert found["classifies better", "sgd"].word == "REFUTED"
+
+
+def test_two_sides_that_guess_are_not_equivalent(study):
+    folder = study(claims=CLAIMS.replace("learned_accuracy = 0.175", "learned_accuracy = 0.9"))
+    found = verdicts(folder)["classifies better", "sgd"]
+    assert found.word == "NOT TESTABLE"
+    assert found.reason == ("neither langevin nor sgd has learned anything: most seeds stay below 90.0% test accuracy")
+
+
+def test_a_diverged_seed_is_counted_and_never_left_out(study):
+    lost = ("langevin", "confirm", 1, 3)
+    found = verdicts(study(better=0.2, swing=0.5, outcome=lambda key: "diverged" if key == lost else "complete"))
+    gap = found["overfits less", "sgd"]
+    assert gap.word == "NOT TESTABLE"
+    assert gap.reason.startswith("1 of 12 seeds of langevin diverged")
+    error = found["classifies better", "sgd"]
+    assert error.evidence.ours.max() == 1.0
+    assert error.word == "INCONCLUSIVE"
+    assert error.seeds_needed > 100
+    assert found["is more stable", "sgd"].evidence.ours.max() == 10.0
+
+
+def test_too_few_points_and_no_timings_are_said(study):
+    folder = study(num_trials=9)
+    (folder / "timings" / "a.parquet").unlink()
+    found = verdicts(folder)
+    assert found["is less sensitive", "sgd"].word == "NOT TESTABLE"
+    assert "16" in found["is less sensitive", "sgd"].reason
+    assert found["costs little more", "sgd"].reason == "no steps were timed"
+
+
+def test_nothing_is_judged_before_the_confirmation(study):
+    found = verdicts(study(phases=("tuning",)))
+    assert {verdict.word for (_, b), verdict in found.items() if b == "sgd"} <= {"NOT TESTABLE", "SUPPORTED"}
+    assert found["classifies better", "sgd"].reason == "the winner of langevin has not been confirmed on fresh seeds"
+
+
+@pytest.mark.parametrize(
+    ("looks", "number"),
+    [
+        ([], 1),
+        ([{"confirmed": CONFIRMED}], 1),
+        ([{"confirmed": {}}, {"confirmed": {"sgd": 12}}], 1),
+        ([{"confirmed": {"sgd": 12, "langevin": 12}}, {"confirmed": CONFIRMED}], 2),
+        ([{"confirmed": {"sgd": 12, "langevin": 12}}, {"confirmed": {"sgd": 18, "langevin": 18}}], 3),
+    ],
+)
+def test_each_look_at_other_runs_costs_half_of_alpha(study, looks, number):
+    found = verdicts(study(looks=looks))["converges faster", "sgd"]
+    assert found.level == pytest.approx(1 - 0.05 * 2.0**-number)
+
+
+def test_claims_that_come_afterwards_are_named_first(study):
+    folder = study()
+    fixed = judge_claims([find(load(folder))])
+    assert fixed.notes == ()
+    other = parse_claims(CLAIMS.replace("0.025", "0.001"))
+    changed = judge_claims([find(load(folder))], other)
+    assert "changed afterwards" in changed.notes[0]
+
+
+def test_a_study_without_claims_is_judged_by_those_of_the_package(study):
+    found = judge_claims([find(load(study(claims=None)))])
+    assert "not fixed before the study" in found.notes[0]
+    assert len(found.verdicts) == 36
+
+
+def test_names_that_nobody_knows_are_errors(study):
+    with pytest.raises(LedgerError, match=r"known optimizers .*, got nobody"):
+        judge_claims([find(load(study(claims=CLAIMS.replace("adam", "nobody"))))])
+
+
+def test_verdicts_are_written_for_programs_and_people(study, capsys):
+    folder = study(better=0.2)
+    assert main([str(folder)]) == 0
+    capsys.readouterr()
+    entries = json.loads((folder / "report" / "verdicts.json").read_text(encoding="utf-8"))
+    assert [sorted(entry) for entry in entries] == [
+        sorted(["claim", "question", "a", "b", "verdict", "estimate", "low", "high", "unit", "p_holm", "seeds",
+                "seeds_needed"])
+    ] * 7  # fmt: skip
+    by_claim = {entry["claim"]: entry for entry in entries}
+    assert by_claim["langevin classifies better than sgd"]["verdict"] == "SUPPORTED"
+    assert by_claim["langevin classifies better than adam"]["verdict"] == "NOT TESTED"
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    text = (folder / "report" / "report.md").read_text(encoding="utf-8")
+    for entry in entries:
+        if entry["verdict"] != "NOT TESTED":
+            assert entry["claim"] in page
+            assert entry["claim"] in text
+    assert "1 claim of the file was not tested: the study does not hold adam." in text
+
+
+@pytest.mark.parametrize("claims", ["absent.toml", "study/study.json"])
+def test_command_refuses_what_is_no_file_of_claims(study, tmp_path, capsys, claims):
+    folder = study()
+    assert main([str(folder), "--claims", str(tmp_path / claims)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a file of claims is needed" in line
+    assert not (folder / "report").exists()

@@ -1,0 +1,283 @@
+"""Tuning several times: other points, the same seeds, a ledger for each; one command completes them all."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+import ray
+
+from analysis.layout import repeat_directory, stored_repeats
+from study.arguments import MOST_REPEATS, parser
+from study.budget import time_budgets
+from study.ledger import Ledger, locked, read_study, write_study
+from study.ledger.files import discard_drafts, own_files
+from study.repeats import all_locked, repeats
+from study.request import build_requests
+from study.run import main
+from study.schedule import Outcome, Schedule, Task, TrialKey
+from study.search import load_search
+from study.selection import check
+
+KEY = ["optimizer", "phase", "number", "replicate"]
+WORDS = (
+    *("--search", "optuna", "--optimizers", "sgd,langevin", "--train-images", "40", "--batch-size", "20"),
+    *("--epochs", "1", "--seeds", "2", "--confirm-seeds", "6", "--no-sweep", "--output", "out"),
+)
+
+
+@pytest.mark.parametrize("search", ["optuna", "random", "sobol"])
+def test_a_repeat_has_other_points_and_the_same_seeds(make_spec, simulate, search):
+    spec = make_spec(search=search, num_trials=12, sweep=False)
+    tunings = []
+    for repeat in range(3):
+        own = dataclasses.replace(spec, identity=dataclasses.replace(spec.identity, repeat=repeat))
+        tasks = simulate(Schedule(own, load_search(search)))
+        tunings.append({task.key: task for task in tasks})
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        shared = tunings[one].keys() & tunings[other].keys()
+        assert {key.phase for key in shared} >= {"published", "explore", "confirm"}
+        for key in shared:
+            mine, theirs = tunings[one][key], tunings[other][key]
+            assert mine.seeds == theirs.seeds
+            chosen = key.phase not in ("published",) and (key.phase, key.number) != ("confirm", 0)
+            assert (mine.point != theirs.point) == chosen, key
+
+
+def test_the_first_repeat_is_the_study_without_the_option(make_spec):
+    """The stream's name stood in the code before there were repeats: the points of old studies depend on it."""
+    identity = make_spec().identity
+    assert identity.search_stream("sgd") == "search/sgd"
+    streams = {dataclasses.replace(identity, repeat=repeat).search_stream("sgd") for repeat in range(3)}
+    assert len(streams) == 3
+    hashes = {dataclasses.replace(identity, repeat=repeat).study_hash for repeat in range(3)}
+    assert len(hashes) == 3
+
+
+def test_numbers_are_those_asked_for_and_those_that_lie_there(make_spec, tmp_path):
+    assert repeats(tmp_path / "new", 1) == [0]
+    for name in ("1", "4", "04", "x", "-1", "1.5"):
+        write_study(tmp_path / "repeats" / name, {**make_spec().to_dict(), "runs": [], "looks": []})
+    (tmp_path / "repeats" / "7").mkdir()
+    assert stored_repeats(tmp_path) == [1, 4]
+    assert repeats(tmp_path, 1) == [0, 1, 4]
+    assert repeats(tmp_path, 3) == [0, 1, 2, 4]
+    assert [repeat_directory(tmp_path, repeat) for repeat in (0, 4)] == [tmp_path, tmp_path / "repeats" / "4"]
+
+
+def requests_of(directory, *words):
+    arguments = parser().parse_args([*WORDS, *words])
+    return build_requests(arguments, check(arguments), directory)
+
+
+def test_repeats_grow_with_the_study_and_never_shrink(tmp_path):
+    for request in requests_of(tmp_path, "--repeats", "2", "--trials", "5"):
+        write_study(request.directory, {**request.spec.to_dict(), "runs": [], "looks": []})
+    requests = requests_of(tmp_path, "--trials", "3", "--optimizers", "adam")
+    assert [request.directory for request in requests] == [tmp_path, tmp_path / "repeats" / "1"]
+    assert [request.spec.identity.repeat for request in requests] == [0, 1]
+    for request in requests:
+        assert request.spec.extent.num_trials == 5
+        assert request.spec.extent.optimizers == ("sgd", "langevin", "adam")
+        assert set(request.optimizers) == {"sgd", "langevin", "adam"}
+    assert len(requests_of(tmp_path, "--repeats", "3")) == 3
+
+
+def test_another_study_in_the_place_of_a_repeat_is_refused(tmp_path):
+    first, second = requests_of(tmp_path, "--repeats", "2")
+    write_study(second.directory, {**first.spec.to_dict(), "runs": [], "looks": []})
+    with pytest.raises(ValueError, match=r"repeats/1 holds a different study: repeat is 0, not 1\. Choose another"):
+        requests_of(tmp_path)
+
+
+def test_a_repeat_is_locked_from_the_start(tmp_path):
+    (tmp_path / "study" / "repeats" / "2").mkdir(parents=True)
+    with (
+        locked(tmp_path / "study" / "repeats" / "2"),
+        pytest.raises(ValueError, match=r"repeats/2 is in use by another run of the study"),
+        all_locked(tmp_path / "study", 3),
+    ):
+        pass
+    assert not list(tmp_path.rglob(".lock"))
+    with all_locked(tmp_path / "study", 3):
+        held = {path.parent.name for path in tmp_path.rglob(".lock")}
+        assert held == {"study", "1", "2"}
+        assert read_study(tmp_path / "study") is None
+
+
+def test_folders_locked_for_nothing_are_removed(tmp_path):
+    with all_locked(tmp_path / "study", 3):
+        assert (tmp_path / "study" / "repeats" / "2" / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_leaves_its_repeats_alone(make_spec, tmp_path):
+    spec = make_spec()
+    draft = tmp_path / "repeats" / "1" / "trials" / ".x.parquet.draft"
+    log = tmp_path / "repeats" / "1" / "log" / "sgd-explore-00001-000-4.arrows"
+    own = tmp_path / "trials" / ".x.parquet.draft"
+    for path in (draft, log, own):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert set(own_files(tmp_path)) == {own, own.parent}
+    discard_drafts(tmp_path)
+    assert draft.exists()
+    assert not own.exists()
+    ledger = Ledger(tmp_path, spec)
+    ledger.recover()
+    key = TrialKey("sgd", "explore", 1)
+    task = Task(key=key, sampler="sobol", point={"learning_rate": 0.1}, replicates=(0, 1), seeds=(1, 2))
+    assert ledger.begin(task).number == 0
+
+
+def test_a_look_at_more_repeats_is_a_look(make_spec, tmp_path):
+    ledger = Ledger(tmp_path, make_spec())
+    ledger.record_run({"command": "a test"})
+    repeated = [
+        Outcome(key=TrialKey("sgd", "confirm", 0), point={}, replicate=r, status="failed", validation_error=None)
+        for r in range(5)
+    ]
+    for outcomes in ([], repeated, repeated):
+        ledger.record_look(6, outcomes)
+    looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
+    assert [(look["num_replicates"], look["confirmed"]) for look in looks] == [(0, {}), (5, {"sgd": 5})]
+
+
+def test_repeats_share_the_time_that_is_left():
+    now = [0.0]
+    budgets = time_budgets(30.0, 3, lambda: now[0])
+    allowed = []
+    for used in (600.0, 1000.0, 300.0):
+        allowed.append(next(budgets)._seconds)
+        now[0] += used
+    assert allowed == pytest.approx([600.0, 600.0, 200.0])
+    assert [budget._seconds for budget in time_budgets(None, 2)] == [float("inf")] * 2
+    late = time_budgets(1.0, 1, lambda: now[0])
+    now[0] += 1e6
+    assert next(late)._seconds == 0.0
+
+
+def test_a_dry_run_plans_all_repeats_and_writes_nothing(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    networks = {}
+    for number in (1, 3):
+        assert main([*WORDS, "--dry-run", "--repeats", str(number)]) == 0
+        text = capsys.readouterr().out
+        networks[number] = int(re.search(r"([\d,]+) networks to train", text)[1].replace(",", ""))
+        assert ("without sweep, all of it 3 times." in text) == (number == 3)
+    assert networks[3] == 3 * networks[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "", str(MOST_REPEATS + 1)])
+def test_a_number_of_repeats_that_is_none_is_refused(number, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main([*WORDS, "--repeats", number])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"python -m study.run: error: argument --repeats: must be a whole number from 1 to 100, got {number!r}"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def table(directory, folder="trials"):
+    return pl.read_parquet(directory / folder / "*.parquet")
+
+
+def determined(directory, folder="trials"):
+    """All that the spec determines, in the order of the key."""
+    key = [*KEY, "epoch"] if folder == "epochs" else KEY
+    return table(directory, folder).drop("seconds", "node", "run", strict=False).sort(key)
+
+
+def bytes_of(directory):
+    return {path: path.read_bytes() for path in own_files(directory) if path.suffix == ".parquet"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_the_command_adds_extends_and_reports_repeats(study_command, tmp_path):
+    """One tuning first, then two: the first one's files stay as they are; then more trials for both."""
+    out = tmp_path / "out"
+    address = ("--address", ray.get_runtime_context().gcs_address)
+    environment = {"RAY_AUTH_MODE": "token"}
+
+    def run(*words):
+        done = study_command(*WORDS, *address, *words, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    run("--trials", "2")
+    before = bytes_of(out)
+    assert not (out / "repeats").exists()
+
+    assert "Repeat 1 of the tuning, in out/repeats/1:" in run("--trials", "2", "--repeats", "2")
+    assert bytes_of(out) == before
+    again = out / "repeats" / "1"
+    assert read_study(again)["identity"] == {**read_study(out)["identity"], "repeat": 1}
+    for folder in ("trials", "epochs"):
+        mine, theirs = (determined(place, folder) for place in (out, again))
+        same = (pl.col("phase") == "published") | ((pl.col("phase") == "confirm") & (pl.col("number") == 0))
+        assert mine.filter(same).equals(theirs.filter(same))
+    points = [table(place).filter(phase="explore").sort(KEY)["learning_rate"].to_list() for place in (out, again)]
+    assert not set(points[0]) & set(points[1])
+    seeds = [table(place).filter(phase="confirm")["seed"].unique().sort() for place in (out, again)]
+    assert seeds[0].equals(seeds[1])
+    stored = pl.read_csv(out / "report" / "tables" / "repeats.csv")
+    assert stored.select("repeat", "optimizer").rows() == [(0, "sgd"), (0, "langevin"), (1, "sgd"), (1, "langevin")]
+    assert len(read_study(out)["looks"]) == 2
+
+    assert "0 networks to train" in run("--trials", "2", "--repeats", "2")
+    assert bytes_of(out) == before
+    assert len(read_study(out)["looks"]) == 2
+
+    run("--trials", "3")
+    for place in (out, again):
+        tuned = table(place).filter(pl.col("phase") != "confirm")
+        assert tuned.group_by("optimizer").len().sort("optimizer").rows() == [("langevin", 6), ("sgd", 6)]
+        assert len(list(place.glob(".lock"))) == 0
+    assert not (again / "timings").exists()
+
+
+@pytest.mark.slow
+def test_a_signal_in_a_repeat_ends_the_command_and_the_same_command_completes_it(study_command, tmp_path):
+    words = [*WORDS, "--trials", "6", "--epochs", "40", "--repeats", "2", "--no-timing"]
+    last = tmp_path / "out" / "repeats" / "1"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "study.run", *words],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 300
+        while not list(last.glob("trials/*.parquet")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=200)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 143, err
+    assert "Not finished; go on with: python -m study.run --search optuna" in out
+    assert "--repeats 2" in out
+    assert (tmp_path / "out" / "report" / "tables" / "repeats.csv").exists()
+    before = {folder: determined(last, folder) for folder in ("trials", "epochs")}
+    first = bytes_of(tmp_path / "out")
+    done = study_command(*words)
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(tmp_path / "out") == first
+    for folder, rows in before.items():
+        assert rows.join(determined(last, folder), on=rows.columns, how="anti", nulls_equal=True).is_empty()
+    assert pathlib.Path(last / "log").exists()
+    assert list((last / "log").iterdir()) == []
+    assert table(last).filter(pl.col("phase") != "confirm").height == 2 * 6 * 2
