@@ -132,8 +132,9 @@ def tunability(ledger: Ledger) -> pl.DataFrame:
             continue
         ordered, draws = np.sort(cloud.means), _drawn_in_order(cloud)
         for budget in (fewest // VALID_PART, fewest):
-            for scheme, weights in tunability_weights(budget).items():
-                places = _weights_of_places(cloud.num_points, weights)
+            schemes = tunability_weights(budget)
+            table = _weights_of_places(cloud.num_points, np.stack(list(schemes.values())))
+            for scheme, places in zip(schemes, table, strict=True):
                 value = float(ordered @ places)
                 has_interval = budget < fewest
                 interval = student_interval(value, draws @ places, cloud.num_points, (0, 1)) if has_interval else None
@@ -180,11 +181,20 @@ def _drawn_in_order(cloud: Cloud) -> NDArray[np.float64]:
 
 
 def _weights_of_places(count: int, budget_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each place in the order of the errors adds to the weighted mean over budgets 1 to T, shape (count,)."""
-    total = np.zeros(count)
-    for start in range(0, len(budget_weights), BLOCK):
-        own = budget_weights[start : start + BLOCK]
-        total += own @ _unbiased_weights(count, range(start + 1, start + len(own) + 1))
+    """What each place in the order of the errors adds to weighted means over the budgets 1 to T.
+
+    Args:
+        count: Number of points.
+        budget_weights: Weights of the budgets, shape (num_schemes, T).
+
+    Returns:
+        Shape (num_schemes, count).
+    """
+    total = np.zeros((len(budget_weights), count))
+    num_budgets = budget_weights.shape[1]
+    for start in range(0, num_budgets, BLOCK):
+        end = min(start + BLOCK, num_budgets)
+        total += budget_weights[:, start:end] @ _unbiased_weights(count, range(start + 1, end + 1))
     return total
 
 

@@ -92,13 +92,13 @@ def probabilities_best(ledger: Ledger) -> pl.DataFrame:
     Returns:
         Columns `optimizer`, `num_trials`, `probability`; no row where there are fewer than two such optimizers.
     """
-    counts = dict(tuning_trials(ledger).group_by("optimizer").len().iter_rows())
-    names = [name for name in ledger.study.optimizers if counts.get(name, 0) >= MIN_POINTS]
-    budgets = shown_budgets(min((counts[name] for name in names), default=0)) if len(names) > 1 else []
+    tried = tuning_trials(ledger)
+    every = {name: tried.filter(optimizer=name)["validation_error"].to_numpy() for name in ledger.study.optimizers}
+    samples = {name: values for name, values in every.items() if len(values) >= MIN_POINTS}
+    budgets = shown_budgets(min(map(len, samples.values()))) if len(samples) > 1 else []
     rows = []
     for num_trials in budgets:
-        chances = probability_best(ledger, names, num_trials)
-        assert not isinstance(chances, Missing), chances.reason
-        rows += [(name, num_trials, chances[name]) for name in names]
+        chances = chances_of_best(samples, num_trials)
+        rows += [(name, num_trials, chances[name]) for name in samples]
     schema = {"optimizer": pl.String, "num_trials": pl.Int64, "probability": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
