@@ -3,16 +3,15 @@
 Several folders make one report if they hold parts or repeats of one study; `--compare` puts any two side by side.
 """
 
-import argparse
 import errno
 import pathlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from analysis.answers import find_answers
 from analysis.claims import read_claims
+from analysis.command_line import Parser
 from analysis.comparison import compare
 from analysis.files import replace_all
 from analysis.findings import find
@@ -31,14 +30,6 @@ class Report:
 
     path: pathlib.Path
     results: tuple[Result, ...]
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message without the usage and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def write_report(
