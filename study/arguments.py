@@ -4,8 +4,8 @@ import argparse
 import math
 import pathlib
 from dataclasses import dataclass
-from typing import NoReturn
 
+from analysis.command_line import Parser
 from study import __version__
 from study.search import search_names
 from trainables import optimizers
@@ -38,14 +38,6 @@ RECIPES = {
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
     SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message without the usage and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -284,6 +284,14 @@ def test_each_look_at_other_runs_costs_half_of_alpha(study, looks, number):
     assert found.level == pytest.approx(1 - 0.05 * 2.0**-number)
 
 
+def test_after_very_many_looks_nothing_can_be_told(study):
+    looks = [{"confirmed": {"sgd": number, "langevin": number}} for number in range(1, 60)]
+    found = verdicts(study(looks=looks))
+    assert {(verdict.word, verdict.reason) for (_, b), verdict in found.items() if b == "sgd"} == {
+        ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
+    }
+
+
 def test_claims_that_come_afterwards_are_named_first(study):
     folder = study()
     fixed = judge_claims([find(load(folder))])
