@@ -158,13 +158,18 @@ def _common_best(found: Mapping[str, Cloud]) -> tuple[float, NDArray[np.float64]
     num_seeds = min(cloud.num_seeds for cloud in held)
     errors = [cloud.errors[:, :num_seeds] for cloud in held]
     even, every = np.full((1, num_seeds), 1 / num_seeds), [np.arange(cloud.num_points)[None] for cloud in held]
-    drawn = [draw_points(cloud.optimizer, cloud.num_points) for cloud in held]
+    drawn = [_places(cloud) for cloud in held]
     return float(best_error(errors, even, every)[0]), best_error(errors, draw_seeds(num_seeds), drawn)
+
+
+def _places(cloud: Cloud) -> NDArray[np.int64]:
+    """Places of the points in each resample, shape (num_draws, num_points)."""
+    return draw_points(cloud.optimizer, cloud.num_points, repeat=cloud.repeat)
 
 
 def _drawn(cloud: Cloud) -> NDArray[np.float64]:
     """Mean errors of the resampled points, shape (num_draws, num_points)."""
-    return drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), draw_points(cloud.optimizer, cloud.num_points))
+    return drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), _places(cloud))
 
 
 def _draws(
@@ -178,10 +183,10 @@ def _draws(
     drawn = _drawn(cloud)
     counted = np.ones_like(drawn, dtype=bool)
     if inside is not None:
-        counted = inside[draw_points(cloud.optimizer, cloud.num_points)]
+        counted = inside[_places(cloud)]
     total = np.maximum(counted.sum(axis=1), 1)
     good = ((drawn <= drawn_best[:, None] + eps + ROUNDING) & counted).sum(axis=1)
-    random = np.random.default_rng([SEED, 1, zlib.crc32(cloud.optimizer.encode())])
+    random = np.random.default_rng([SEED, 1, zlib.crc32(cloud.optimizer.encode()), cloud.repeat])
     rest = random.beta(0.5, total + 0.5)
     return np.asarray(np.where(good == 0, rest, np.where(good == total, 1 - rest, good / total)))
 
