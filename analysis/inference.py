@@ -80,6 +80,22 @@ def sign_flip_interval(differences: ArrayLike, level: float, *, seed: int = 0) -
     return Interval(float(means[outside - 1]), float(means[-outside]))
 
 
+def percentile_interval(draws: ArrayLike, level: float) -> Interval:
+    """The middle part of bootstrap draws; infinite where they are too few to have a single one beyond each end.
+
+    Args:
+        draws: Shape (num_draws,), finite.
+        level: Probability of coverage, between 0 and 1.
+
+    Reference: B. Efron, Annals of Statistics 7 (1979) 1-26.
+    """
+    values = _checked(draws)
+    if (1 - level) / 2 * len(values) < 1:
+        return Interval(-math.inf, math.inf)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
 def hodges_lehmann(differences: ArrayLike) -> float:
     """Median of the means of all pairs of differences, each with itself too: a centre that outliers hardly move.
 

@@ -50,12 +50,6 @@ def drawn_means(
     return np.take_along_axis(np.round(seeds @ errors.T, 12), points, axis=1)
 
 
-def percentile_interval(draws: NDArray[np.float64], level: float = LEVEL) -> Interval:
-    """The middle part of the draws, shape (num_draws,) (Efron, 1979, Annals of Statistics 7, 1-26)."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
-
-
 def student_interval(
     estimate: float, draws: NDArray[np.float64], num_values: int, bounds: tuple[float, float], level: float = LEVEL
 ) -> Interval | None:

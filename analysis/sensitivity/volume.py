@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analysis.inference import percentile_interval
+from analysis.intervals import LEVEL
 from analysis.load import Ledger
 from analysis.sensitivity.best import best_error
-from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means, percentile_interval
+from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, Missing, clouds, lacking, pooled_seed_deviation, transform
 from analysis.spec import Axis, Optimizer
 
@@ -145,7 +147,7 @@ def _volume(
         )
     if missing:
         return {"volume": None, "low": None, "high": None, "reason": missing.reason}
-    interval = percentile_interval(_draws(cloud, best[1], eps, inside))
+    interval = percentile_interval(_draws(cloud, best[1], eps, inside), LEVEL)
     volume = share_of_good(cloud.means[inside], best[0], eps)
     return {"volume": volume, "low": interval.low, "high": interval.high, "reason": None}
 
