@@ -55,12 +55,13 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
         work += f"{identity.num_epochs} epochs"
     say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
-    needed = math.ceil(1 + math.log2(FAMILY / ALPHA))
+    # The first look is judged at half of alpha.
+    needed = math.ceil(1 + math.log2(2 * FAMILY / ALPHA))
     if 0 < extent.num_confirm_seeds < needed:
         say(
             console,
-            f"Note: {extent.num_confirm_seeds} confirmation seeds can settle a single claim, but not a family of "
-            f"{FAMILY} claims, which takes {needed}.",
+            f"Note: {extent.num_confirm_seeds} confirmation seeds cannot settle a family of {FAMILY} claims, which "
+            f"takes {needed}.",
         )
 
 

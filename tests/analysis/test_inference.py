@@ -116,6 +116,7 @@ def test_holm_multiplies_the_smallest_by_their_number():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+    assert holm([0.01, 0.04, 0.03], 6) == pytest.approx([0.06, 0.16, 0.15])
 
 
 def test_standardised_mean():
@@ -130,6 +131,11 @@ def test_seeds_needed_shrink_with_the_square_of_the_effect():
     assert seeds_needed(0.027, 0.0125, 0.95) == 72
     assert seeds_needed(0.0, 0.025, 0.95) == 6
     assert seeds_needed(0.027, 0.0, 0.95) is None
+
+
+def test_no_fewer_seeds_are_needed_than_were_not_enough():
+    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=17) == 18
+    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=18) == 19
 
 
 @pytest.mark.parametrize("values", [[], [math.nan, 1.0], [math.inf]])

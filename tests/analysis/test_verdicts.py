@@ -294,6 +294,12 @@ def test_each_look_at_other_runs_costs_half_of_alpha(study, looks, number):
     assert found.level == pytest.approx(1 - 0.05 * 2.0**-number)
 
 
+def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study):
+    found = verdicts(study(looks=[{"confirmed": CONFIRMED, "explored": {"sgd": 32, "langevin": 32}}]))
+    assert found["is less sensitive", "sgd"].level == pytest.approx(1 - 0.05 / 4)
+    assert found["converges faster", "sgd"].level == pytest.approx(1 - 0.05 / 2)
+
+
 def test_claims_that_come_afterwards_are_named_first(study):
     folder = study()
     fixed = judge_claims([find(load(folder))])

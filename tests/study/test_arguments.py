@@ -578,9 +578,9 @@ def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, t
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", "--confirm-seeds"]
-    assert main([*words, "6"]) == 0
-    assert "6 confirmation seeds can settle a single claim, but not a family of 6" in capsys.readouterr().out
     assert main([*words, "8"]) == 0
+    assert "8 confirmation seeds cannot settle a family of 6 claims, which takes 9." in capsys.readouterr().out
+    assert main([*words, "9"]) == 0
     assert "family" not in capsys.readouterr().out
 
 
