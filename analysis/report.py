@@ -16,6 +16,7 @@ from analysis.comparison import compare
 from analysis.files import replace
 from analysis.findings import find
 from analysis.judgement import judge_claims
+from analysis.overview import tally
 from analysis.repeats import repeats_table
 from analysis.results import Result
 from analysis.studies import load_studies
@@ -23,10 +24,17 @@ from analysis.studies import load_studies
 
 @dataclass(frozen=True)
 class Report:
-    """A written report: where its page lies, and the result of each optimizer in the order of the study."""
+    """A written report.
+
+    Args:
+        path: Where its page lies.
+        results: The result of each optimizer, in the order of the study.
+        verdicts: How many claims came out how, in one sentence; empty if the study holds the sides of none.
+    """
 
     path: pathlib.Path
     results: tuple[Result, ...]
+    verdicts: str
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,7 +85,7 @@ def write_report(
     }
     folder = folders[0] / "report" if output is None else output
     _write(folder, contents)
-    return Report(folder / "report.html", tuple(first.results))
+    return Report(folder / "report.html", tuple(first.results), tally(judgement.verdicts))
 
 
 def write_comparison(

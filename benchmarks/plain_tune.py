@@ -41,9 +41,12 @@ class Work:
 SMALL = Work(points=2, seeds=2, epochs=1, images=200, batch_size=20)
 MINI = Work(images=4_000)
 
+FAST = ("--shared-order",)
+"""Options that trade information or digits for speed; `--precision bf16` is left out, few processors are fast at it."""
+
 
 def rows(*, small: bool = False, repetitions: int | None = None, data_dir: pathlib.Path | None = None) -> list[Row]:
-    """Wall time of both in turn, and how many times longer the script takes."""
+    """Wall times in turn, and how many times longer the script takes."""
     if small:
         return measure(SMALL, 1 if repetitions is None else repetitions, None)
     return measure(Work() if data_dir else MINI, 1 if repetitions is None else repetitions, data_dir)
@@ -64,16 +67,19 @@ def measure(work: Work, repetitions: int, data_dir: pathlib.Path | None) -> list
     dataset, place = ("cifar10", ["--data-dir", str(data_dir)]) if data_dir else ("cifar10-mini", [])
     turns = [compare(work, dataset, place) for _ in range(repetitions)]
     case = f"{work.points} points x {work.seeds} seeds x {work.epochs} epochs x {work.images:,} images of {dataset}"
-    plain, ours = ([turn[side] for turn in turns] for side in range(2))
-    return [
-        row("plain_tune", case, "plain script", "s", plain),
-        row("plain_tune", case, "study with report", "s", ours),
-        row("plain_tune", case, "plain script / study", "1", [script / study for script, study in turns]),
+    names = ("plain script", "study with report", f"study with report, {' '.join(FAST)}")
+    times = [
+        row("plain_tune", case, name, "s", side) for name, side in zip(names, zip(*turns, strict=True), strict=True)
     ]
+    ratios = [
+        row("plain_tune", case, f"plain script / {name}", "1", [turn[0] / turn[side] for turn in turns])
+        for side, name in enumerate(names[1:], start=1)
+    ]
+    return times + ratios
 
 
-def compare(work: Work, dataset: str, place: Sequence[str]) -> tuple[float, float]:
-    """Seconds of the script and of the study."""
+def compare(work: Work, dataset: str, place: Sequence[str]) -> tuple[float, float, float]:
+    """Seconds of the script, of the study and of the study with the fast options."""
     with tempfile.TemporaryDirectory() as folder:
         script = [
             *("-m", "benchmarks._plain_script", *place, *work.words()),
@@ -82,9 +88,12 @@ def compare(work: Work, dataset: str, place: Sequence[str]) -> tuple[float, floa
         study = [
             *("-m", "study.run", "--search", "optuna", "--dataset", dataset, *place, *work.words()),
             *("--optimizers", "sgd", "--trials", str(work.points), "--confirm-seeds", "0", "--no-sweep"),
-            *("--output", f"{folder}/study"),
         ]
-        return seconds(script), seconds(study)
+        return (
+            seconds(script),
+            seconds([*study, "--output", f"{folder}/study"]),
+            seconds([*study, "--output", f"{folder}/fast", *FAST]),
+        )
 
 
 def seconds(words: Sequence[str]) -> float:

@@ -85,7 +85,7 @@ def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_w
 
 
 def print_report(console: Console, report: "Report") -> None:
-    """Show the result of each optimizer and where the page is."""
+    """Show the result of each optimizer, how the claims came out and where the page is."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
     words = [name for result in report.results if result.best for name in result.best.hyperparameters]
@@ -106,6 +106,8 @@ def print_report(console: Console, report: "Report") -> None:
     console.print(table)
     if failed := sum(result.failed for result in report.results):
         say(console, f"{failed} tuning trials failed; the column `message` of the ledger's trials says why.")
+    if report.verdicts:
+        say(console, report.verdicts)
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
 
 

@@ -6,7 +6,20 @@ import altair as alt
 import polars as pl
 
 from analysis.palette import Palette
-from analysis.plots.base import FORMATS, INK, MUTED, Chart, Number, Tables, colour, finished, opacity, rows_of, tips
+from analysis.plots.base import (
+    FORMATS,
+    GRID,
+    INK,
+    MUTED,
+    Chart,
+    Number,
+    Tables,
+    colour,
+    finished,
+    opacity,
+    rows_of,
+    tips,
+)
 
 ROW = 36
 """Height of a row, in pixels."""
@@ -40,7 +53,8 @@ def plot_effects(
     """
     tables = Tables()
     axis = alt.Axis(format=".6~g", title=axis_title, grid=True, tickCount=6, labelOverlap="greedy", labelSeparation=8)
-    across = alt.Scale(type=scale, domain=list(limits), nice=False, zero=False)
+    ends_at: dict[str, Any] = {"domain": list(limits), "nice": False}
+    across = alt.Scale(type="log", **ends_at) if scale == "log" else alt.Scale(zero=False, **ends_at)
 
     def x(column: str) -> alt.X:
         return alt.X(f"{column}:Q", axis=axis, scale=across)
@@ -61,7 +75,7 @@ def plot_effects(
     row: dict[str, Any] = {"y": alt.Y("pair:N", title=None, sort=order, axis=names), "color": colour(palette)}
     ends = tables.keep(pl.DataFrame({"low": [neutral[1]], "high": [neutral[2]], "mean": [neutral[0]]}))
     layers = [
-        alt.Chart(ends).mark_rect(color=INK, opacity=0.06).encode(x=x("low"), x2=alt.X2("high:Q")),
+        alt.Chart(ends).mark_rect(color=GRID, opacity=0.6).encode(x=x("low"), x2=alt.X2("high:Q")),
         alt.Chart(ends).mark_rule(color=INK, strokeWidth=1.2).encode(x=x("mean")),
     ]
     if seeds.height:

@@ -1,9 +1,11 @@
 """The page in a real browser, as wide as a desk and as narrow as a phone."""
 
 import json
+import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 from urllib.parse import unquote
 
@@ -24,6 +26,9 @@ window.addEventListener("error", (event) => window.problems.push(event.message))
 window.addEventListener("unhandledrejection", (event) => window.problems.push(String(event.reason)));
 </script>"""
 PROBE = """<script>
+const words = (selector) => [...document.querySelectorAll(selector)]
+  .filter((badge) => badge.checkVisibility()).map((badge) => badge.innerText.trim().split(/\\s+/).slice(1).join(" "));
+const isCut = (box) => box.checkVisibility() && box.getBoundingClientRect().right > innerWidth + 1;
 const state = () => {
   const panels = [...document.querySelectorAll(".panel")];
   const marks = [...document.querySelectorAll(".panel path[opacity]")].map((mark) => mark.getAttribute("opacity"));
@@ -33,6 +38,9 @@ const state = () => {
     wide: panels.filter((panel) => panel.querySelector("svg")?.clientWidth > panel.clientWidth + 1).length,
     hidden: panels.filter((panel) => panel.hidden).length,
     faint: marks.filter((opacity) => opacity > 0 && opacity < 0.1).length,
+    overview: words(".overview .verdict"), verdicts: words(".verdicts .verdict"),
+    overviewEnd: document.querySelector(".overview")?.getBoundingClientRect().bottom + scrollY,
+    cut: [...document.querySelectorAll(".verdict, .overview th, .verdicts td")].filter(isCut).length,
   };
 };
 const wait = async () => {
@@ -91,6 +99,40 @@ def test_every_chart_is_drawn_without_errors_and_fits_desk_and_phone(seen):
         assert entry["before"]["wide"] == 0
 
 
+@pytest.fixture(scope="module")
+def seen_rich(rich, tmp_path_factory):
+    return opened(rich.path, tmp_path_factory.mktemp("browser_rich"))
+
+
+@needs_browser
+def test_verdicts_are_seen_as_stored_on_desk_and_phone(rich, seen_rich):
+    entries = json.loads(rich.path.with_name("verdicts.json").read_text(encoding="utf-8"))
+    stored = [entry["verdict"] for entry in entries]
+    assert len(stored) == 36
+    assert set(seen_rich) == {1400, 400}
+    for entry in seen_rich.values():
+        assert entry["before"]["overview"] == stored
+        assert entry["before"]["verdicts"] == stored
+        assert entry["before"]["cut"] == 0
+
+
+@needs_browser
+def test_the_matrix_of_verdicts_fits_the_first_screen_of_a_desk(seen_rich):
+    assert 0 < seen_rich[1400]["before"]["overviewEnd"] < 900
+
+
+@needs_browser
+def test_every_chart_of_every_question_is_drawn_and_can_be_isolated(seen_rich):
+    for entry in seen_rich.values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] > 40
+        assert entry["before"]["overflow"] == entry["before"]["wide"] == 0
+        assert (entry["before"]["hidden"], entry["before"]["faint"]) == (0, 0)
+        assert entry["during"]["hidden"] > 0
+        assert entry["during"]["faint"] > entry["before"]["panels"]
+        assert (entry["after"]["hidden"], entry["after"]["faint"]) == (0, 0)
+
+
 @needs_browser
 def test_a_comparison_is_drawn_without_errors_and_fits_desk_and_phone(ledger_dir, repeated_dir, tmp_path):
     for entry in opened(write_comparison((ledger_dir, repeated_dir), tmp_path), tmp_path).values():
@@ -126,3 +168,35 @@ def test_hostile_names_stay_text(synthetic, tmp_path):
         assert entry["problems"] == []
         assert entry["before"]["panels"] == entry["before"]["drawn"]
         assert entry["before"]["overflow"] == 0
+
+
+REAL = {
+    "default": ("--trials", "3", "--train-images", "100"),
+    "full CIFAR-10": (
+        *("--dataset", "cifar10", "--data-dir", os.environ.get("CIFAR10_DIR", ""), "--optimizers", "sgd,langevin"),
+        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "12"),
+    ),
+}
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_the_report_of_a_real_study_is_drawn_and_says_what_is_stored(name, tmp_path):
+    if name == "full CIFAR-10" and "CIFAR10_DIR" not in os.environ:
+        pytest.skip("CIFAR10_DIR does not say where the full CIFAR-10 is")
+    done = subprocess.run(
+        [sys.executable, "-m", "study.run", "--search", "optuna", *REAL[name], "--output", "study"],
+        cwd=tmp_path, env={**os.environ, "RAY_worker_niceness": "0"}, check=True, timeout=900,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    page = tmp_path / "study" / "report" / "report.html"
+    stored = [entry["verdict"] for entry in json.loads(page.with_name("verdicts.json").read_text(encoding="utf-8"))]
+    assert f"Of {len(stored) - stored.count('NOT TESTED')} claims: " in done.stdout
+    for entry in opened(page, tmp_path).values():
+        assert entry["problems"] == []
+        assert entry["before"]["panels"] == entry["before"]["drawn"] > 10
+        assert entry["before"]["overflow"] == entry["before"]["wide"] == entry["before"]["cut"] == 0
+        assert entry["before"]["verdicts"] == [word for word in stored if word != "NOT TESTED"]
+        assert entry["during"]["faint"] > 0
+        assert entry["after"]["faint"] == 0

@@ -93,7 +93,8 @@ REFUSED = {
     "unknown search": (["--search", "tpe"], r"--search must be one of grid, optuna, random, sobol, got 'tpe'\."),
     "unknown optimizer": (
         [*OPTUNA, "--optimizers", "sgd,adamax"],
-        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, got 'adamax'; "
+        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, sgd_weight_decay, "
+        r"got 'adamax'; "
         r"to add your own, write a file and give it with --optimizer-file\.",
     ),
     "optimizer in capitals": ([*OPTUNA, "--optimizers", "SGD"], r"--optimizers must name some of .*, got 'SGD'; .*"),
