@@ -14,10 +14,11 @@ from analysis.rates import with_wilson
 from analysis.schema import KEY
 from analysis.selection import TRIAL
 from analysis.sensitivity import sensitivity_tables
-from analysis.stability import outcomes, rates
+from analysis.stability import outcomes, rates, seed_spread
 from analysis.survival import (
     performance_profiles,
     performance_ratios,
+    profile_scores,
     survival_curves,
     target_times,
     times_to_target,
@@ -38,7 +39,9 @@ class Answers:
         times_to_target: `survival.times_to_target`.
         survival: `survival.survival_curves`.
         performance_profile: `survival.performance_profiles`.
+        performance_score: `survival.profile_scores`.
         run_metrics: `run_metrics`.
+        seed_spread: `stability.seed_spread` of every metric.
         mean_losses: `mean_losses`.
         run_losses: `run_losses`.
         divergence_rates: `divergence_rates`.
@@ -59,7 +62,9 @@ class Answers:
     times_to_target: pl.DataFrame
     survival: pl.DataFrame
     performance_profile: pl.DataFrame
+    performance_score: pl.DataFrame
     run_metrics: pl.DataFrame
+    seed_spread: pl.DataFrame
     mean_losses: pl.DataFrame
     run_losses: pl.DataFrame
     divergence_rates: pl.DataFrame
@@ -89,6 +94,8 @@ def find_answers(findings: Findings, claims: Claims) -> Answers:
     ledger, setup = findings.ledger, ConfirmedRuns(findings, claims).setup
     times = target_times(ledger.trials, ledger.epochs, findings.shown, setup)
     cells = times_to_target(times)
+    ratios = performance_ratios(cells)
+    measured = run_metrics(findings, setup)
     went_wrong = _outcomes(findings, setup)
     chance = setup.chance_accuracy
     return Answers(
@@ -97,8 +104,10 @@ def find_answers(findings: Findings, claims: Claims) -> Answers:
         target_times=times,
         times_to_target=cells,
         survival=survival_curves(times),
-        performance_profile=performance_profiles(performance_ratios(cells)),
-        run_metrics=run_metrics(findings, setup),
+        performance_profile=performance_profiles(ratios),
+        performance_score=profile_scores(ratios),
+        run_metrics=measured,
+        seed_spread=seed_spread(measured, ["optimizer", "setting", "metric", "unit"]),
         mean_losses=mean_losses(findings.seed_curves),
         run_losses=run_losses(findings),
         divergence_rates=divergence_rates(findings, went_wrong),

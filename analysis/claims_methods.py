@@ -68,8 +68,8 @@ def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
     alpha = number(judgement.claims.alpha)
     text = (
         f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. Every report made of other runs counts as a look, and look k is judged at {alpha} / 2^k, so that "
-        "all "
+        f"{alpha}. Every report of other runs that the study itself has ended with counts as a look, and look k is "
+        f"judged at {alpha} / 2^k, so that all "
     )
     return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
 
@@ -136,9 +136,10 @@ def _rules(held: Sequence[Verdict]) -> str:
     names = list(dict.fromkeys(verdict.question.name for verdict in held if verdict.question.needs_learning))
     untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
     return (
-        f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}fewer than half of the runs of a side reach "
-        "any target; two runs of a seed share no range of training loss; a run that diverged has no value to compare; "
-        "there are too few seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement and the "
+        f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
+        "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
+        "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
+        "blocks. Then, with the interval [l, u] of the improvement and the "
         "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
         "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
         "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
@@ -159,7 +160,10 @@ def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
     repeats = max((len(v.evidence.by_repeat) for v in held if isinstance(v.evidence, PairedSeeds)), default=1)
     if repeats > 1:
-        return f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them."
+        return (
+            f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them; "
+            "the intervals are about these tuning runs and do not cover that others would have found other settings."
+        )
     return (
         f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
         "that another tuning would have turned out the same stands in the last row of the overview."

@@ -80,6 +80,22 @@ def sign_flip_interval(differences: ArrayLike, level: float, *, seed: int = 0) -
     return Interval(float(means[outside - 1]), float(means[-outside]))
 
 
+def percentile_interval(draws: ArrayLike, level: float) -> Interval:
+    """The middle part of bootstrap draws; infinite where they are too few to have a single one beyond each end.
+
+    Args:
+        draws: Shape (num_draws,), finite.
+        level: Probability of coverage, between 0 and 1.
+
+    Reference: B. Efron, Annals of Statistics 7 (1979) 1-26.
+    """
+    values = _checked(draws)
+    if (1 - level) / 2 * len(values) < 1:
+        return Interval(-math.inf, math.inf)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
 def hodges_lehmann(differences: ArrayLike) -> float:
     """Median of the means of all pairs of differences, each with itself too: a centre that outliers hardly move.
 
@@ -112,31 +128,38 @@ def standardised_mean(differences: ArrayLike) -> float | None:
     return float(values.mean() / spread) if spread > 0 else None
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in the order given.
+def holm(p_values: Sequence[float], num_claims: int | None = None) -> list[float]:
+    """P-values adjusted for the number of claims, in the order given.
+
+    Args:
+        p_values: One per claim that has been tested.
+        num_claims: Claims of the family, no fewer; those without a p-value count as if it were 1. As many as there are
+            p-values if None.
 
     Reference: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
     """
     order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
+    factors = (len(p_values) if num_claims is None else num_claims) - np.arange(len(p_values))
     adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, dtype=np.float64)[order] * factors), 1)
     result = np.empty(len(p_values))
     result[order] = adjusted
     return [float(value) for value in result]
 
 
-def seeds_needed(standard_deviation: float, smallest_effect: float, level: float) -> int | None:
+def seeds_needed(standard_deviation: float, smallest_effect: float, level: float, *, num_pairs: int = 0) -> int | None:
     r"""Pairs at which the interval would be narrower than the smallest effect of interest, about (2 z s / delta)^2.
 
     Args:
         standard_deviation: Of the paired differences.
         smallest_effect: delta; None is returned where it is 0.
         level: Level of the interval.
+        num_pairs: Pairs that there are and were not enough: the formula is that of a normal interval, which is narrower
+            than that of few pairs.
     """
     if smallest_effect <= 0:
         return None
-    quantile = float(ndtri((1 + level) / 2))
-    return max(fewest_pairs(level), math.ceil((2 * quantile * standard_deviation / smallest_effect) ** 2))
+    normal = (2 * float(ndtri((1 + level) / 2)) * standard_deviation / smallest_effect) ** 2
+    return max(fewest_pairs(level), math.ceil(normal), num_pairs + 1)
 
 
 def fewest_pairs(level: float) -> int:

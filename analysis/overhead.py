@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analysis.inference import percentile_interval
 from analysis.intervals import LEVEL
 
 FEWEST_BLOCKS = 6
@@ -44,11 +45,6 @@ class StepCostRatio:
     estimate: float
     draws: NDArray[np.float64]
     num_blocks: int
-
-    def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Percentile interval of the bootstrap: the ends of the middle share `level` of the draws."""
-        low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
 
 
 def step_cost_ratio(timings: pl.DataFrame, a: str, b: str, batch_size: int) -> StepCostRatio | str:
@@ -100,9 +96,12 @@ def cost_table(timings: pl.DataFrame, optimizers: Sequence[str]) -> pl.DataFrame
             if own.is_empty():
                 continue
             found = step_cost_ratio(timings, name, str(baseline), batch_size)
-            ratio, ends = (None, (None, None)) if isinstance(found, str) else (found.estimate, found.interval())
             seconds = (own["seconds"] / own["steps"]).median()
-            rows.append((batch_size, name, baseline, seconds, ratio, *ends, own.height))
+            ratio: tuple[float | None, ...] = (None, None, None)
+            if not isinstance(found, str):
+                ends = percentile_interval(found.draws, LEVEL)
+                ratio = (found.estimate, ends.low, ends.high)
+            rows.append((batch_size, name, baseline, seconds, *ratio, own.height))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 

@@ -39,15 +39,20 @@ FAMILY_TITLES = {"convergence": "Convergence", "sensitivity": "Sensitivity to hy
 """Headings of figures that belong to no question, where the name of the family is not enough."""
 
 
-def render(tunings: Sequence[Findings], figures: Figures, judgement: Judgement) -> dict[str, str]:
+def render(
+    tunings: Sequence[Findings], figures: Figures, judgement: Judgement, tables: Sequence[str]
+) -> dict[str, str]:
     """Every file of the report but the tables: path within the report, and content.
 
     Args:
         tunings: The findings of every tuning of the study; figures and tables are those of the first one.
         figures: Its figures.
         judgement: The verdicts, which rest on all of them.
+        tables: Names of all tables of the report.
     """
-    context = {**_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings)}
+    context = {
+        **_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings), "tables": list(tables)
+    }  # fmt: skip
     drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures.every if figure.panels}
     page = environment().get_template("report.html").render(context, **embedded(figures.every))
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
@@ -76,9 +81,6 @@ def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict
         "methods": methods.methods(findings, judgement),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
-        "tables": list(
-            dict.fromkeys([*findings.tables(), *(name for figure in figures.every for name in figure.tables)])
-        ),
     }
 
 

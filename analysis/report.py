@@ -76,7 +76,7 @@ def write_report(
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
     contents |= {
         "verdicts.json": judgement.as_json(),
-        **render(tunings, figures(answers, judgement.verdicts), judgement),
+        **render(tunings, figures(answers, judgement.verdicts), judgement, list(tables)),
     }
     folder = folders[0] / "report" if output is None else output
     replace_all(folder, contents)

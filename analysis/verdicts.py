@@ -22,6 +22,13 @@ from analysis.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.sensitivity import Missing, probability_best
 
+CONFIRM = ("confirm",)
+PHASES = {"good_volume": (*CONFIRM, "explore")}
+"""Phases whose runs answer a claim on a metric, where these are not the confirmation runs alone."""
+
+LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
+"""Name under which a look says how many runs of a phase each optimizer had."""
+
 Word = Literal["NOT TESTED", "NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
 
@@ -128,7 +135,7 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
     verdicts = []
     for a, b in question.pairs:
         if (a, b) in held:
-            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b) / len(held)
+            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b, PHASES.get(question.metric, CONFIRM)) / len(held)
             verdicts.append(_judge_claim(question, a, b, repeats, level))
         else:
             lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
@@ -139,7 +146,7 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
     return _adjusted(verdicts)
 
 
-def look_number(ledgers: Sequence[Ledger], a: str, b: str) -> int:
+def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
     """How often these two have been looked at, this time included: each look at other runs is one.
 
     Look k is judged at alpha 2^-k, so that all looks together stay below alpha.
@@ -148,11 +155,14 @@ def look_number(ledgers: Sequence[Ledger], a: str, b: str) -> int:
         ledgers: Those of all repeats, the first one first: it has the looks.
         a: One of two optimizers.
         b: The other one.
+        phases: Whose runs answer the question.
     """
-    confirmed = pl.concat(ledger.trials.filter(phase="confirm")["optimizer"] for ledger in ledgers)
-    now = tuple(int((confirmed == name).sum()) for name in (a, b))
+    rows = pl.concat(ledger.trials.select("optimizer", "phase") for ledger in ledgers)
+    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase in phases for name in (a, b))
     looks = ledgers[0].study.looks
-    states = {tuple(int(look.get("confirmed", {}).get(name, 0)) for name in (a, b)) for look in looks}
+    states = {
+        tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase in phases for name in (a, b)) for look in looks
+    }
     return len({state for state in states if all(state)} | {now})
 
 
@@ -169,7 +179,8 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
     word, interval = weigh(evidence, level, effect)
     needed = None
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
-        needed = seeds_needed(float(evidence.differences.std(ddof=1)), effect, level)
+        spread = float(evidence.differences.std(ddof=1))
+        needed = seeds_needed(spread, effect, level, num_pairs=evidence.num_values)
     return replace(
         verdict,
         word=word,
@@ -230,7 +241,9 @@ def unit_of(question: Question) -> str:
 def _adjusted(family: list[Verdict]) -> list[Verdict]:
     """The family with p-values adjusted for the claims that have one."""
     places = [place for place, verdict in enumerate(family) if verdict.p_value is not None]
-    adjusted = holm([family[place].p_value or 0.0 for place in places])
+    # Claims without a p-value count as well: which are testable is known only from the rows.
+    num_held = sum(verdict.word != "NOT TESTED" for verdict in family)
+    adjusted = holm([family[place].p_value or 0.0 for place in places], num_held)
     for place, value in zip(places, adjusted, strict=True):
         family[place] = replace(family[place], p_holm=value)
     return family

@@ -23,12 +23,14 @@ def draw_seeds(num_seeds: int, num_draws: int = NUM_DRAWS) -> NDArray[np.float64
     return np.asarray(counts / num_seeds)
 
 
-def draw_points(name: str, num_points: int, num_draws: int = NUM_DRAWS) -> NDArray[np.int64]:
+def draw_points(name: str, num_points: int, num_draws: int = NUM_DRAWS, *, repeat: int = 0) -> NDArray[np.int64]:
     """Places of the points in each draw, shape (num_draws, num_points).
 
-    Seeded by the optimizer's name, so that the draws of one do not depend on which others a study holds.
+    Seeded by the optimizer's name, so that the draws of one do not depend on which others a study holds, and by the
+    number of the tuning: points of equal number lie in equal or opposite halves of a scrambled Sobol sequence, so that
+    equal draws of two tunings would add up or cancel.
     """
-    random = np.random.default_rng([SEED, zlib.crc32(name.encode())])
+    random = np.random.default_rng([SEED, zlib.crc32(name.encode()), repeat])
     return random.integers(0, num_points, size=(num_draws, num_points))
 
 
@@ -46,12 +48,6 @@ def drawn_means(
         Shape (num_draws, num_points).
     """
     return np.take_along_axis(np.round(seeds @ errors.T, 12), points, axis=1)
-
-
-def percentile_interval(draws: NDArray[np.float64], level: float = LEVEL) -> Interval:
-    """The middle part of the draws, shape (num_draws,) (Efron, 1979, Annals of Statistics 7, 1-26)."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
 
 
 def student_interval(

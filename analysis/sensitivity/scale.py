@@ -35,6 +35,7 @@ class Cloud:
         numbers: Numbers of the trials, shape (num_points,).
         points: Shape (num_points, num_axes); 0 and 1 are the ends of the range, even in the sampled measure.
         errors: Validation error at the last epoch, shape (num_points, num_seeds), 1 where diverged.
+        repeat: Number of the tuning that they belong to.
     """
 
     optimizer: str
@@ -42,6 +43,7 @@ class Cloud:
     numbers: NDArray[np.int64]
     points: NDArray[np.float64]
     errors: NDArray[np.float64]
+    repeat: int = 0
 
     @property
     def num_points(self) -> int:
@@ -85,10 +87,14 @@ def clouds(ledger: Ledger) -> dict[str, Cloud]:
     """
     whole = settings(ledger.study, ledger.trials).filter(pl.col("is_whole"), phase="explore")
     rows = ledger.trials.join(whole, on=["optimizer", "phase", "number"], how="semi")
-    return {name: _cloud(optimizer, rows.filter(optimizer=name)) for name, optimizer in ledger.study.optimizers.items()}
+    study = ledger.study
+    return {
+        name: _cloud(optimizer, rows.filter(optimizer=name), study.repeat)
+        for name, optimizer in study.optimizers.items()
+    }
 
 
-def _cloud(optimizer: Optimizer, rows: pl.DataFrame) -> Cloud:
+def _cloud(optimizer: Optimizer, rows: pl.DataFrame, repeat: int) -> Cloud:
     trials = rows.unique("number", keep="any").sort("number")
     units = [unit(axis, trials[name].cast(pl.Float64).to_numpy()) for name, axis in optimizer.space.items()]
     points = np.stack(units, axis=1) if units else np.empty((trials.height, 0))
@@ -104,6 +110,7 @@ def _cloud(optimizer: Optimizer, rows: pl.DataFrame) -> Cloud:
         numbers=trials["number"].cast(pl.Int64).to_numpy(),
         points=np.clip(points, 0, 1),
         errors=errors_by_seed(rows),
+        repeat=repeat,
     )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analysis.inference import percentile_interval
+from analysis.intervals import LEVEL
 from analysis.load import Ledger
 from analysis.sensitivity.best import best_error
-from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means, percentile_interval
+from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, Missing, clouds, lacking, pooled_seed_deviation, transform
 from analysis.spec import Axis, Optimizer
 
@@ -145,7 +147,7 @@ def _volume(
         )
     if missing:
         return {"volume": None, "low": None, "high": None, "reason": missing.reason}
-    interval = percentile_interval(_draws(cloud, best[1], eps, inside))
+    interval = percentile_interval(_draws(cloud, best[1], eps, inside), LEVEL)
     volume = share_of_good(cloud.means[inside], best[0], eps)
     return {"volume": volume, "low": interval.low, "high": interval.high, "reason": None}
 
@@ -158,13 +160,18 @@ def _common_best(found: Mapping[str, Cloud]) -> tuple[float, NDArray[np.float64]
     num_seeds = min(cloud.num_seeds for cloud in held)
     errors = [cloud.errors[:, :num_seeds] for cloud in held]
     even, every = np.full((1, num_seeds), 1 / num_seeds), [np.arange(cloud.num_points)[None] for cloud in held]
-    drawn = [draw_points(cloud.optimizer, cloud.num_points) for cloud in held]
+    drawn = [_places(cloud) for cloud in held]
     return float(best_error(errors, even, every)[0]), best_error(errors, draw_seeds(num_seeds), drawn)
+
+
+def _places(cloud: Cloud) -> NDArray[np.int64]:
+    """Places of the points in each resample, shape (num_draws, num_points)."""
+    return draw_points(cloud.optimizer, cloud.num_points, repeat=cloud.repeat)
 
 
 def _drawn(cloud: Cloud) -> NDArray[np.float64]:
     """Mean errors of the resampled points, shape (num_draws, num_points)."""
-    return drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), draw_points(cloud.optimizer, cloud.num_points))
+    return drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), _places(cloud))
 
 
 def _draws(
@@ -178,10 +185,10 @@ def _draws(
     drawn = _drawn(cloud)
     counted = np.ones_like(drawn, dtype=bool)
     if inside is not None:
-        counted = inside[draw_points(cloud.optimizer, cloud.num_points)]
+        counted = inside[_places(cloud)]
     total = np.maximum(counted.sum(axis=1), 1)
     good = ((drawn <= drawn_best[:, None] + eps + ROUNDING) & counted).sum(axis=1)
-    random = np.random.default_rng([SEED, 1, zlib.crc32(cloud.optimizer.encode())])
+    random = np.random.default_rng([SEED, 1, zlib.crc32(cloud.optimizer.encode()), cloud.repeat])
     rest = random.beta(0.5, total + 0.5)
     return np.asarray(np.where(good == 0, rest, np.where(good == total, 1 - rest, good / total)))
 

@@ -191,11 +191,15 @@ class Ledger:
         stored = read_study(self._directory)
         assert stored is not None
         outcomes = [*self.outcomes(), *repeated]
-        confirmed = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == "confirm")
+        confirmed, explored = (
+            Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
+            for phase in ("confirm", "explore")
+        )
         look: dict[str, Any] = {
             "num_confirm_seeds": num_confirm_seeds,
             "num_replicates": len(outcomes),
             "confirmed": dict(sorted(confirmed.items())),
+            "explored": dict(sorted(explored.items())),
         }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return

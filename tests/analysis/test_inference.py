@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test
 
 from analysis.inference import (
+    Interval,
     a12,
     fewest_pairs,
     hodges_lehmann,
     holm,
+    percentile_interval,
     seeds_needed,
     sign_flip_interval,
     sign_flip_p,
@@ -103,10 +105,18 @@ def test_a12_counts_pairs(ours, theirs):
     assert a12(ours, theirs) == pytest.approx(counted)
 
 
+def test_percentiles_need_a_draw_beyond_each_end():
+    draws = np.arange(101.0)
+    assert (percentile_interval(draws, 0.9).low, percentile_interval(draws, 0.9).high) == pytest.approx((5, 95))
+    assert percentile_interval(draws, 0.975).low == pytest.approx(1.25)
+    assert percentile_interval(draws, 0.99) == Interval(-math.inf, math.inf)
+
+
 def test_holm_multiplies_the_smallest_by_their_number():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+    assert holm([0.01, 0.04, 0.03], 6) == pytest.approx([0.06, 0.16, 0.15])
 
 
 def test_standardised_mean():
@@ -121,6 +131,11 @@ def test_seeds_needed_shrink_with_the_square_of_the_effect():
     assert seeds_needed(0.027, 0.0125, 0.95) == 72
     assert seeds_needed(0.0, 0.025, 0.95) == 6
     assert seeds_needed(0.027, 0.0, 0.95) is None
+
+
+def test_no_fewer_seeds_are_needed_than_were_not_enough():
+    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=17) == 18
+    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=18) == 19
 
 
 @pytest.mark.parametrize("values", [[], [math.nan, 1.0], [math.inf]])

@@ -263,6 +263,16 @@ def test_too_few_points_and_no_timings_are_said(study):
     assert found["costs little more", "sgd"].reason == "no steps were timed"
 
 
+def test_few_timing_blocks_allow_no_verdict(study):
+    """The smallest of 6 ratios is above their true median in one study of 64, whatever level the bootstrap claims."""
+    folder = study(cost=1.0)
+    place = folder / "timings" / "a.parquet"
+    pq.write_table(pq.read_table(place, filters=[("block", "<", 15)], schema=timings_schema()), place)
+    found = verdicts(folder)["costs little more", "sgd"]
+    assert found.word == "NOT TESTABLE"
+    assert found.reason == "15 timing blocks hold both, and a verdict needs 16"
+
+
 def test_nothing_is_judged_before_the_confirmation(study):
     found = verdicts(study(phases=("tuning",)))
     assert {verdict.word for (_, b), verdict in found.items() if b == "sgd"} <= {"NOT TESTABLE", "SUPPORTED"}
@@ -290,6 +300,12 @@ def test_after_very_many_looks_nothing_can_be_told(study):
     assert {(verdict.word, verdict.reason) for (_, b), verdict in found.items() if b == "sgd"} == {
         ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
     }
+
+
+def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study):
+    found = verdicts(study(looks=[{"confirmed": CONFIRMED, "explored": {"sgd": 32, "langevin": 32}}]))
+    assert found["is less sensitive", "sgd"].level == pytest.approx(1 - 0.05 / 4)
+    assert found["converges faster", "sgd"].level == pytest.approx(1 - 0.05 / 2)
 
 
 def test_claims_that_come_afterwards_are_named_first(study):

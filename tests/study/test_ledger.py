@@ -198,6 +198,7 @@ def test_a_second_look_at_the_same_replicates_is_no_look(filled, tmp_path):
     filled.record_look(8)
     looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
     assert [(look["num_confirm_seeds"], look["num_replicates"]) for look in looks] == [(6, 2), (8, 2)]
+    assert {look["num_replicates"] for look in looks} == {sum(looks[0]["explored"].values())}
 
 
 def test_the_first_run_fixes_the_claims(tmp_path, spec):

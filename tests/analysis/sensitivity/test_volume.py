@@ -1,8 +1,11 @@
 """Good volume: known shares, the common rule, draws against a loop, coverage."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import qmc
 
 from analysis.sensitivity import Missing, good_volume_difference, good_volumes
 from analysis.sensitivity.best import best_error
@@ -235,3 +238,22 @@ def test_the_interval_of_a_difference_covers_the_true_one(side, ledger_of):
         truth = 0.8 - 0.04 / 0.15  # |u - .5| <= .02 / steepness
         covered += low <= truth <= high
     assert covered / num_studies > 0.95 - 3 * np.sqrt(0.95 * 0.05 / num_studies)
+
+
+def test_points_of_two_tunings_are_drawn_apart():
+    """Scrambling only mirrors the halves of a Sobol sequence: drawn alike, two tunings would add up or cancel."""
+    for seed in range(4):
+        shares = [
+            (qmc.Sobol(1, rng=[seed, repeat]).random(64)[:, 0] < 0.5)[draw_points("a", 64, repeat=repeat)].mean(axis=1)
+            for repeat in range(2)
+        ]
+        expected = np.sqrt(sum(own.var() for own in shares)) / 2
+        assert abs(np.mean(shares, axis=0).std() / expected - 1) < 5 / np.sqrt(2 * NUM_DRAWS)
+
+
+def test_the_draws_of_a_study_are_those_of_its_repeat(side, ledger_of):
+    ledger = ledger_of({"a": side(explore=[[place / 15] for place in range(16)]), "b": side(explore=[[0.5]] * 16)})
+    again = replace(ledger, study=replace(ledger.study, identity={**ledger.study.identity, "repeat": 1}))
+    one, other = (good_volume_difference(found, "a", "b") for found in (ledger, again))
+    assert one.estimate == other.estimate
+    assert not np.array_equal(one.draws, other.draws)
