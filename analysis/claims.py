@@ -3,15 +3,28 @@
 import hashlib
 import pathlib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from types import UnionType
 from typing import Any, Literal, Self, cast, get_args
 
 Improvement = Literal["difference", "relative", "log_ratio", "within"]
 
 STUDY_METRICS = ("good_volume", "seconds_per_step")
 """Metrics of a whole study, not of one run: the first of its points, the second of its timings."""
+
+SMALLEST_ALPHA = 1e-6
+"""What is left of it for one claim at a late look has to stay a number that can be told from 0."""
+
+LARGEST = 1_000_000_000
+"""Of every number of a question."""
+
+LARGEST_FILE = 1_000_000
+"""Characters of a file of claims, which every study stores."""
+
+LONGEST_LIST = 200
+"""Characters of a list of names in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,14 @@ class Question:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_comparison()
+        self._check_numbers()
+        if not self.a or not self.b:
+            raise ValueError(f"{self.name!r} must have optimizers on both sides, a and b.")
+        if both := sorted(set(self.a) & set(self.b)):
+            raise ValueError(f"{self.name!r} compares {both[0]} with itself; leave it out of a or of b.")
+
+    def _check_comparison(self) -> None:
         if self.metric not in (known := known_metrics()):
             raise ValueError(f"metric of {self.name!r} must be one of {', '.join(known)}, got {self.metric!r}.")
         if self.improvement not in get_args(Improvement):
@@ -50,17 +71,30 @@ class Question:
                 f"improvement of {self.name!r} must be one of {', '.join(get_args(Improvement))}, "
                 f"got {self.improvement!r}."
             )
-        if (self.improvement == "within") != (self.bound is not None):
-            raise ValueError(f"{self.name!r} must have a bound if and only if its improvement is 'within'.")
-        if (self.metric == "seconds_per_step") != (self.batch_size is not None):
-            raise ValueError(f"{self.name!r} must have a batch_size if and only if its metric is 'seconds_per_step'.")
+        # Their evidence is a ratio and a difference of shares: another improvement would have a false unit.
+        if (self.improvement == "within") != (self.metric == "seconds_per_step"):
+            raise ValueError(
+                f"improvement of {self.name!r} must be 'within' if and only if its metric is 'seconds_per_step', "
+                f"got {self.improvement!r} of {self.metric!r}."
+            )
+        if self.metric == "good_volume" and self.improvement != "difference":
+            raise ValueError(
+                f"improvement of {self.name!r} must be 'difference' for good_volume, got {self.improvement!r}."
+            )
+
+    def _check_numbers(self) -> None:
+        for key, kind in (("bound", int | float), ("batch_size", int)):
+            value = getattr(self, key)
+            if (self.improvement == "within") != (value is not None):
+                raise ValueError(f"{self.name!r} must have a {key} if and only if its improvement is 'within'.")
+            if value is not None and not (_is_number(value, kind) and 0 < value <= LARGEST):
+                whole = "a whole number " if kind is int else ""
+                raise ValueError(f"{key} of {self.name!r} must be {whole}above 0, at most {LARGEST:,}, got {value!r}.")
+        if not isinstance(self.needs_learning, bool):
+            raise ValueError(f"needs_learning of {self.name!r} must be true or false, got {self.needs_learning!r}.")
         effects = self.smallest_effect.values() if isinstance(self.smallest_effect, Mapping) else [self.smallest_effect]
-        if not all(isinstance(value, int | float) and 0 <= value < float("inf") for value in effects):
-            raise ValueError(f"smallest_effect of {self.name!r} must be at least 0 and finite.")
-        if not self.a or not self.b:
-            raise ValueError(f"{self.name!r} must have optimizers on both sides, a and b.")
-        if both := sorted(set(self.a) & set(self.b)):
-            raise ValueError(f"{self.name!r} compares {both[0]} with itself; leave it out of a or of b.")
+        if not all(_is_number(value) and 0 <= value <= LARGEST for value in effects):
+            raise ValueError(f"smallest_effect of {self.name!r} must be at least 0 and at most {LARGEST:,}.")
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -83,7 +117,7 @@ class Question:
             if not isinstance(entry[key], str) or not entry[key].strip():
                 raise ValueError(f"{key} of a question must be a text, got {entry[key]!r}.")
         for side in ("a", "b"):
-            if not isinstance(entry[side], list) or not all(isinstance(name, str) for name in entry[side]):
+            if not isinstance(entry[side], list) or not all(isinstance(name, str) and name for name in entry[side]):
                 raise ValueError(f"{side} of {entry['name']!r} must list optimizers' names, got {entry[side]!r}.")
         return cls(**{**entry, "a": tuple(dict.fromkeys(entry["a"])), "b": tuple(dict.fromkeys(entry["b"]))})
 
@@ -153,7 +187,7 @@ class Claims:
         """
         if unknown := [name for name in self.optimizers if name not in known]:
             raise ValueError(
-                f"claims must name known optimizers ({', '.join(sorted(known))}), got {', '.join(unknown)}; "
+                f"claims must name known optimizers ({', '.join(sorted(known))}), got {_listed(unknown)}; "
                 "mend the name or add the optimizer with --optimizer-file."
             )
 
@@ -162,7 +196,7 @@ def known_metrics() -> list[str]:
     """What a claim can be about."""
     from analysis.metrics import METRICS, PAIR_METRICS  # here, because whoever only stores claims needs no tables
 
-    return sorted([*METRICS, *PAIR_METRICS, *STUDY_METRICS])
+    return sorted({*METRICS, *PAIR_METRICS, *STUDY_METRICS})
 
 
 def hash_of(text: str) -> str:
@@ -182,7 +216,11 @@ def read_claims(path: pathlib.Path) -> Claims:
         ValueError: It cannot be read, is not TOML or does not say what it must; the message is one line.
     """
     try:
-        return parse_claims(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise ValueError(f"it must have at most {LARGEST_FILE:,} characters and has more.")
+        return parse_claims(text)
     except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise ValueError(f"a file of claims is needed, {str(path)!r} is none: {reason}") from None
@@ -194,11 +232,14 @@ def parse_claims(text: str) -> Claims:
     Raises:
         ValueError: It is not TOML or does not say what it must.
     """
-    content = tomllib.loads(text)
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("tables and lists must not be nested so deeply.") from None
     _refuse_keys("the file", content, {"alpha", "datasets", "questions"})
     alpha = content.get("alpha", 0.05)
-    if not isinstance(alpha, float) or not 0 < alpha < 0.5:
-        raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha!r}; 0.05 is usual.")
+    if not isinstance(alpha, float) or not SMALLEST_ALPHA <= alpha < 0.5:
+        raise ValueError(f"alpha must lie between {SMALLEST_ALPHA:g} and 0.5, got {alpha!r}; 0.05 is usual.")
     entries = content.get("questions", [])
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("at least one [[questions]] is needed; analysis/claims.toml shows how.")
@@ -214,6 +255,16 @@ def parse_claims(text: str) -> Claims:
         questions=questions,
         datasets={name: Landmarks.from_dict(name, entry) for name, entry in datasets.items()},
     )
+
+
+def _is_number(value: object, kind: type | UnionType = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, as far as a message may be long."""
+    text = ", ".join(names)
+    return text if len(text) <= LONGEST_LIST else f"{text[: LONGEST_LIST - 3]}..."
 
 
 def _fraction(what: str, value: object) -> float:

@@ -27,6 +27,9 @@ and up to nine times from 9, since its ends then are ratios near the middle.
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
 
+LEAST_ERROR = 1e-12
+"""Of a level: less is left after some 30 looks, and no test has so many flips."""
+
 NEEDED = {
     STEPS_TO_TARGET: ("steps", "validation_error"),
     "matched_loss_gap": ("train_loss", "validation_loss"),
@@ -126,11 +129,13 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
         a: The optimizer that the claim praises.
         b: Its rival.
         repeats: The repeats of the tuning, the first one first.
-        level: Level that the interval will have; too few seeds for it are refused.
+        level: Level that the interval will have; too few seeds for it are refused, and too many looks.
 
     Raises:
         NotTestableError: The rows cannot answer.
     """
+    if 1 - level < LEAST_ERROR:
+        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
     if question.needs_learning:
         for confirmed in repeats:
             _refuse_untaught((a, b), confirmed)

@@ -68,6 +68,7 @@ def load(study_dir: pathlib.Path) -> Ledger:
     _check_outcomes(trials)
     _check_timings(timings)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
+    _check_epochs(known)
     return Ledger(
         study,
         trials.sort(KEY),
@@ -145,6 +146,21 @@ def _check_outcomes(trials: pl.DataFrame) -> None:
                 f"trials: a {status} replicate must have {wanted} (test error in confirm rows), {count} rows do not; "
                 "docs/ledger.md says what each outcome stores."
             )
+
+
+def _check_epochs(epochs: pl.DataFrame) -> None:
+    """Refuse curves with a gap: steps and seconds add up over the epochs of a replicate."""
+    ends = epochs.group_by(KEY, maintain_order=True).agg(
+        low=pl.col("epoch").min(), high=pl.col("epoch").max(), rows=pl.len()
+    )
+    broken = ends.filter((pl.col("low") != 1) | (pl.col("high") != pl.col("rows")))
+    if not broken.is_empty():
+        first = broken.row(0, named=True)
+        values = ", ".join(f"{name}={first[name]!r}" for name in KEY)
+        raise LedgerError(
+            f"epochs: those of a replicate must be numbered 1, 2, 3, ..., {broken.height} have a gap, the first is "
+            f"{values} with {first['rows']} rows from {first['low']} to {first['high']}; restore the missing files."
+        )
 
 
 def _check_timings(timings: pl.DataFrame) -> None:

@@ -184,6 +184,7 @@ def check_columns(part: Part, expected: pa.Schema, may_lack: Iterable[str]) -> N
         )
     younger = {name for name, since in COLUMNS_SINCE.items() if since > part.version}
     for problem, names in (
+        ("has twice the columns", {name for name in found.names if found.names.count(name) > 1}),
         ("lacks the columns", set(expected.names) - set(found.names) - set(may_lack) - younger),
         ("has unknown columns", set(found.names) - set(expected.names)),
         (

@@ -3,23 +3,26 @@
 Several folders make one report if they hold parts or repeats of one study; `--compare` puts any two side by side.
 """
 
-import argparse
+import errno
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from analysis.answers import find_answers
 from analysis.claims import read_claims
+from analysis.command_line import Parser
 from analysis.comparison import compare
-from analysis.files import replace
+from analysis.files import replace_all
 from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.overview import tally
 from analysis.repeats import repeats_table
 from analysis.results import Result
 from analysis.studies import load_studies
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What is wrong with a disk and not with the command: it is full or may not be written."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,6 @@ class Report:
     path: pathlib.Path
     results: tuple[Result, ...]
     verdicts: str
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message without the usage and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def write_report(
@@ -84,7 +79,7 @@ def write_report(
         **render(tunings, figures(answers, judgement.verdicts), judgement, list(tables)),
     }
     folder = folders[0] / "report" if output is None else output
-    _write(folder, contents)
+    replace_all(folder, contents)
     return Report(folder / "report.html", tuple(first.results), tally(judgement.verdicts))
 
 
@@ -108,21 +103,16 @@ def write_comparison(
 
     comparison = compare(*study_dirs, own=read_claims(claims) if claims else None)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in comparison.tables().items()}
-    _write(output, contents | render(comparison))
+    replace_all(output, contents | render(comparison))
     return output / "compare.html"
 
 
-def _write(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        replace(folder / name, content)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 2 if the studies cannot be reported on."""
+    """Run the command line; 2 if the studies cannot be reported on, 1 if the disk takes no report."""
     parser = _parser()
     options = parser.parse_args(arguments)
     folders: list[pathlib.Path] = options.study_dir
+    status = 2
     try:
         if options.compare:
             page = _compared(folders, options.output, options.claims)
@@ -134,11 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = error.filename or options.output or folders[0]
         problem = f"the report must go to a folder that can be written, got {str(place)!r} ({error.strerror}); "
         problem += "choose another with --output."
+        status = 1 if error.errno in DISK else 2
     else:
         print(page)
         return 0
     print(f"{parser.prog}: error: {' '.join(problem.split())}", file=sys.stderr)
-    return 2
+    return status
 
 
 def _compared(

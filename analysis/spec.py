@@ -3,7 +3,7 @@
 import json
 import pathlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -158,6 +158,8 @@ def _study(content: Mapping[str, Any]) -> Study:
     # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
     names = list(dict.fromkeys([*extent["optimizers"], *described]))
     int(identity["num_epochs"]), int(identity.get("repeat", 0))
+    if int(identity.get("num_evaluation_images") or 0) < 0:
+        raise ValueError(f"num_evaluation_images is {identity['num_evaluation_images']}")
     imported = content.get("imported")
     return Study(
         study_hash=str(content["study_hash"]),
@@ -167,12 +169,26 @@ def _study(content: Mapping[str, Any]) -> Study:
         num_seeds=int(identity["num_seeds"]),
         num_confirm_seeds=int(extent["num_confirm_seeds"]),
         has_sweep=bool(extent["sweep"]),
-        runs=tuple(content["runs"]),
+        runs=_mappings("runs", content["runs"]),
         claims=_claims(content.get("claims")),
-        looks=tuple(content.get("looks", ())),
+        looks=_looks(content.get("looks", ())),
         source=None if imported is None else str(imported["source"]),
         notes=() if imported is None else tuple(map(str, imported["notes"])),
     )
+
+
+def _mappings(name: str, entries: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
+    if not all(isinstance(entry, Mapping) for entry in entries):
+        raise ValueError(f"an entry of {name} is no object")
+    return tuple(entries)
+
+
+def _looks(entries: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
+    looks = _mappings("looks", entries)
+    for confirmed in _mappings("looks", [look.get("confirmed", {}) for look in looks]):
+        if not all(isinstance(number, int) for number in confirmed.values()):
+            raise ValueError("an entry of looks counts no whole number of runs")
+    return looks
 
 
 def _claims(entry: Mapping[str, Any] | None) -> FixedClaims | None:

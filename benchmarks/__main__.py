@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
+from analysis.command_line import Parser
 from benchmarks import ROW, Row
-from study.arguments import Parser
 from study.console import new_console
 from study.provenance import provenance
 

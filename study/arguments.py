@@ -4,8 +4,8 @@ import argparse
 import math
 import pathlib
 from dataclasses import dataclass
-from typing import NoReturn
 
+from analysis.command_line import Parser
 from study import __version__
 from study.search import search_names
 from trainables import optimizers
@@ -34,18 +34,10 @@ class Recipe:
 
 
 RECIPES = {
-    "cifar10-mini": Recipe(num_train_images=500, batch_size=8, num_epochs=10),
+    "cifar10-mini": Recipe(num_train_images=1000, batch_size=10, num_epochs=8),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
     SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message without the usage and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,7 +90,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how much is spent on it")
     group.add_argument("--trials", type=_at_least(1), help="tuning trials of each optimizer (default: 24)")
-    group.add_argument("--seeds", type=_at_least(1), default=4, help="replicates of each trial (default: %(default)s)")
+    group.add_argument("--seeds", type=_at_least(1), default=3, help="replicates of each trial (default: %(default)s)")
     group.add_argument(
         "--confirm-seeds",
         type=_at_least(0),

@@ -4,7 +4,6 @@ Simulated studies show how often a verdict is false and how often an effect is f
 known answers show that "noise converges faster" is refuted where it must be and "noise escapes" is supported.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy.stats import binom, nct, t
 
+from analysis.command_line import Parser
 from analysis.evidence import PairedSeeds
 from analysis.inference import sign_flip_interval
 from analysis.verdicts import Word, weigh
@@ -159,7 +159,7 @@ def _sustained(losses: NDArray[np.float64], target: float) -> NDArray[np.float64
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 1 if an audit fails."""
-    parser = argparse.ArgumentParser(prog="python -m study.audit", description=__doc__)
+    parser = Parser(prog="python -m study.audit", description=__doc__, allow_abbrev=False)
     parser.add_argument("--short", action="store_true", help="100 simulated studies in the place of 1,000")
     options = parser.parse_args(words)
     table = Table(box=None, header_style="bold", pad_edge=False)

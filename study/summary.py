@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from analysis.claims import packaged_text, parse_claims
 from analysis.spec import NO_MODEL
 from study.console import say
 from study.job import Job
@@ -16,11 +17,6 @@ from trainables.native import NoLibraryError, library
 if TYPE_CHECKING:  # statistics that only the end of a run needs
     from analysis.intervals import Estimate
     from analysis.report import Report
-
-FAMILY = 6
-"""Claims of one question, which are judged together."""
-
-ALPHA = 0.05
 
 
 def compile_convolutions(console: Console) -> None:
@@ -55,14 +51,26 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
         work += f"{identity.num_epochs} epochs"
     say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
-    # The first look is judged at half of alpha.
-    needed = math.ceil(1 + math.log2(2 * FAMILY / ALPHA))
+    needed, family = _seeds_of_a_verdict(jobs[0])
     if 0 < extent.num_confirm_seeds < needed:
         say(
             console,
-            f"Note: {extent.num_confirm_seeds} confirmation seeds cannot settle a family of {FAMILY} claims, which "
-            f"takes {needed}.",
+            f"Note: {extent.num_confirm_seeds} confirmation seeds give no verdict on a family of {family} "
+            f"claim{'s' if family > 1 else ''}, which takes {needed}.",
         )
+
+
+def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:
+    """The fewest seeds that can settle a claim of the largest family at its first look, and the size of that family.
+
+    A study that is of no claim needs none.
+    """
+    text = (job.request.claims or {}).get("text")
+    claims = parse_claims(packaged_text() if text is None else str(text))
+    held = set(job.request.spec.extent.optimizers)
+    family = max(sum(held >= {*pair} for pair in question.pairs) for question in claims.questions)
+    # Of the first look half of alpha; 1e-9 less: rounding must not ask for one more.
+    return (math.ceil(1 + math.log2(2 * family / claims.alpha) - 1e-9) if family else 0), family
 
 
 def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int, *, times: bool) -> None:

@@ -2,11 +2,13 @@
 
 import argparse
 import pathlib
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from analysis.command_line import Parser
 from analysis.findings import find
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
@@ -22,6 +24,9 @@ from analysis.selection import RATE
 from analysis.wording import count, listing
 
 PROGRAM = "python -m analysis.ingest"
+PASSWORD = re.compile(r"(://[^/\s:@]*):[^\s]*@")
+"""Of a user in the URL of a database."""
+
 TUNING = ("explore", "exploit", "grid")
 Found = tuple[list[SourceRun], Description, list[str]]
 
@@ -30,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 2 if the source cannot be made a ledger."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(words)
-    command = shlex.join([*PROGRAM.split(), *words])
+    # A study is passed on; the password of a database is not.
+    command = PASSWORD.sub(r"\1:***@", shlex.join([*PROGRAM.split(), *words]))
     try:
         description = read_description(options.description) if options.description else Description()
         runs, description, notes = SOURCES[options.source](options, description)
@@ -83,10 +89,10 @@ def _summary(ledger: Ledger) -> list[str]:
     return lines + [f"note: {note}" for note in notes]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__, epilog="docs/other_results.md has examples.")
+def _parser() -> Parser:
+    parser = Parser(prog=PROGRAM, description=__doc__, epilog="docs/other_results.md has examples.")
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--output", type=pathlib.Path, required=True, metavar="STUDY_DIR", help="new folder")
     common.add_argument(
         "--map", nargs="+", default=[], action="extend", metavar="OURS=THEIRS",

@@ -97,7 +97,8 @@ def _trial(folder: pathlib.Path, optimizer: str | None, phase: str, how: RayTune
 def _lines(path: pathlib.Path) -> Iterator[dict[str, object]]:
     if not path.exists():
         return
-    text = path.read_text(encoding="utf-8")
+    # A byte that is no text spoils its line, which is then named below.
+    text = path.read_text(encoding="utf-8", errors="backslashreplace")
     # The end of a file whose writer was killed may be half a line: a result that was never reported.
     for place, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         try:

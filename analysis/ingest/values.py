@@ -8,6 +8,9 @@ from dataclasses import dataclass
 NOT_FINITE = {"nan", "null", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
 """Words for numbers that are none; Ray Tune writes "null" for a NaN of NumPy."""
 
+LARGEST_WHOLE = 2**63 - 1
+"""What a column of a ledger can hold."""
+
 ERRORS = ("train_error", "validation_error", "test_error")
 CHECKED = ("train_loss", "train_error", "validation_loss", "validation_error")
 NORMS = ("gradient_norm", "update_norm", "weight_norm")
@@ -95,12 +98,16 @@ def whole(value: object, origin: str) -> int | None:
     Raises:
         SourceError: The value is something else.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    found = number(value, origin)
-    if found is not None and not found.is_integer():
+    found = value if isinstance(value, int) and not isinstance(value, bool) else number(value, origin)
+    if found is None:
+        return None
+    if abs(found) > LARGEST_WHOLE:
+        raise SourceError(
+            f"{origin} must be a whole number of at most 63 bits, got {str(value)[:40]}; mend the source."
+        )
+    if not float(found).is_integer():
         raise SourceError(f"{origin} must be a whole number, got {value!r}; mend the source.")
-    return None if found is None else int(found)
+    return int(found)
 
 
 def flatten(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -1,5 +1,7 @@
 """What a tuning budget buys: expected best of n trials, best so far by number, tunability."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +21,12 @@ Up to there, 95 % intervals covered 92 to 96 % in simulations with 16 to 32 rand
 
 NAME = "expected best"
 
+ALL_BUDGETS = 100
+"""Budgets up to which each one is computed; beyond, budgets grow by a twentieth: curves are smooth there."""
+
+BLOCK = 256
+"""Budgets whose weights are held at once."""
+
 
 def plug_in_best(values: ArrayLike) -> NDArray[np.float64]:
     r"""Expected lowest of n values drawn *with* replacement, for n = 1 to N.
@@ -35,7 +43,7 @@ def plug_in_best(values: ArrayLike) -> NDArray[np.float64]:
     Reference: Dodge et al. (2019), Show your work, https://arxiv.org/abs/1909.03004; theirs is the expected highest.
     """
     ordered = _ordered(values)
-    return np.asarray(ordered @ _plug_in_weights(ordered.shape[-1]).T)
+    return np.asarray(ordered @ _plug_in_weights(ordered.shape[-1], range(1, ordered.shape[-1] + 1)).T)
 
 
 def unbiased_best(values: ArrayLike) -> NDArray[np.float64]:
@@ -54,11 +62,13 @@ def unbiased_best(values: ArrayLike) -> NDArray[np.float64]:
     the expected highest.
     """
     ordered = _ordered(values)
-    return np.asarray(ordered @ _unbiased_weights(ordered.shape[-1]).T)
+    return np.asarray(ordered @ _unbiased_weights(ordered.shape[-1], range(1, ordered.shape[-1] + 1)).T)
 
 
 def expected_best(ledger: Ledger) -> pl.DataFrame:
     """Error that tuning by n explore points is expected to reach, mean over the seeds of tuning.
+
+    For every n up to 100 and some beyond, as `shown_budgets` names them.
 
     Returns:
         Columns `optimizer`, `num_trials` (n), `plug_in`, `unbiased`, and the interval `low`, `high` of the latter
@@ -70,16 +80,20 @@ def expected_best(ledger: Ledger) -> pl.DataFrame:
         if missing := cloud.lacks(MIN_POINTS, NAME):
             rows.append((name, None, None, None, None, None, missing.reason))
             continue
-        plug_in, unbiased, draws = plug_in_best(cloud.means), unbiased_best(cloud.means), _drawn_best(cloud)
-        for place in range(cloud.num_points):
-            has_interval = place + 1 <= cloud.num_points // VALID_PART
+        budgets = shown_budgets(cloud.num_points)
+        valid = [budget for budget in budgets if budget <= cloud.num_points // VALID_PART]
+        ordered = np.sort(cloud.means)
+        plug_in = _plug_in_weights(cloud.num_points, budgets) @ ordered
+        unbiased = _unbiased_weights(cloud.num_points, budgets) @ ordered
+        draws = _drawn_in_order(cloud) @ _unbiased_weights(cloud.num_points, valid).T
+        for place, budget in enumerate(budgets):
             interval = (
                 student_interval(float(unbiased[place]), draws[:, place], cloud.num_points, (0, 1))
-                if has_interval
+                if place < len(valid)
                 else None
             )
             ends = (interval.low, interval.high) if interval else (None, None)
-            rows.append((name, place + 1, float(plug_in[place]), float(unbiased[place]), *ends, None))
+            rows.append((name, budget, float(plug_in[place]), float(unbiased[place]), *ends, None))
     columns = {"optimizer": pl.String, "num_trials": pl.Int64}
     numbers = dict.fromkeys(("plug_in", "unbiased", "low", "high"), pl.Float64)
     return pl.DataFrame(rows, schema={**columns, **numbers, "reason": pl.String}, orient="row")
@@ -116,13 +130,14 @@ def tunability(ledger: Ledger) -> pl.DataFrame:
         if missing := cloud.lacks(MIN_POINTS, "tunability"):
             rows.append((name, None, None, None, None, None, missing.reason))
             continue
-        estimate, draws = unbiased_best(cloud.means), _drawn_best(cloud)
+        ordered, draws = np.sort(cloud.means), _drawn_in_order(cloud)
         for budget in (fewest // VALID_PART, fewest):
-            for scheme, weights in tunability_weights(budget).items():
-                value = float(estimate[:budget] @ weights)
-                drawn = draws[:, :budget] @ weights
+            schemes = tunability_weights(budget)
+            table = _weights_of_places(cloud.num_points, np.stack(list(schemes.values())))
+            for scheme, places in zip(schemes, table, strict=True):
+                value = float(ordered @ places)
                 has_interval = budget < fewest
-                interval = student_interval(value, drawn, cloud.num_points, (0, 1)) if has_interval else None
+                interval = student_interval(value, draws @ places, cloud.num_points, (0, 1)) if has_interval else None
                 ends = (interval.low, interval.high) if interval else (None, None)
                 rows.append((name, scheme, budget, value, *ends, None))
     columns = {"optimizer": pl.String, "scheme": pl.String, "budget": pl.Int64}
@@ -151,10 +166,36 @@ def tuning_trials(ledger: Ledger) -> pl.DataFrame:
     return tried.sort(order, "number").select("optimizer", "number", "phase", "validation_error")
 
 
-def _drawn_best(cloud: Cloud) -> NDArray[np.float64]:
-    """Unbiased expected best in each resample of points and seeds, shape (num_draws, num_points)."""
+def shown_budgets(largest: int) -> list[int]:
+    """The budgets for which numbers are given: each one at first, then ever fewer, the largest in any case."""
+    budgets = list(range(1, min(largest, ALL_BUDGETS) + 1))
+    while budgets and budgets[-1] < largest:
+        budgets.append(min(largest, budgets[-1] + budgets[-1] // 20))
+    return budgets
+
+
+def _drawn_in_order(cloud: Cloud) -> NDArray[np.float64]:
+    """Mean errors in each resample of points and seeds, in increasing order, shape (num_draws, num_points)."""
     points = draw_points(cloud.optimizer, cloud.num_points)
-    return unbiased_best(drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), points))
+    return np.sort(drawn_means(cloud.errors, draw_seeds(cloud.num_seeds), points), axis=1)
+
+
+def _weights_of_places(count: int, budget_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each place in the order of the errors adds to weighted means over the budgets 1 to T.
+
+    Args:
+        count: Number of points.
+        budget_weights: Weights of the budgets, shape (num_schemes, T).
+
+    Returns:
+        Shape (num_schemes, count).
+    """
+    total = np.zeros((len(budget_weights), count))
+    num_budgets = budget_weights.shape[1]
+    for start in range(0, num_budgets, BLOCK):
+        end = min(start + BLOCK, num_budgets)
+        total += budget_weights[:, start:end] @ _unbiased_weights(count, range(start + 1, end + 1))
+    return total
 
 
 def _ordered(values: ArrayLike) -> NDArray[np.float64]:
@@ -167,16 +208,15 @@ def _ordered(values: ArrayLike) -> NDArray[np.float64]:
     return np.sort(array, axis=-1)
 
 
-def _plug_in_weights(count: int) -> NDArray[np.float64]:
-    """Probability that the i-th lowest is the lowest of n draws, shape (budgets, count)."""
-    budgets = np.arange(1, count + 1)[:, None]
-    at_least = (np.arange(count, -1, -1) / count) ** budgets
+def _plug_in_weights(count: int, budgets: Sequence[int]) -> NDArray[np.float64]:
+    """Probability that the i-th lowest is the lowest of n draws, shape (num_budgets, count)."""
+    at_least = (np.arange(count, -1, -1) / count) ** np.array(budgets)[:, None]
     return np.asarray(at_least[:, :-1] - at_least[:, 1:])
 
 
-def _unbiased_weights(count: int) -> NDArray[np.float64]:
+def _unbiased_weights(count: int, budgets: Sequence[int]) -> NDArray[np.float64]:
     """C(N - i, n - 1) / C(N, n), shape (budgets n, places i), through logarithms of factorials."""
-    budget, place = np.arange(1, count + 1)[:, None], np.arange(1, count + 1)[None, :]
+    budget, place = np.array(budgets, dtype=np.int64)[:, None], np.arange(1, count + 1)[None, :]
     left = count - place - budget + 1
     logarithm = (
         gammaln(count - place + 1) - gammaln(budget) - gammaln(np.maximum(left, 0) + 1)

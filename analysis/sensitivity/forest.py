@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_LEAVES = 128
+"""Leaves of a tree at most: the sums take the square of their number, and this many follow any smooth response."""
+
 CHUNK = 2**22
 """Pairs of leaves held at once."""
 
@@ -26,7 +29,9 @@ class Forest:
 
 
 def grow(points: NDArray[np.float64], values: NDArray[np.float64], num_trees: int, seed: int) -> Forest:
-    """A forest of fully grown trees, each on a resample of the points (bagging, Breiman, 1996).
+    """A forest of trees, each on a resample of the points (bagging, Breiman, 1996).
+
+    Up to `MOST_LEAVES` points trees are fully grown.
 
     Args:
         points: Shape (num_points, num_axes), in the unit cube.
@@ -44,7 +49,9 @@ def grow(points: NDArray[np.float64], values: NDArray[np.float64], num_trees: in
     for _ in range(num_trees):
         chosen = random.integers(0, len(points), size=len(points))
         with sklearn.config_context(skip_parameter_validation=True):  # half the time of so small a tree
-            fitted = DecisionTreeRegressor(random_state=ties).fit(features[chosen], values[chosen], check_input=False)
+            fitted = DecisionTreeRegressor(random_state=ties, max_leaf_nodes=_most_leaves(points)).fit(
+                features[chosen], values[chosen], check_input=False
+            )
         tree = fitted.tree_
         low, high = _corners(tree.children_left, tree.children_right, tree.feature, tree.threshold, points.shape[1])
         is_leaf = tree.children_left < 0
@@ -52,6 +59,11 @@ def grow(points: NDArray[np.float64], values: NDArray[np.float64], num_trees: in
         highs.append(high[is_leaf])
         leaves.append(tree.value[is_leaf, 0, 0] / num_trees)
     return Forest(low=np.concatenate(lows), high=np.concatenate(highs), values=np.concatenate(leaves))
+
+
+def _most_leaves(points: NDArray[np.float64]) -> int | None:
+    """None, for a fully grown tree, where the points are too few to need a limit: growing with one takes longer."""
+    return MOST_LEAVES if len(points) > MOST_LEAVES else None
 
 
 def variances(forest: Forest, subsets: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], float]:

@@ -25,6 +25,10 @@ TREES_TIMES_POINTS = 4_096
 """Points times trees of a forest: time grows with the square, and trees of more points are less noisy each."""
 
 NUM_DRAWS = 100
+MANY_POINTS = 1_000
+NUM_DRAWS_OF_MANY = 25
+"""Beyond so many points intervals are narrow, and this many resamples tell their width to a seventh."""
+
 NUM_DRAWN_TREES = 8
 """Trees of the forest of a resample: fewer, since there are many. Their luck widens the interval a little."""
 
@@ -148,8 +152,9 @@ def _divergence(values: NDArray[np.float64]) -> float:
 
 def _resamples(cloud: Cloud) -> list[Cloud]:
     """Clouds of resampled points and seeds."""
-    places = draw_points(cloud.optimizer, cloud.num_points, NUM_DRAWS)
-    means = drawn_means(cloud.errors, draw_seeds(cloud.num_seeds, NUM_DRAWS), places)
+    num_draws = NUM_DRAWS if cloud.num_points <= MANY_POINTS else NUM_DRAWS_OF_MANY
+    places = draw_points(cloud.optimizer, cloud.num_points, num_draws)
+    means = drawn_means(cloud.errors, draw_seeds(cloud.num_seeds, num_draws), places)
     return [
         Cloud(
             optimizer=cloud.optimizer,

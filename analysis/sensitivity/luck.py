@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.load import Ledger
-from analysis.sensitivity.budget import tuning_trials
+from analysis.sensitivity.budget import shown_budgets, tuning_trials
 from analysis.sensitivity.scale import MIN_POINTS, Missing, lacking
 
 
@@ -87,18 +87,18 @@ def chances_of_best(samples: Mapping[str, NDArray[np.float64]], num_trials: int)
 
 
 def probabilities_best(ledger: Ledger) -> pl.DataFrame:
-    """`probability_best` among all optimizers with enough tuning trials, at every budget up to the smallest number.
+    """`probability_best` among all optimizers with enough tuning trials, at the budgets that `shown_budgets` names.
 
     Returns:
         Columns `optimizer`, `num_trials`, `probability`; no row where there are fewer than two such optimizers.
     """
-    counts = dict(tuning_trials(ledger).group_by("optimizer").len().iter_rows())
-    names = [name for name in ledger.study.optimizers if counts.get(name, 0) >= MIN_POINTS]
-    budgets = range(1, min((counts[name] for name in names), default=0) + 1) if len(names) > 1 else ()
+    tried = tuning_trials(ledger)
+    every = {name: tried.filter(optimizer=name)["validation_error"].to_numpy() for name in ledger.study.optimizers}
+    samples = {name: values for name, values in every.items() if len(values) >= MIN_POINTS}
+    budgets = shown_budgets(min(map(len, samples.values()))) if len(samples) > 1 else []
     rows = []
     for num_trials in budgets:
-        chances = probability_best(ledger, names, num_trials)
-        assert not isinstance(chances, Missing), chances.reason
-        rows += [(name, num_trials, chances[name]) for name in names]
+        chances = chances_of_best(samples, num_trials)
+        rows += [(name, num_trials, chances[name]) for name in samples]
     schema = {"optimizer": pl.String, "num_trials": pl.Int64, "probability": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -5,10 +5,10 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+from analysis.command_line import Parser
 from analysis.parts import DamagedFileError
 from analysis.schema import KEYS
 from analysis.wording import count
-from study.arguments import Parser
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study
 from study.ledger.export import export_csv

@@ -15,6 +15,9 @@ b = ["sgd", "adam"]
 refuted_by = "{b} is better than {a}"
 """
 
+ON_TEST = 'metric = "test_error"\nimprovement = "difference"\n'
+ON_TIME = 'metric = "seconds_per_step"\nimprovement = "within"\n'
+
 
 def test_packaged_claims_are_the_five_of_the_article_and_the_final_error():
     claims = parse_claims(packaged_text())
@@ -46,16 +49,38 @@ def test_every_change_of_the_text_changes_the_hash():
     [
         ("test_error", "accurracy", "metric .* must be one of .*test_error.*, got 'accurracy'"),
         ('"difference"', '"quotient"', "improvement .* must be one of .*relative.*, got 'quotient'"),
-        ('"difference"', '"within"', "bound if and only if"),
+        (
+            '"difference"',
+            '"within"',
+            "'within' if and only if its metric is 'seconds_per_step', got 'within' of 'test_er",
+        ),
+        ("test_error", "seconds_per_step", "got 'difference' of 'seconds_per_step'"),
+        (
+            '"test_error"\nimprovement = "difference"',
+            '"good_volume"\nimprovement = "relative"',
+            "'difference' for good_v",
+        ),
+        (ON_TEST, f"{ON_TIME}bound = 1.1\n", "must have a batch_size if and only if"),
+        (ON_TEST, f"{ON_TIME}batch_size = 100\n", "must have a bound if and only if"),
+        (ON_TEST, f"{ON_TIME}bound = '1.1'\nbatch_size = 100\n", "bound .* must be above 0, .* got '1.1'"),
+        (ON_TEST, f"{ON_TIME}bound = nan\nbatch_size = 100\n", "bound .* must be above 0, .* got nan"),
+        (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = 100.5\n", "batch_size .* a whole number above 0, .* got 100.5"),
+        (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = true\n", "batch_size .* a whole number above 0, .* got True"),
+        (ON_TEST, f"{ON_TEST}bound = 1.1\n", "must have a bound if and only if its improvement is 'within'"),
+        (ON_TEST, f"{ON_TEST}needs_learning = 'no'\n", "needs_learning .* must be true or false, got 'no'"),
+        ("0.02", "true", "at least 0"),
+        ("0.02", "1" + 400 * "0", "at most 1,000,000,000"),
         ("0.02", "-0.02", "at least 0"),
         ("0.02", "nan", "at least 0"),
         ('["langevin"]', "[]", "both sides"),
         ('["langevin"]', '["sgd"]', "compares sgd with itself"),
         ('["langevin"]', '"langevin"', "must list optimizers' names"),
+        ('["langevin"]', '[""]', "must list optimizers' names"),
         ("refuted_by", "refutedby", "unknown key 'refutedby'"),
         ('metric = "test_error"\n', "", "lacks metric"),
         ('name = "classifies better"', "name = 3", "name"),
-        ("[[questions]]", "alpha = 0.7\n[[questions]]", r"alpha must lie between 0 and 0\.5, got 0\.7"),
+        ("[[questions]]", "alpha = 0.7\n[[questions]]", r"alpha must lie between 1e-06 and 0\.5, got 0\.7"),
+        ("[[questions]]", "alpha = 1e-17\n[[questions]]", "alpha must lie between 1e-06 and 0"),
         ("[[questions]]", "[questions]", "at least one"),
         ("[[questions]]", "[datasets.x]\ntargets = [0.5, 0.4]\n[[questions]]", "targets of x must increase"),
         ("[[questions]]", "[datasets.x]\ntargets = [40]\n[[questions]]", "between 0 and 1, got 40"),
@@ -74,6 +99,17 @@ def test_wrong_claims_are_refused_in_one_line(old, new, message, tmp_path):
     assert str(path) in str(refused.value)
 
 
+def test_a_file_that_nobody_can_have_meant_is_refused(tmp_path):
+    path = tmp_path / "claims.toml"
+    for text, message in (
+        (f"x = {5_000 * '['}", "must not be nested so deeply"),
+        (f"{QUESTION}# {1_000_000 * 'x'}", "at most 1,000,000 characters"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            read_claims(path)
+
+
 def test_no_question_stands_twice():
     with pytest.raises(ValueError, match="'classifies better' stands twice"):
         parse_claims(QUESTION + QUESTION)
@@ -89,5 +125,12 @@ def test_a_missing_or_unreadable_file_is_refused(tmp_path):
 def test_names_that_nobody_knows_are_refused():
     claims = parse_claims(QUESTION)
     claims.check_names(["langevin", "sgd", "adam", "momentum"])
-    with pytest.raises(ValueError, match=r"known optimizers \(langevin, sgd\), got adam"):
+    with pytest.raises(ValueError, match=r"known optimizers \(langevin, sgd\), got adam; mend"):
         claims.check_names(["sgd", "langevin"])
+
+
+def test_many_unknown_names_make_no_long_message():
+    names = ", ".join(f'"o{number}"' for number in range(1000))
+    with pytest.raises(ValueError, match=r"got o0, .*\.\.\.; mend") as refused:
+        parse_claims(QUESTION.replace('"langevin"', names)).check_names(["sgd", "adam"])
+    assert len(str(refused.value)) < 400

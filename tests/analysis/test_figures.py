@@ -3,10 +3,12 @@
 import json
 import re
 
+import altair
 import numpy as np
 import polars as pl
 import pytest
 
+from analysis import plots
 from analysis.answers import find_answers, mean_losses
 from analysis.claims import packaged_text, parse_claims
 from analysis.evidence import Draws, PairedSeeds
@@ -320,3 +322,12 @@ def test_the_methods_admit_claims_that_came_late(full):
     text = full.path.with_name("report.md").read_text(encoding="utf-8")
     assert "were not fixed before the study" in text
     assert "nothing was tested" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["effects_2_is_more_stable", "survival", "losses", "divergence_rates", "importance", "step_cost"]
+)
+def test_every_kind_of_chart_follows_the_schema_of_vega_lite(drawn, name):
+    (figure,) = [figure for figure in drawn.every if figure.name == name]
+    for panel in figure.panels[-2:]:
+        altair.Chart.from_dict(plots.for_page(panel.chart), validate=True)

@@ -1,5 +1,6 @@
 """The report as files, for every kind of ledger."""
 
+import errno
 import html.parser
 import json
 import os
@@ -185,6 +186,29 @@ def test_an_output_that_is_a_file_is_refused(ledger_dir, tmp_path, capsys):
     (tmp_path / "output").write_text("a file")
     assert main([str(ledger_dir), "--output", str(tmp_path / "output")]) == 2
     assert "the report must go to a folder that can be written, got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_or_read_only_keeps_the_report_of_before(synthetic, tmp_path, capsys, monkeypatch, number):
+    folder = synthetic(num_trials=2, phases=("tuning",)).write(tmp_path / "study")
+    assert main([str(folder)]) == 0
+    before = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+    write_text = pathlib.Path.write_text
+
+    def write(path, content, **options):
+        if path.name.startswith("report.html"):
+            raise OSError(number, os.strerror(number), str(path))
+        return write_text(path, content, **options)
+
+    monkeypatch.setattr(pathlib.Path, "write_text", write)
+    capsys.readouterr()
+    assert main([str(folder)]) == 1
+    message = capsys.readouterr().err
+    assert os.strerror(number) in message
+    assert message.count("\n") == 1
+    files = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+    assert [path for path in files if path.is_file() and files[path] != before.get(path)] == []
+    assert files.keys() == before.keys()
 
 
 BLOCKED = """

@@ -300,6 +300,15 @@ def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study
     assert found["converges faster", "sgd"].level == pytest.approx(1 - 0.05 / 2)
 
 
+def test_after_very_many_looks_nothing_can_be_told(study):
+    seen = [{"sgd": number, "langevin": number} for number in range(1, 60)]
+    looks = [{"confirmed": counts, "explored": counts} for counts in seen]
+    found = verdicts(study(looks=looks))
+    assert {(verdict.word, verdict.reason) for (_, b), verdict in found.items() if b == "sgd"} == {
+        ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
+    }
+
+
 def test_claims_that_come_afterwards_are_named_first(study):
     folder = study()
     fixed = judge_claims([find(load(folder))])

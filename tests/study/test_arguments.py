@@ -580,8 +580,13 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", "--confirm-seeds"]
     assert main([*words, "8"]) == 0
-    assert "8 confirmation seeds cannot settle a family of 6 claims, which takes 9." in capsys.readouterr().out
+    # 1 + log2(2 * 6 / 0.05) = 8.9: the first look has half of alpha.
+    assert "8 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
     assert main([*words, "9"]) == 0
+    assert "family" not in capsys.readouterr().out
+    assert main([*words, "6", "--optimizers", "sgd,langevin"]) == 0
+    assert "6 confirmation seeds give no verdict on a family of 1 claim, which takes 7" in capsys.readouterr().out
+    assert main([*words, "6", "--optimizers", "sgd,momentum"]) == 0
     assert "family" not in capsys.readouterr().out
 
 

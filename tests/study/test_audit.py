@@ -38,6 +38,12 @@ def test_command_prints_the_table(capsys):
     assert "FAILED" not in printed
 
 
+def test_a_wrong_word_is_refused_in_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        audit.main(["--shorter"])
+    assert capsys.readouterr().err == "python -m study.audit: error: unrecognized arguments: --shorter\n"
+
+
 def test_command_fails_if_an_audit_does(monkeypatch, capsys):
     failed = audit.Audit("coverage", "95%", "50%", False)
     monkeypatch.setattr(audit, "audits", lambda _: iter([failed]))

@@ -220,6 +220,7 @@ def test_a_folder_without_trials_is_refused(tmp_path, description, refused):
     [
         ("{no json}\n", "line 1 must be a result as Ray Tune writes it"),
         ("[1]\n", "it is no JSON object"),
+        ('{"a": "\xff"}\n', "line 1 must be a result as Ray Tune writes it"),
         ('{"training_iteration": 2, "val_acc": 1}\n', "must count 1, 2, 3, ..., got 2 after 0"),
         (
             '{"training_iteration": 1, "val_acc": "high", "val_loss": 1, "loss": 1}\n',
@@ -229,7 +230,7 @@ def test_a_folder_without_trials_is_refused(tmp_path, description, refused):
 )
 def test_results_that_tune_did_not_write_are_refused(experiment, description, refused, content, message):
     trial = experiment("odd").add({"opt": "sgd", "lr": 1e-2, "seed": 0}, [])
-    (trial / "result.json").write_text(content)
+    (trial / "result.json").write_bytes(content.encode("latin-1"))
     assert message in refused("ray-tune", trial.parent, "--description", description(), *HOW)
 
 

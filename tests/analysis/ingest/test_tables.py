@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.findings import find
+from analysis.ingest.__main__ import main
 from analysis.load import load
 from analysis.report import write_report
 from analysis.schema import KEY
@@ -68,6 +69,14 @@ def test_epochs_may_be_left_out(words, taken):
     folder = taken(*words)
     assert load(folder).epochs.is_empty()
     assert "No curve is stored" in write_report(folder).path.with_name("report.md").read_text(encoding="utf-8")
+
+
+def test_the_password_of_a_database_is_not_stored(words, taken):
+    url = "mysql://me:se@cr:et@host/db"
+    folder = taken(*words, "--sampler", url)
+    (run,) = load(folder).study.runs
+    assert "mysql://me:***@host/db" in run["command"]
+    assert "et@host" not in run["command"]
 
 
 def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, description):
@@ -145,6 +154,7 @@ def test_an_error_measured_before_divergence_stays_in_the_curve(tmp_path, taken,
         (f"{HEAD},status\nsgd,0.1,nan,complete\n", "status 'complete' contradicts its"),
         (f"{HEAD},seed\nsgd,0.1,0.5,1\nsgd,0.1,0.5,\n", "all runs must have a seed or none"),
         (f"{HEAD},seed\nsgd,0.1,0.5,1.5\n", "seed must be a whole number, got '1.5'"),
+        (f"{HEAD},seed\nsgd,0.1,0.5,{10**20}\n", "seed must be a whole number of at most 63 bits, got 1000"),
         (f"{HEAD},number\nsgd,0.1,0.5,1\n", "must stand in all rows or in none"),
         (f"{HEAD},phase\nsgd,0.1,0.5,sweep\n", "of the phase sweep need number and"),
         (f"{HEAD},phase\nsgd,0.1,0.5,confirm\n", "a complete confirm run needs test_error"),
@@ -183,6 +193,15 @@ def test_wrong_epochs_are_refused(tmp_path, refused, description, epochs, messag
     (tmp_path / "epochs.csv").write_text(epochs)
     words = ("--trials", tmp_path / "trials.csv", "--epochs", tmp_path / "epochs.csv")
     assert message in refused("tables", *words, "--description", description())
+
+
+def test_words_that_are_no_option_are_refused_in_one_line(capsys):
+    for words in ([], ["tables"], ["lists"], ["tables", "--output"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+        message = capsys.readouterr().err
+        assert message.startswith("python -m analysis.ingest")
+        assert message.count("\n") == 1
 
 
 def test_a_missing_table_is_refused(tmp_path, refused, description):
