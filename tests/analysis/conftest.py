@@ -295,7 +295,7 @@ class RichStudy(SyntheticStudy):
     def write(self, folder: pathlib.Path) -> pathlib.Path:
         super().write(folder)
         rows = []
-        for block in range(12):
+        for block in range(16):
             luck = np.random.default_rng(block)
             for size in (32, 100, 500):
                 for name in self.optimizers:
