@@ -282,14 +282,18 @@ def test_nothing_is_judged_before_the_confirmation(study):
 def test_each_look_at_other_runs_costs_half_of_alpha(study, looks, number):
     found = verdicts(study(looks=looks))["converges faster", "sgd"]
     assert found.level == pytest.approx(1 - 0.05 * 2.0**-number)
+    assert found.look == number
 
 
 def test_after_very_many_looks_nothing_can_be_told(study):
     looks = [{"confirmed": {"sgd": number, "langevin": number}} for number in range(1, 60)]
-    found = verdicts(study(looks=looks))
+    folder = study(looks=looks)
+    found = verdicts(folder)
     assert {(verdict.word, verdict.reason) for (_, b), verdict in found.items() if b == "sgd"} == {
         ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
     }
+    assert main([str(folder)]) == 0
+    assert "this is look 59." in (folder / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_claims_that_come_afterwards_are_named_first(study):
