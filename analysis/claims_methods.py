@@ -1,6 +1,5 @@
 """The part of the methods section on claims: what was fixed when, which rows answer, how verdicts are reached."""
 
-import math
 from collections.abc import Sequence
 
 from analysis.claims import Question
@@ -64,7 +63,7 @@ def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
         if any(verdict.question is question for verdict in held)
     }
     families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
-    looks = sorted({_look(judgement.claims.alpha, sizes[verdict.question.name], verdict.level) for verdict in held})
+    looks = sorted({verdict.look for verdict in held})
     alpha = number(judgement.claims.alpha)
     text = (
         f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
@@ -72,11 +71,6 @@ def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
         f"judged at {alpha} / 2^k, so that all "
     )
     return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
-
-
-def _look(alpha: float, family: int, level: float) -> int:
-    """Which look the level belongs to: it is 1 - alpha 2^-k / m."""
-    return round(math.log2(alpha / (family * (1 - level))))
 
 
 def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:

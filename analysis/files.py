@@ -1,9 +1,13 @@
 """Files that are whole or absent."""
 
+import errno
 import os
 import pathlib
 from collections.abc import Mapping
 from contextlib import suppress
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What is wrong with a disk and not with the command: it is full or may not be written."""
 
 
 def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:

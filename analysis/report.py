@@ -3,7 +3,6 @@
 Several folders make one report if they hold parts or repeats of one study; `--compare` puts any two side by side.
 """
 
-import errno
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -13,16 +12,13 @@ from analysis.answers import find_answers
 from analysis.claims import read_claims
 from analysis.command_line import Parser
 from analysis.comparison import compare
-from analysis.files import replace_all
+from analysis.files import DISK, replace_all
 from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.overview import tally
 from analysis.repeats import repeats_table
 from analysis.results import Result
 from analysis.studies import load_studies
-
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-"""What is wrong with a disk and not with the command: it is full or may not be written."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Verdict:
         word: The verdict.
         reason: Why it is not tested or not testable; empty otherwise.
         level: Level of the interval.
+        look: How often the two sides have been looked at, this time included; 0 if not tested.
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
@@ -59,6 +60,7 @@ class Verdict:
     word: Word
     level: float
     smallest_effect: float
+    look: int = 0
     reason: str = ""
     evidence: Evidence | None = None
     interval: Interval | None = None
@@ -135,8 +137,9 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
     verdicts = []
     for a, b in question.pairs:
         if (a, b) in held:
-            level = 1 - alpha * 2.0 ** -look_number(ledgers, a, b, PHASES.get(question.metric, CONFIRM)) / len(held)
-            verdicts.append(_judge_claim(question, a, b, repeats, level))
+            look = look_number(ledgers, a, b, PHASES.get(question.metric, CONFIRM))
+            level = 1 - alpha * 2.0**-look / len(held)
+            verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
         else:
             lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
             reason = f"the study does not hold {lacking}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from analysis.command_line import Parser
+from analysis.files import DISK
 from analysis.findings import find
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
@@ -32,7 +33,7 @@ Found = tuple[list[SourceRun], Description, list[str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 2 if the source cannot be made a ledger."""
+    """Run the command line; 2 if the source cannot be made a ledger, 1 if the disk takes none."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(words)
     # A study is passed on; the password of a database is not.
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"({error.strerror}); correct the path.",
             file=sys.stderr,
         )
-        return 2
+        return 1 if error.errno in DISK else 2
     print("\n".join([*_summary(ledger), f"python -m analysis.report {shlex.quote(str(options.output))}"]))
     return 0
 

@@ -292,15 +292,19 @@ def test_nothing_is_judged_before_the_confirmation(study):
 def test_each_look_at_other_runs_costs_half_of_alpha(study, looks, number):
     found = verdicts(study(looks=looks))["converges faster", "sgd"]
     assert found.level == pytest.approx(1 - 0.05 * 2.0**-number)
+    assert found.look == number
 
 
 def test_after_very_many_looks_nothing_can_be_told(study):
     looks = [{"confirmed": {"sgd": number, "langevin": number}} for number in range(1, 60)]
-    found = verdicts(study(looks=looks))
+    folder = study(looks=looks)
+    found = verdicts(folder)
     on_runs = ("converges faster", "is more stable", "overfits less", "classifies better")
     assert {(found[name, "sgd"].word, found[name, "sgd"].reason) for name in on_runs} == {
         ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
     }
+    assert main([str(folder)]) == 0
+    assert "this is look 59." in (folder / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study):

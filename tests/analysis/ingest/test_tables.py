@@ -1,5 +1,9 @@
 """Flat tables become ledgers with the numbers that they hold."""
 
+import errno
+import os
+import pathlib
+
 import polars as pl
 import pytest
 
@@ -193,6 +197,19 @@ def test_wrong_epochs_are_refused(tmp_path, refused, description, epochs, messag
     (tmp_path / "epochs.csv").write_text(epochs)
     words = ("--trials", tmp_path / "trials.csv", "--epochs", tmp_path / "epochs.csv")
     assert message in refused("tables", *words, "--description", description())
+
+
+def test_a_full_disk_leaves_nothing_behind(words, tmp_path, monkeypatch, capsys):
+    def write_bytes(path, *_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(pathlib.Path, "write_bytes", write_bytes)
+    assert main([*map(str, words), "--output", str(tmp_path / "study")]) == 1
+    message = capsys.readouterr().err
+    assert "No space left on device" in message
+    assert message.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_words_that_are_no_option_are_refused_in_one_line(capsys):
