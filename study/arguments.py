@@ -34,7 +34,7 @@ class Recipe:
 
 
 RECIPES = {
-    "cifar10-mini": Recipe(num_train_images=1000, batch_size=10, num_epochs=8),
+    "cifar10-mini": Recipe(num_train_images=800, batch_size=10, num_epochs=8),
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
     SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
@@ -90,7 +90,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how much is spent on it")
     group.add_argument("--trials", type=_at_least(1), help="tuning trials of each optimizer (default: 24)")
-    group.add_argument("--seeds", type=_at_least(1), default=3, help="replicates of each trial (default: %(default)s)")
+    group.add_argument("--seeds", type=_at_least(1), default=2, help="replicates of each trial (default: %(default)s)")
     group.add_argument(
         "--confirm-seeds",
         type=_at_least(0),

@@ -20,7 +20,9 @@ from analysis.verdicts import Word, weigh
 from study.console import new_console
 from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
-ALPHA = 0.05
+ALPHA = 0.05 / 2
+"""Of the first look at a study, the only one here."""
+
 FAMILY = 6
 """Claims of one question: two optimizers against three."""
 

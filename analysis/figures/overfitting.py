@@ -7,7 +7,7 @@ from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel
 from analysis.figures.curves import readable_limits
 from analysis.palette import Palette
-from analysis.wording import count, number
+from analysis.wording import count, number, percent
 
 ANYWHERE = (-float("inf"), float("inf"))
 X_TITLE = "training loss (nats), learning goes to the right"
@@ -35,7 +35,26 @@ def losses(answers: Answers, palette: Palette) -> Figure:
     )
     if len(panels) > len(QUANTITIES):
         text += " Last: the test loss at the end, small points single seeds, large ones their mean."
+    text += early_stopping(answers)
     return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=tables)
+
+
+def early_stopping(answers: Answers) -> str:
+    """What the plainest remedy against overfitting would have given each optimizer, in one sentence."""
+    wanted = ("validation_error", "early_stopping_error")
+    means = (
+        answers.run_metrics.filter(pl.col("metric").is_in(wanted), setting="tuned")
+        .group_by("optimizer", "metric", maintain_order=True)
+        .agg(pl.col("value").mean())
+        .pivot("metric", index="optimizer", values="value")
+    )
+    if means.is_empty():
+        return ""
+    parts = [
+        f"{row['optimizer']} {percent(row['early_stopping_error'])} instead of {percent(row['validation_error'])}"
+        for row in means.to_dicts()
+    ]
+    return f" Stopped at their least validation loss, these runs have a mean validation error of: {'; '.join(parts)}."
 
 
 def _against(seeds: pl.DataFrame, means: pl.DataFrame, palette: Palette, quantity: str, title: str) -> Panel:

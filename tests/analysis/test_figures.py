@@ -63,6 +63,11 @@ def paired(differences, word="SUPPORTED", name="overfits less", **changes):
     return Verdict(question=QUESTIONS[name], word=word, interval=ends, **(fields | changes))
 
 
+def test_the_overfitting_figure_says_what_early_stopping_gives(rich):
+    text = (rich.path.parent / "report.md").read_text(encoding="utf-8")
+    assert "Stopped at their least validation loss, these runs have a mean validation error of: sgd " in text
+
+
 def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
     names = {question: [figure.name for figure in own] for question, own in drawn.of_questions.items()}
     assert names["converges faster"] == ["effects_1_converges_faster", "learning_curves", "survival"]
