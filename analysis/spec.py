@@ -185,8 +185,8 @@ def _mappings(name: str, entries: Sequence[Any]) -> tuple[Mapping[str, Any], ...
 
 def _looks(entries: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
     looks = _mappings("looks", entries)
-    for confirmed in _mappings("looks", [look.get("confirmed", {}) for look in looks]):
-        if not all(isinstance(number, int) for number in confirmed.values()):
+    for counts in _mappings("looks", [look.get(name, {}) for look in looks for name in ("confirmed", "explored")]):
+        if not all(isinstance(number, int) for number in counts.values()):
             raise ValueError("an entry of looks counts no whole number of runs")
     return looks
 

@@ -92,6 +92,7 @@ def test_a_column_that_stands_twice_is_refused(copied):
         ({"looks": ["x"]}, "an entry of looks is no object"),
         ({"looks": [{"confirmed": ["sgd"]}]}, "an entry of looks is no object"),
         ({"looks": [{"confirmed": {"sgd": [1]}}]}, "counts no whole number"),
+        ({"looks": [{"explored": {"sgd": "x"}}]}, "counts no whole number"),
         ({"runs": ["x"]}, "an entry of runs is no object"),
         ({"identity": {"num_epochs": 3, "num_seeds": 2, "num_evaluation_images": -1}}, "num_evaluation_images is -1"),
         ({"identity": {"num_epochs": 3, "num_seeds": 2, "num_evaluation_images": "x"}}, "invalid literal"),

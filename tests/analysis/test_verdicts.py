@@ -304,7 +304,7 @@ def test_after_very_many_looks_nothing_can_be_told(study):
         ("NOT TESTABLE", "langevin and sgd have been looked at so often that no number of seeds gives a verdict")
     }
     assert main([str(folder)]) == 0
-    assert "this is look 59." in (folder / "report" / "report.md").read_text(encoding="utf-8")
+    assert "this is look 1 and 59." in (folder / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study):
