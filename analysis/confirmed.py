@@ -51,6 +51,11 @@ class ConfirmedRuns:
             self._runs[optimizer] = {run.trial["replicate"]: run for run in runs}
         return self._runs[optimizer]
 
+    def num_failed(self, optimizer: str) -> int:
+        """Fresh seeds of the winner whose process failed, so that they have no outcome."""
+        shown = self.findings.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
+        return self.findings.ledger.trials.join(shown, on=TRIAL, how="semi").filter(status="failed").height
+
     def test_accuracies(self, optimizer: str) -> list[float]:
         """Test accuracy of the winner at every fresh seed."""
         values = self.findings.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]

@@ -199,6 +199,11 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
 def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:
     """The metric of both sides by replicate: one seed made both runs of a pair."""
     ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
+    for name in (a, b):
+        if failed := confirmed.num_failed(name):
+            raise NotTestableError(
+                f"{count(failed, 'fresh seed')} of {name} failed, and which seeds fail may depend on the optimizer"
+            )
     found: dict[int, tuple[float | None, float | None]] = {}
     for seed in sorted(set(ours) & set(theirs)):
         if metric := METRICS.get(question.metric):

@@ -254,6 +254,14 @@ def test_a_diverged_seed_is_counted_and_never_left_out(study):
     assert found["is more stable", "sgd"].evidence.ours.max() == 10.0
 
 
+def test_a_failed_seed_is_not_left_out(study):
+    lost = ("langevin", "confirm", 1, 3)
+    found = verdicts(study(better=0.2, outcome=lambda key: "failed" if key == lost else "complete"))
+    error = found["classifies better", "sgd"]
+    assert error.word == "NOT TESTABLE"
+    assert error.reason == "1 fresh seed of langevin failed, and which seeds fail may depend on the optimizer"
+
+
 def test_too_few_points_and_no_timings_are_said(study):
     folder = study(num_trials=9)
     (folder / "timings" / "a.parquet").unlink()
