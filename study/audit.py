@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from rich.table import Table
 from scipy.stats import binom, nct, t
 
 from analysis.command_line import Parser
-from analysis.evidence import PairedSeeds
+from analysis.evidence import FEWEST_BLOCKS, Draws, PairedSeeds
 from analysis.inference import sign_flip_interval
+from analysis.overhead import step_cost_ratio
 from analysis.verdicts import Word, weigh
 from study.console import new_console
 from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
@@ -29,6 +31,7 @@ FAMILY = 6
 NUM_SEEDS = 12
 LEVEL = 1 - ALPHA / FAMILY
 SMALLEST_EFFECT = 0.1
+BOUND = 1.10
 EFFECTS = (1.5, 2.0, 3.0)
 """Planted effects, in units of the smallest effect of interest, which is also the deviation of the differences."""
 
@@ -60,6 +63,7 @@ def audits(num_studies: int) -> Iterator[Audit]:
     for effect in EFFECTS:
         yield power(random, num_studies, effect)
     yield coverage(random, num_studies)
+    yield false_costs(random, num_studies)
     yield from quadratic()
     yield double_well()
     yield without_noise()
@@ -106,6 +110,35 @@ def coverage(random: np.random.Generator, num_studies: int) -> Audit:
     exact = 1 - 2 * int(0.025 * 2**NUM_SEEDS) / 2**NUM_SEEDS
     low, high = binom.interval(SURE, num_studies, exact)
     return Audit("coverage of 95% intervals", f"{exact:.1%}", f"{found / num_studies:.1%}", bool(low <= found <= high))
+
+
+def false_costs(random: np.random.Generator, num_studies: int) -> Audit:
+    """A step that costs exactly what the bound allows: any verdict for or against it is false."""
+    found = 0
+    for _ in range(num_studies):
+        seconds = {"sgd": np.exp(0.05 * random.normal(size=FEWEST_BLOCKS))}
+        seconds["langevin"] = BOUND * np.exp(0.05 * random.normal(size=FEWEST_BLOCKS))
+        blocks = [
+            pl.DataFrame({"block": range(FEWEST_BLOCKS), "seconds": own}).with_columns(
+                optimizer=pl.lit(name), batch_size=100, steps=1, device=pl.lit("cpu")
+            )
+            for name, own in seconds.items()
+        ]
+        ratio = step_cost_ratio(pl.concat(blocks), "langevin", "sgd", 100)
+        assert not isinstance(ratio, str), ratio
+        draws = Draws(
+            estimate=BOUND - ratio.estimate, value_a=ratio.estimate, value_b=1.0, num_values=ratio.num_blocks,
+            draws=BOUND - ratio.draws,
+        )  # fmt: skip
+        found += weigh(draws, LEVEL, 0.0)[0] in ("SUPPORTED", "REFUTED")
+    share = ALPHA / FAMILY
+    most = int(binom.ppf(SURE, num_studies, 2 * share))
+    return Audit(
+        f"step cost at the bound, {FEWEST_BLOCKS} blocks: SUPPORTED or REFUTED",
+        f"about {share:.1%} ({most} within chance, twice that share allowed)",
+        f"{found / num_studies:.1%} ({found})",
+        found <= most,
+    )
 
 
 def quadratic() -> Iterator[Audit]:
