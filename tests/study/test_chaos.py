@@ -28,7 +28,7 @@ def kill_a_study(kills, seed, directory):
 @pytest.mark.skipif(sys.platform != "linux", reason="chaos.py needs /proc")
 @pytest.mark.parametrize(
     ("kills", "seed", "drivers", "workers"),
-    [(2, 1, 1, 1), pytest.param(20, 0, 10, 10, marks=pytest.mark.slow)],
+    [pytest.param(2, 1, 1, 1, marks=pytest.mark.slow), pytest.param(20, 0, 10, 10, marks=pytest.mark.slow)],
 )
 def test_kills_lose_nothing_change_nothing_and_repeat_only_what_was_in_flight(kills, seed, drivers, workers, tmp_path):
     done = kill_a_study(kills, seed, tmp_path / "chaos")
