@@ -174,7 +174,7 @@ REAL = {
     "default": ("--trials", "3", "--train-images", "100"),
     "full CIFAR-10": (
         *("--dataset", "cifar10", "--data-dir", os.environ.get("CIFAR10_DIR", ""), "--optimizers", "sgd,langevin"),
-        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "12"),
+        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "6", "--no-sweep"),
     ),
 }
 
