@@ -15,6 +15,9 @@ from trainables.optimizers import check_user_name, optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 
+PACKAGES = ("analysis", "study", "trainables")
+
+
 @dataclass(frozen=True)
 class Selection:
     """What the arguments choose, checked.
@@ -60,6 +63,7 @@ def check(arguments: argparse.Namespace) -> Selection:
         _check_grid(arguments, names, values)
     check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     _check_arithmetic(arguments)
+    _check_output(arguments.output)
     num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
     claims = _read_claims(arguments.claims, files) if arguments.claims else None
     return Selection(names, files, values, *_sizes(arguments), num_epochs, claims)
@@ -100,6 +104,18 @@ def _check_arithmetic(arguments: argparse.Namespace) -> None:
         raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which trains nothing; leave it out.")
     if precision == "tf32" and not arguments.gpus_per_trial:
         raise ValueError("--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16.")
+
+
+def _check_output(output: pathlib.Path | None) -> None:
+    here = pathlib.Path.cwd()
+    if output is None or not output.resolve().is_relative_to(here):
+        return
+    first = next(iter(output.resolve().relative_to(here).parts), "")
+    if first in PACKAGES:
+        raise ValueError(
+            f"--output must not lie in a folder named {first} of the working directory, where `python -m` would look "
+            f"for the package of that name, got {str(output)!r}; choose another, as in --output results/{output.name}."
+        )
 
 
 def _sizes(arguments: argparse.Namespace) -> tuple[SplitSizes, int]:

@@ -315,6 +315,15 @@ REFUSED = {
         [*OPTUNA, "--output", "{given}/mine.py"],
         r"--output must be a directory, {given}/mine\.py is a file; choose another\.",
     ),
+    "output with the name of a package": (
+        [*OPTUNA, "--output", "study"],
+        r"--output must not lie in a folder named study of the working directory, .*, got 'study'; "
+        r"choose another, as in --output results/study\.",
+    ),
+    "output inside the name of a package": (
+        [*OPTUNA, "--output", "../here/analysis/a"],
+        r"--output must not lie in a folder named analysis .*, got '\.\./here/analysis/a'; .* results/a\.",
+    ),
     "output among other files": (
         [*OPTUNA, "--output", "{given}"],
         r"--output must be a new directory or that of a study, {given} holds other files\.",
