@@ -14,7 +14,6 @@ from trainables.datasets import DATASETS, SplitSizes
 from trainables.optimizers import check_user_name, optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
-
 PACKAGES = ("analysis", "study", "trainables")
 
 
