@@ -1,11 +1,10 @@
-"""Runs a schedule on Ray: connection, one Tuner after the other, resources, signals."""
+"""Runs a schedule on Ray: one Tuner after the other, resources, signals."""
 
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,40 +64,6 @@ class Execution:
         return {name: amount for name, amount in amounts.items() if amount}
 
 
-@contextmanager
-def connected(execution: Execution, stop: StopRequest) -> Iterator[None]:
-    """Start Ray on this machine, or join the cluster at `execution.address`; leave it at the end.
-
-    Args:
-        execution: Where to run.
-        stop: Gets the signals back, which Ray takes for itself when it starts.
-
-    Raises:
-        ValueError: There is no cluster at the address, or it has not the resources of one trial.
-    """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ |= TUNE_SETTINGS
-    address = execution.address
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        if address is None:
-            raise ValueError(f"Ray could not start on this machine: {reason}") from None
-        raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
-    try:
-        stop.listen()
-        _room(execution)
-        yield
-    finally:
-        ray.shutdown()
-
-
 def run_schedule(
     router: Router,
     callback: LedgerCallback,
@@ -120,6 +85,7 @@ def run_schedule(
     Raises:
         OSError: Rows could not be stored.
     """
+    os.environ |= TUNE_SETTINGS
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_resources(
         tune.with_parameters(RayTrainable, data=data, sources=dict(sources)),
@@ -174,7 +140,7 @@ def time_on_cluster(
 
 
 def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback, execution: Execution) -> None:
-    room = _room(execution)
+    room = check_room(execution)
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
         tune.Tuner(
             trainable,
@@ -198,8 +164,12 @@ def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: Ledger
         ).fit()
 
 
-def _room(execution: Execution) -> int:
-    """Trials that the cluster can run at once."""
+def check_room(execution: Execution) -> int:
+    """Trials that the cluster can run at once; Ray must be connected.
+
+    Raises:
+        ValueError: It has not the resources of one.
+    """
     available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     room = min(int(available.get(name, 0) / amount) for name, amount in execution.resources.items())
     if room < 1:

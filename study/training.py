@@ -8,10 +8,11 @@ from rich.console import Console
 
 from study.budget import TimeBudget, time_budgets
 from study.callback import LedgerCallback
+from study.connection import connected
 from study.console import say
 from study.continuation import Continuation
 from study.job import Job
-from study.launch import Execution, connected, run_schedule, time_on_cluster
+from study.launch import Execution, check_room, run_schedule, time_on_cluster
 from study.progress import Progress
 from study.router import Router
 from study.signals import StopRequest
@@ -57,7 +58,8 @@ def train(
     if execution.trains_on_these_cores and identity.uses_compiled_code:
         compile_convolutions(console)
     has_cut = False
-    with connected(execution, stop):
+    with connected(address, stop):
+        check_room(execution)
         for job, budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
                 repeat = job.request.spec.identity.repeat

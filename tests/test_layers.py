@@ -12,7 +12,13 @@ FORBIDDEN = {
     "trainables": {"analysis", "study"},
     "study": {"torch"},
 }
-RAY_IS_ALLOWED_IN = {"trainables/ray_trainable.py", "study/launch.py", "study/callback.py", "study/router.py"}
+RAY_IS_ALLOWED_IN = {
+    "trainables/ray_trainable.py",
+    "study/connection.py",
+    "study/launch.py",
+    "study/callback.py",
+    "study/router.py",
+}
 PYARROW_IS_ALLOWED_IN = {"trainables/checkpoints.py"}
 
 
