@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
+from study.devices import CHOICES
 from study.search import search_names
 from trainables import optimizers
 from trainables.data import check_dataset
@@ -101,8 +102,10 @@ def _check_arithmetic(arguments: argparse.Namespace) -> None:
     if not trains and (precision != DEFAULT_PRECISION or arguments.shared_order):
         option = "--shared-order" if arguments.shared_order else "--precision"
         raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which trains nothing; leave it out.")
-    if precision == "tf32" and not arguments.gpus_per_trial:
-        raise ValueError("--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16.")
+    if arguments.device not in CHOICES:
+        raise ValueError(f"--device must be one of {', '.join(CHOICES)}, got {arguments.device!r}.")
+    if precision == "tf32" and arguments.device in ("cpu", "mixed"):
+        raise ValueError(f"--precision tf32 is for GPUs, got --device {arguments.device}; use float32 or bf16.")
 
 
 def _check_output(output: pathlib.Path | None) -> None:

@@ -14,6 +14,7 @@ FORBIDDEN = {
 }
 RAY_IS_ALLOWED_IN = {
     "trainables/ray_trainable.py",
+    "study/cluster.py",
     "study/connection.py",
     "study/launch.py",
     "study/callback.py",

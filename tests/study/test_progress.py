@@ -6,8 +6,11 @@ import re
 import pytest
 from rich.console import Console
 
+from study.fleet import Fleet
 from study.progress import Progress
 from study.schedule import Schedule
+
+ROWS = [{"node": "10.0.0.2", "images": 0}]
 
 
 @pytest.fixture
@@ -21,16 +24,16 @@ def show(make_spec, listening, simulate, outcomes_of, surface):
             file=io.StringIO(), force_terminal=terminal, width=width, height=height, _environ={"TERM": "xterm"}
         )
         before = list(stored)
-        with Progress(schedule, spec.extent.optimizers, stored, console) as progress:
+        with Progress(schedule, spec.extent.optimizers, stored, Fleet(list), console) as progress:
 
             def on_start(_, ended):
-                progress.trial_finished(ended[len(seen) :])
+                progress.trial_finished(ended[len(seen) :], ROWS)
                 seen.extend(ended[len(seen) :])
 
             seen = []
             tasks = simulate(schedule, response=response, on_start=on_start)
             everything = [outcome for task in tasks for outcome in outcomes_of(task, response)]
-            progress.trial_finished(everything[len(seen) :])
+            progress.trial_finished(everything[len(seen) :], ROWS)
         assert len(before) + len(everything) == schedule.num_replicates()
         return console.file.getvalue()
 
