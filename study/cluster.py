@@ -38,7 +38,7 @@ def nodes_at_most() -> list[Node]:
     address = ray.get_runtime_context().gcs_address
     for path in _autoscaler_files(address):
         try:
-            return list(_nodes_of(yaml.safe_load(path.read_text(encoding="utf-8"))))
+            return list(nodes_of(yaml.safe_load(path.read_text(encoding="utf-8"))))
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
             continue  # of another release, or not for this user to read
     return []
@@ -94,7 +94,15 @@ def _autoscaler_files(address: str) -> Iterator[pathlib.Path]:
             yield pathlib.Path(path).expanduser()
 
 
-def _nodes_of(configuration: Mapping[str, Any]) -> Iterator[Node]:
+def nodes_of(configuration: Mapping[str, Any]) -> Iterator[Node]:
+    """The nodes of a cluster at its largest, its head included.
+
+    Args:
+        configuration: The content of a `cluster.yaml`, which `ray up` has completed.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: It is of another form.
+    """
     types, head = configuration["available_node_types"], configuration["head_node_type"]
     left = int(configuration.get("max_workers", UNLIMITED))  # of all types together
     for name, kind in types.items():

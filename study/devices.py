@@ -90,8 +90,11 @@ def kinds_of(choice: str, share: Share, nodes: Sequence[Node], *, may_grow: bool
 
 def _shown(nodes: Sequence[Node]) -> str:
     sizes = Counter((node.cpus, node.gpus) for node in nodes)
-    shown = [f"{count} of {cpus:g} CPU and {gpus:g} GPU" for (cpus, gpus), count in sizes.items()]
-    return f"nodes as follows: {', '.join(shown)}" if shown else "no nodes"
+    shown = [
+        f"{count} node{'' if count == 1 else 's'} of {cpus:g} CPU and {gpus:g} GPU"
+        for (cpus, gpus), count in sizes.items()
+    ]
+    return ", ".join(shown) or "no nodes"
 
 
 class Slots:
