@@ -16,6 +16,7 @@ RAY_IS_ALLOWED_IN = {
     "trainables/ray_trainable.py",
     "study/cluster.py",
     "study/connection.py",
+    "study/handshake.py",
     "study/launch.py",
     "study/callback.py",
     "study/router.py",
