@@ -594,7 +594,7 @@ def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, t
 
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", "--confirm-seeds"]
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--confirm-seeds"]
     assert main([*words, "8"]) == 0
     # 1 + log2(2 * 6 / 0.05) = 8.9: the first look has half of alpha.
     assert "8 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
@@ -608,7 +608,7 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
 
 def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run"]
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run"]
     directories = set()
     for extent in ([], ["--trials", "2"], ["--optimizers", "adam"], ["--no-sweep"], ["--max-concurrent", "1"]):
         assert main([*words, *extent]) == 0
