@@ -39,6 +39,11 @@ class Output:
         self._storage = storage
         self._mirrors: dict[pathlib.Path, Mirror] = {}
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether there is a URI."""
+        return self._storage is not None
+
     def __str__(self) -> str:
         return str(self.directory) if self._storage is None else f"{self.word} (working folder {self.directory})"
 
@@ -53,7 +58,7 @@ class Output:
         try:
             return self._mirror(0).stored_study()
         except MirrorError as error:
-            raise self._storage.refused(error) from None
+            raise self._storage.refused(error.__cause__ or error) from None
 
     def check(self) -> None:
         """Try the URI before anything relies on it.
@@ -156,7 +161,15 @@ def open_output(word: str | None, default: pathlib.Path, *, fresh: bool) -> Outp
 
 
 def _open_uri(uri: str, parent: pathlib.Path, *, fresh: bool) -> Output:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise ValueError(f"--output must be a folder or a URI, got {uri!r}: {error}; mend it.") from None
+    if "://" not in uri:
+        raise ValueError(
+            f"--output must be a folder or a URI with :// after its scheme, got {uri!r}; write {parts.scheme}://..., "
+            f"or ./{uri} for a folder of this name."
+        )
     if parts.password is not None:
         raise ValueError(
             f"--output must hold no secret, as `study.json` keeps the command line, got one in {parts.scheme}://...@"

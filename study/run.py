@@ -158,6 +158,8 @@ def _report(
         first.ledger.record_look(first.request.spec.extent.num_confirm_seeds, repeated)
         output.put_report()
         print_report(console, report)
+        if output.is_mirrored:
+            say(console, f"All of it, the report included, is also at {output.word}")
         if len(jobs) > 1:
             say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
     except LedgerError as error:

@@ -52,7 +52,7 @@ class Storage:
         except OSError as error:
             raise self.refused(error) from None
 
-    def refused(self, error: Exception) -> ValueError:
+    def refused(self, error: BaseException) -> ValueError:
         """What to raise if the storage does not serve."""
         return ValueError(
             f"{self._called} must be a folder that can be written, read and deleted from, "
@@ -134,6 +134,8 @@ def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
         raise ValueError(f"{allowed}, got the relative path {location!r}; give it in full.")
     if scheme not in SCHEMES or not rest.strip("/"):
         raise ValueError(f"{allowed} and names a folder, got {location!r}; choose one of these.")
+    if "#" in rest or (scheme == "file" and "?" in rest):  # from_uri would drop it with all that follows
+        raise ValueError(f"{allowed}, got {location!r}; write %23 for a # in a name, and %3F for a ?.")
     try:
         filesystem, folder = fs.FileSystem.from_uri(_patient(location) if scheme == "gs" else location)
     except (OSError, ValueError) as error:
@@ -158,6 +160,6 @@ def draft_of(path: str) -> str:
     return f"{folder}/.{name}.draft"
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """An error's message, which may be a page, as a part of one line."""
     return " ".join(str(error).split())[:200]

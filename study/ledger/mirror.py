@@ -219,7 +219,7 @@ class Mirror:
         try:
             yield
         except OSError as error:
-            raise MirrorError(f"{self._place} does not serve: {one_line(error)}") from None
+            raise MirrorError(f"{self._place} does not serve: {one_line(error)}") from error
 
     def _each(self, act: Callable[[str], None], names: Iterable[str], *, but: Iterable[str] = ()) -> None:
         wanted = sorted({*names} - {*but})
