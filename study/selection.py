@@ -3,6 +3,7 @@
 import argparse
 import math
 import pathlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from trainables.optimizers import check_user_name, optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 PACKAGES = ("analysis", "study", "trainables")
+
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|s3|gs):", re.ASCII)
+"""Beginning of a URI, also of one that is not allowed or lacks a slash: no such word names a folder."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,17 @@ def _check_arithmetic(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--precision tf32 is for GPUs, got --device {arguments.device}; use float32 or bf16.")
 
 
-def _check_output(output: pathlib.Path | None) -> None:
+def is_uri(output: str) -> bool:
+    """Whether `--output` is a URI, or meant to be one, and not a folder."""
+    return URI.match(output) is not None
+
+
+def _check_output(word: str | None) -> None:
     here = pathlib.Path.cwd()
-    if output is None or not output.resolve().is_relative_to(here):
+    if word is None or is_uri(word):
+        return
+    output = pathlib.Path(word)
+    if not output.resolve().is_relative_to(here):
         return
     first = next(iter(output.resolve().relative_to(here).parts), "")
     if first in PACKAGES:

@@ -21,7 +21,7 @@ RAY_IS_ALLOWED_IN = {
     "study/callback.py",
     "study/router.py",
 }
-PYARROW_IS_ALLOWED_IN = {"trainables/checkpoints.py"}
+PYARROW_IS_ALLOWED_IN = {"trainables/storage.py"}
 
 
 def imported_packages(path: pathlib.Path) -> Iterator[str]:
