@@ -15,6 +15,7 @@ FORBIDDEN = {
 RAY_IS_ALLOWED_IN = {
     "trainables/ray_trainable.py",
     "study/connection.py",
+    "study/handshake.py",
     "study/launch.py",
     "study/callback.py",
     "study/router.py",

@@ -1,0 +1,182 @@
+"""What a Ray cluster says before it is joined: whether it takes our token and versions, and has this machine.
+
+`ray.init` tries for 20 to 60 seconds where the answer is no, and hides it.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private import services
+from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import RayError
+
+from study.address import check_answer
+
+MODES = ("token", "disabled")
+
+GCS_SECONDS = 8.0
+"""For Ray's head to answer; where something else is, Ray would try for 30."""
+
+
+def agree(address: str) -> str:
+    """Choose the authentication for a cluster, and check that it would let us join.
+
+    Args:
+        address: HOST:PORT, or auto for the cluster that runs on this machine.
+
+    Returns:
+        The address, as HOST:PORT.
+
+    Raises:
+        ValueError: There is no cluster, or it would refuse us; the message is one line.
+    """
+    address = _resolved(address)
+    token = _token_source()
+    mode = choose_mode(token)
+    with _settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
+        try:
+            client = GcsClient(address=address)
+            cluster = client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=GCS_SECONDS)
+            nodes = client.get_all_node_info(timeout=GCS_SECONDS)
+        except RayError as error:
+            raise ValueError(_refusal(address, mode, token, error)) from None
+    _check_versions(address, json.loads(cluster) if cluster else {})
+    alive = {node.node_id.hex() for node in nodes.values() if node.state == node.ALIVE}
+    if not alive & set(services.find_node_ids()):  # type: ignore[no-untyped-call]
+        raise ValueError(
+            f"--address must name a cluster that this machine belongs to, got {address}, none of whose {len(alive)} "
+            f"nodes is here; run `ray start --address={address}` first (with --num-cpus=0 it gets no trials), or "
+            "submit the command with `ray job submit`."
+        )
+    return address
+
+
+def choose_mode(token: str | None) -> str:
+    """The way to authenticate, said explicitly in RAY_AUTH_MODE from now on: as it says, else by what is at hand.
+
+    A cluster without authentication takes any token, so that one at hand is always given.
+
+    Args:
+        token: Where a token is; None if there is none.
+
+    Raises:
+        ValueError: The variable has no meaning, or asks for a token where there is none.
+    """
+    given = os.environ.get("RAY_AUTH_MODE") or None
+    if given is not None and given.lower() not in MODES:
+        raise ValueError(f"RAY_AUTH_MODE must be {' or '.join(MODES)}, got {given!r}; unset it to have it chosen.")
+    mode = given.lower() if given else ("token" if token else "disabled")
+    if mode == "token" and token is None:
+        raise ValueError(f"RAY_AUTH_MODE=token needs a token, none was found; {_cure()}, or set it to disabled.")
+    os.environ["RAY_AUTH_MODE"] = mode
+    Config.initialize("")  # Ray has read the variable when it was imported
+    return mode
+
+
+def _resolved(address: str) -> str:
+    if address != "auto":
+        return address
+    try:
+        found = services.canonicalize_bootstrap_address("auto")
+    except (ConnectionError, ValueError):
+        found = None
+    if found is None:
+        raise ValueError(
+            "--address auto needs a Ray cluster that runs on this machine, there is none; start one with "
+            "`ray start --head`, or leave --address out to run without."
+        )
+    check_answer("--address auto", str(found))
+    return str(found)
+
+
+def _token_source() -> str | None:
+    """Where Ray takes its token from; None if it finds none.
+
+    Raises:
+        ValueError: It would look in a file that has none.
+    """
+    try:
+        if not AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+            return None
+    except RayError:
+        path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        raise ValueError(f"RAY_AUTH_TOKEN_PATH must name a file with a token, got {path}; {_cure()}.") from None
+    return next(
+        (name for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if os.environ.get(name)), "~/.ray/auth_token"
+    )
+
+
+def _cure() -> str:
+    return (
+        "give the cluster's (`ray get-auth-token` prints it on its head) in RAY_AUTH_TOKEN, "
+        "in a file that RAY_AUTH_TOKEN_PATH names or in ~/.ray/auth_token"
+    )
+
+
+def _refusal(address: str, mode: str, token: str | None, error: RayError) -> str:
+    if "InvalidAuthToken" not in str(error):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return (
+            f"--address must name the head of a running Ray cluster, got {address}, which answers otherwise "
+            f"({reason}); its port is 6379 unless `ray start --head --port` says another."
+        )
+    if mode == "token":
+        return f"The cluster at {address} needs its own token, got another one from {token}; {_cure()}."
+    if token:
+        return (
+            f"The cluster at {address} needs its token, got none because RAY_AUTH_MODE is disabled; "
+            f"unset it, so that the one from {token} is given."
+        )
+    return f"The cluster at {address} needs its token, none was found; {_cure()}."
+
+
+def _check_versions(address: str, cluster: dict[str, str]) -> None:
+    """Refuse versions that Ray would refuse: every difference in Ray, and in Python as far as Ray is told to look."""
+    parts = 2 if os.environ.get("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL") == "minor" else 3
+    ours = {"Ray": ray.__version__, "Python": platform.python_version()}
+    theirs = {"Ray": cluster.get("ray_version", ""), "Python": cluster.get("python_version", "")}
+
+    def compared(versions: dict[str, str]) -> tuple[str, list[str]]:
+        return versions["Ray"], versions["Python"].split(".")[:parts]
+
+    if all(theirs.values()) and compared(ours) != compared(theirs):
+        shown = [" and ".join(f"{name} {version}" for name, version in side.items()) for side in (theirs, ours)]
+        raise ValueError(
+            f"The cluster at {address} needs {shown[0]}, got {shown[1]}; install the same here and on every node, "
+            "or submit the command with `ray job submit`, which runs it there."
+        )
+
+
+@contextmanager
+def _settings(**variables: str) -> Iterator[None]:
+    """Within, Ray's settings are those of the environment and these."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    Config.initialize("")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        Config.initialize("")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Ray's C++ part from printing what the error says as well."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
