@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from types import UnionType
-from typing import Any, Literal, Self, cast, get_args
+from typing import Any, Literal, Self, get_args
+
+from analysis.landmarks import Landmarks, refuse_keys
 
 Improvement = Literal["difference", "relative", "log_ratio", "within"]
 
@@ -110,7 +112,7 @@ class Question:
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Self:
         """Build from a table of the file, refusing keys that would be silently ignored."""
-        _refuse_keys("a question", entry, {field.name for field in fields(cls)})
+        refuse_keys("a question", entry, {field.name for field in fields(cls)})
         if lacking := [name for name in REQUIRED if name not in entry]:
             raise ValueError(f"question {entry.get('name', '?')!r} lacks {', '.join(lacking)}.")
         for key in ("name", "metric", "improvement", "refuted_by"):
@@ -120,34 +122,6 @@ class Question:
             if not isinstance(entry[side], list) or not all(isinstance(name, str) and name for name in entry[side]):
                 raise ValueError(f"{side} of {entry['name']!r} must list optimizers' names, got {entry[side]!r}.")
         return cls(**{**entry, "a": tuple(dict.fromkeys(entry["a"])), "b": tuple(dict.fromkeys(entry["b"]))})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Landmarks:
-    """What a data set's accuracies are judged by.
-
-    Args:
-        targets: Validation accuracies to reach, in increasing order.
-        chance_accuracy: Accuracy of a guess.
-        learned_accuracy: Test accuracy below which nothing has been learned.
-    """
-
-    targets: tuple[float, ...] = ()
-    chance_accuracy: float | None = None
-    learned_accuracy: float | None = None
-
-    @classmethod
-    def from_dict(cls, name: str, entry: Mapping[str, Any]) -> Self:
-        """Build from the table `datasets.<name>`, refusing keys that would be silently ignored."""
-        _refuse_keys(f"datasets.{name}", entry, {field.name for field in fields(cls)})
-        targets = entry.get("targets", [])
-        if not isinstance(targets, list):
-            raise ValueError(f"targets of {name} must be a list, got {targets!r}.")
-        found = tuple(_fraction(f"a target of {name}", value) for value in targets)
-        if list(found) != sorted(set(found)):
-            raise ValueError(f"targets of {name} must increase, got {targets}.")
-        single = {key: _fraction(f"{key} of {name}", value) for key, value in entry.items() if key != "targets"}
-        return cls(targets=found, **single)
 
 
 REQUIRED = ("name", "metric", "improvement", "smallest_effect", "a", "b", "refuted_by")
@@ -236,7 +210,7 @@ def parse_claims(text: str) -> Claims:
         content = tomllib.loads(text)
     except RecursionError:
         raise ValueError("tables and lists must not be nested so deeply.") from None
-    _refuse_keys("the file", content, {"alpha", "datasets", "questions"})
+    refuse_keys("the file", content, {"alpha", "datasets", "questions"})
     alpha = content.get("alpha", 0.05)
     if not isinstance(alpha, float) or not SMALLEST_ALPHA <= alpha < 0.5:
         raise ValueError(f"alpha must lie between {SMALLEST_ALPHA:g} and 0.5, got {alpha!r}; 0.05 is usual.")
@@ -248,7 +222,7 @@ def parse_claims(text: str) -> Claims:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"questions must have different names, {min(twice)!r} stands twice.")
     datasets = content.get("datasets", {})
-    _refuse_keys("datasets", datasets, datasets)
+    refuse_keys("datasets", datasets, datasets)
     return Claims(
         text=text,
         alpha=alpha,
@@ -265,16 +239,3 @@ def _listed(names: Sequence[str]) -> str:
     """Names, as far as a message may be long."""
     text = ", ".join(names)
     return text if len(text) <= LONGEST_LIST else f"{text[: LONGEST_LIST - 3]}..."
-
-
-def _fraction(what: str, value: object) -> float:
-    if not isinstance(value, int | float) or not 0 < value < 1:
-        raise ValueError(f"{what} must lie between 0 and 1, got {value!r}.")
-    return float(value)
-
-
-def _refuse_keys(where: str, entry: object, known: Collection[str]) -> None:
-    if not isinstance(entry, Mapping):
-        raise ValueError(f"{where} must be a table, got {entry!r}.")
-    if unknown := sorted(set(cast(Mapping[str, Any], entry)) - set(known)):
-        raise ValueError(f"{where} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}.")

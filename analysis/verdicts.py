@@ -15,8 +15,9 @@ import polars as pl
 
 from analysis.claims import Claims, Question
 from analysis.confirmed import ConfirmedRuns
-from analysis.evidence import Evidence, NotTestableError, PairedSeeds, gather
+from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.findings import Findings
+from analysis.gathering import gather
 from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
 from analysis.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS

@@ -1,5 +1,7 @@
 """What a tuning budget buys, and how much of the result is luck."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from analysis import plots
@@ -59,15 +61,12 @@ def _so_far(answers: Answers, palette: Palette) -> list[Panel]:
     if rows.is_empty():
         return []
     tips = [f"after trial {row['number']} ({row['phase']}): {percent(row['best_so_far'])}" for row in rows.to_dicts()]
-    nothing = pl.lit(None, dtype=pl.Float64)
-    drawn = rows.select(
-        "optimizer", x="number", y="best_so_far", order="number", low=nothing, high=nothing, tip=pl.Series(tips)
-    )
     title = "Best validation error so far"
     axes = plots.Axes(
-        title=title, x_title="number of the trial", kind="percent", limits=_limits(drawn["y"]), shape="steps"
+        title=title, x_title="number of the trial", kind="percent", limits=_limits(rows["best_so_far"]), shape="steps"
     )
-    return [Panel(chart=plots.plot_lines(drawn, palette, axes), description=f"{title} by number of the trial")]
+    chart = _lines(rows, palette, axes, x="number", y="best_so_far", tips=tips)
+    return [Panel(chart=chart, description=f"{title} by number of the trial")]
 
 
 def _chances(answers: Answers, palette: Palette) -> list[Panel]:
@@ -75,13 +74,19 @@ def _chances(answers: Answers, palette: Palette) -> list[Panel]:
     if rows.is_empty():
         return []
     tips = [f"{count(row['num_trials'], 'trial')}: best in {percent(row['probability'])}" for row in rows.to_dicts()]
-    nothing = pl.lit(None, dtype=pl.Float64)
-    drawn = rows.select(
-        "optimizer", x="num_trials", y="probability", order="num_trials", low=nothing, high=nothing, tip=pl.Series(tips)
-    )
     title = "Probability of being best"
     axes = plots.Axes(title=title, x_title="tuning trials of each optimizer", kind="percent", limits=WHOLE)
-    return [Panel(chart=plots.plot_lines(drawn, palette, axes), description=f"{title} against the budget")]
+    chart = _lines(rows, palette, axes, x="num_trials", y="probability", tips=tips)
+    return [Panel(chart=chart, description=f"{title} against the budget")]
+
+
+def _lines(
+    rows: pl.DataFrame, palette: Palette, axes: plots.Axes, *, x: str, y: str, tips: Sequence[str]
+) -> plots.Chart:
+    """A line per optimizer through values without an interval, `tips` those of the rows."""
+    nothing = pl.lit(None, dtype=pl.Float64)
+    drawn = rows.select("optimizer", x=x, y=y, order=x, low=nothing, high=nothing, tip=pl.Series(tips))
+    return plots.plot_lines(drawn, palette, axes)
 
 
 def _limits(errors: pl.Series) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""A ledger made up from a known response surface, written as a study writes it: many small Parquet files."""
+"""A ledger made up from a known response surface, written as a study writes it: many small files, or merged ones."""
 
 import json
 import math
@@ -56,6 +56,7 @@ class SyntheticStudy:
     message: str = "RuntimeError: out of memory"
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
+    merged: bool = True
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -87,23 +88,24 @@ class SyntheticStudy:
                 yield "confirm", 1, "winner", best
 
     def write(self, folder: pathlib.Path) -> pathlib.Path:
-        """Write `study.json` and one file per trial and group."""
+        """Write `study.json` and one file per trial and group, or one for all if they are merged."""
         (folder / "trials").mkdir(parents=True)
         (folder / "epochs").mkdir()
         (folder / "study.json").write_text(json.dumps(self.description()), encoding="utf-8")
         names = {key for entry in self.optimizers.values() for key in entry["space"]}
-        trials_schema, epochs_schema = schema.trials_schema(names), schema.epochs_schema()
+        schemas = {"trials": schema.trials_schema(names), "epochs": schema.epochs_schema()}
+        files: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for place, name in enumerate(self.optimizers):
             for phase, number, sampler, point in self.points(name):
                 seeds = self.num_confirm_seeds if phase == "confirm" else self.num_seeds
                 for start in range(0, seeds, self.group_size):
                     replicates = range(start, min(seeds, start + self.group_size))
                     rows = [self.replicate(name, phase, number, sampler, point, r, len(replicates)) for r in replicates]
-                    file = f"{place}-{phase}-{number}-{start}.parquet"
-                    trials = [dict.fromkeys(names) | trial for trial, _ in rows]
-                    epochs = [row for _, own in rows for row in own]
-                    pq.write_table(pa.Table.from_pylist(trials, schema=trials_schema), folder / "trials" / file)
-                    pq.write_table(pa.Table.from_pylist(epochs, schema=epochs_schema), folder / "epochs" / file)
+                    file = "all.parquet" if self.merged else f"{place}-{phase}-{number}-{start}.parquet"
+                    files.setdefault(("trials", file), []).extend(dict.fromkeys(names) | trial for trial, _ in rows)
+                    files.setdefault(("epochs", file), []).extend(row for _, own in rows for row in own)
+        for (table, file), held in files.items():
+            pq.write_table(pa.Table.from_pylist(held, schema=schemas[table]), folder / table / file)
         return folder
 
     def replicate(
@@ -375,8 +377,8 @@ def rich(rich_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Re
 
 @pytest.fixture(scope="session")
 def ledger_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A complete study of two optimizers."""
-    return SyntheticStudy().write(tmp_path_factory.mktemp("ledger") / "study")
+    """A complete study of two optimizers, in as many files as its trials were stored in."""
+    return SyntheticStudy(merged=False).write(tmp_path_factory.mktemp("ledger") / "study")
 
 
 @pytest.fixture(scope="session")

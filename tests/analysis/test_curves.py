@@ -99,7 +99,7 @@ def test_a_complete_study_lacks_nothing(some_diverge):
 
 
 def test_what_a_partial_study_lacks_is_listed(synthetic, tmp_path):
-    study = synthetic(num_trials=5)
+    study = synthetic(num_trials=5, merged=False)
     folder = study.write(tmp_path / "study")
     for path in [*folder.glob("*/0-explore-4-*"), *folder.glob("*/1-confirm-1-*"), *folder.glob("*/1-sweep-*")]:
         path.unlink()
@@ -125,7 +125,7 @@ def test_no_sweep_is_planned_without_a_learning_rate(synthetic, tmp_path):
     ],
 )
 def test_the_sweep_of_a_former_winner_does_not_count(synthetic, tmp_path, former, gone, missing):
-    folder = synthetic(former_winners=former).write(tmp_path / "study")
+    folder = synthetic(former_winners=former, merged=False).write(tmp_path / "study")
     name = next(iter(former))
     assert completeness(find(load(folder))).missing == ()
     for path in folder.glob(f"*/{gone}"):
@@ -138,7 +138,7 @@ def test_a_sweep_one_step_off_the_winner_does_not_count(synthetic, tmp_path):
     """Eight rates of a former winner half a decade away are rates of the new sweep too, at other places in it."""
     best = findings_of(synthetic(), tmp_path / "first").best["sgd"].hyperparameters
     former = {"sgd": {"learning_rate": best["learning_rate"] * 10**0.5}}
-    folder = synthetic(former_winners=former).write(tmp_path / "study")
+    folder = synthetic(former_winners=former, merged=False).write(tmp_path / "study")
     for path in [*folder.glob("*/0-sweep-9-*"), *folder.glob("*/0-sweep-1?-*")]:
         path.unlink()
     assert completeness(find(load(folder))).missing == ("sgd: 9 sweep trials",)

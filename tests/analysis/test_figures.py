@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import altair
 import numpy as np
@@ -30,10 +31,9 @@ CLAIMS = parse_claims(packaged_text())
 QUESTIONS = {question.name: question for question in CLAIMS.questions}
 
 
-def figures_of(folder, claims=None):
-    findings = find(load(folder))
-    judgement = judge_claims([findings], claims)
-    return figures(find_answers(findings, judgement.claims), judgement.verdicts)
+def figures_of(answers, claims=None):
+    judgement = judge_claims([answers.findings], claims)
+    return figures(replace(answers, claims=judgement.claims), judgement.verdicts)
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def answers(rich_dir):
 
 
 @pytest.fixture(scope="module")
-def drawn(rich_dir):
-    return figures_of(rich_dir)
+def drawn(answers):
+    return figures_of(answers)
 
 
 @pytest.fixture(scope="module")
 def small(ledger_dir):
-    return {figure.name: figure for figure in figures_of(ledger_dir).every}
+    return {figure.name: figure for figure in figures_of(find_answers(find(load(ledger_dir)), CLAIMS)).every}
 
 
 def rows_of(panel):
@@ -79,9 +79,9 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
     assert drawn.of_families == {}
 
 
-def test_figures_that_no_question_asks_for_stand_under_their_own_heading(rich_dir):
+def test_figures_that_no_question_asks_for_stand_under_their_own_heading(answers):
     text = packaged_text()
-    found = figures_of(rich_dir, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
+    found = figures_of(answers, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
     assert list(found.of_questions) == ["converges faster"]
     assert list(found.of_families) == ["stability", "overfitting", "sensitivity", "overhead"]
 

@@ -182,9 +182,10 @@ def test_what_is_no_study_is_refused_in_one_line_and_nothing_is_written(syntheti
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_output_that_is_a_file_is_refused(ledger_dir, tmp_path, capsys):
+def test_an_output_that_is_a_file_is_refused(synthetic, tmp_path, capsys):
+    folder = synthetic(num_trials=1, phases=("tuning",)).write(tmp_path / "study")
     (tmp_path / "output").write_text("a file")
-    assert main([str(ledger_dir), "--output", str(tmp_path / "output")]) == 2
+    assert main([str(folder), "--output", str(tmp_path / "output")]) == 2
     assert "the report must go to a folder that can be written, got" in capsys.readouterr().err
 
 
@@ -222,7 +223,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_report_needs_neither_torch_nor_ray_nor_the_other_packages(synthetic, tmp_path):
-    folder = synthetic(num_trials=2).write(tmp_path / "study")
+    folder = synthetic(num_trials=2, phases=("tuning", "confirm")).write(tmp_path / "study")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", BLOCKED, str(folder)],

@@ -14,7 +14,7 @@ NOTE = "The sweep of momentum runs through an earlier winner"
 @pytest.fixture
 def grown(synthetic, tmp_path):
     """A study whose sweep numbers 0-8 of momentum run through a former winner, 9-17 through the winner."""
-    return synthetic(former_winners=FORMER).write(tmp_path / "study")
+    return synthetic(former_winners=FORMER, merged=False).write(tmp_path / "study")
 
 
 def drawn(figure, optimizer="momentum"):

@@ -356,7 +356,7 @@ def test_names_that_nobody_knows_are_errors(study):
 
 
 def test_verdicts_are_written_for_programs_and_people(study, capsys):
-    folder = study(better=0.2)
+    folder = study(better=0.2, num_trials=3)
     assert main([str(folder)]) == 0
     capsys.readouterr()
     entries = json.loads((folder / "report" / "verdicts.json").read_text(encoding="utf-8"))

@@ -250,6 +250,7 @@ def test_divergence_survives_a_checkpoint(make_training):
     assert resumed.diverged_steps == source.diverged_steps == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_later_training_equals_one_in_a_fresh_process(make_training):
     script = """
 import torch

@@ -1,0 +1,190 @@
+"""The evidence for a claim, gathered from confirmed runs: seed by seed unless its metric is one of the whole study."""
+
+import math
+from collections.abc import Mapping, Sequence, Sized
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.claims import Question
+from analysis.confirmed import ConfirmedRuns
+from analysis.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.inference import fewest_pairs
+from analysis.metrics import METRICS, PAIR_METRICS, Run
+from analysis.study_evidence import STUDY_EVIDENCE
+from analysis.wording import count
+
+STEPS_TO_TARGET = "restricted_steps_to_target"
+
+LEAST_ERROR = 1e-12
+"""Of a level: less is left after some 30 looks, and no test has so many flips."""
+
+NEEDED = {
+    STEPS_TO_TARGET: ("steps", "validation_error"),
+    "matched_loss_gap": ("train_loss", "validation_loss"),
+    "oscillation": ("step_losses",),
+}
+"""Columns of `epochs` that a metric needs and that runs of other programs may lack."""
+
+
+def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
+    """The evidence for "a ... than b".
+
+    Args:
+        question: What is claimed.
+        a: The optimizer that the claim praises.
+        b: Its rival.
+        repeats: The repeats of the tuning, the first one first.
+        level: Level that the interval will have; too few seeds for it are refused, and too many looks.
+
+    Raises:
+        NotTestableError: The rows cannot answer.
+    """
+    if 1 - level < LEAST_ERROR:
+        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
+    if question.needs_learning:
+        for confirmed in repeats:
+            _refuse_untaught((a, b), confirmed)
+    if question.metric in STUDY_EVIDENCE:
+        return STUDY_EVIDENCE[question.metric](question, a, b, repeats)
+    for confirmed in repeats:
+        _refuse_if_both_untaught((a, b), confirmed)
+    return _paired(question, a, b, repeats, level)
+
+
+def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
+    """An optimizer that never learns is stable, fits nothing too well and minds no setting."""
+    least = confirmed.landmarks.learned_accuracy
+    if least is None:
+        raise NotTestableError(f"the claims fix no learned_accuracy for the data set {confirmed.dataset}")
+    for name in sides:
+        accuracies = _confirmed(name, confirmed.test_accuracies(name))
+        untaught = sum(accuracy < least for accuracy in accuracies)
+        if 2 * untaught > len(accuracies):
+            raise NotTestableError(
+                f"{name} has learned nothing: {untaught} of {count(len(accuracies), 'seed')} "
+                f"stay below {least:.1%} test accuracy"
+            )
+
+
+def _refuse_if_both_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
+    """Two optimizers that guess would look equivalent."""
+    least = confirmed.landmarks.learned_accuracy
+    if least is None:
+        return
+    found = [_confirmed(name, confirmed.test_accuracies(name)) for name in sides]
+    if all(2 * sum(accuracy < least for accuracy in accuracies) > len(accuracies) for accuracies in found):
+        raise NotTestableError(
+            f"neither {' nor '.join(sides)} has learned anything: most seeds stay below {least:.1%} test accuracy"
+        )
+
+
+Found = TypeVar("Found", bound=Sized)
+
+
+def _confirmed(name: str, found: Found) -> Found:
+    if not len(found):
+        raise NotTestableError(f"the winner of {name} has not been confirmed on fresh seeds")
+    return found
+
+
+Pairs = dict[int, tuple[float, float]]
+
+
+def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> PairedSeeds:
+    measured = [_measured(question, a, b, confirmed) for confirmed in repeats]
+    seeds = sorted(set.intersection(*(set(pairs) for pairs in measured)))
+    if len(seeds) < fewest_pairs(level):
+        raise NotTestableError(f"{count(len(seeds), 'common seed')}, and a verdict needs {fewest_pairs(level)}")
+    # Shape (num_repeats, num_seeds, 2)
+    values = np.array([[pairs[seed] for seed in seeds] for pairs in measured])
+    ours, theirs = values[..., 0], values[..., 1]
+    return PairedSeeds.of(_improvement(question, ours, theirs), ours, theirs)
+
+
+def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:
+    """The metric of both sides by replicate: one seed made both runs of a pair."""
+    ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
+    for name in (a, b):
+        if failed := confirmed.num_failed(name):
+            raise NotTestableError(
+                f"{count(failed, 'fresh seed')} of {name} failed, and which seeds fail may depend on the optimizer"
+            )
+    _refuse_unlike_devices(question, [*ours.values(), *theirs.values()])
+    found: dict[int, tuple[float | None, float | None]] = {}
+    for seed in sorted(set(ours) & set(theirs)):
+        if metric := METRICS.get(question.metric):
+            found[seed] = metric(ours[seed]), metric(theirs[seed])
+        else:
+            found[seed] = PAIR_METRICS[question.metric](ours[seed], theirs[seed]) or (None, None)
+    pairs = {seed: (x, y) for seed, (x, y) in found.items() if x is not None and y is not None and _finite(x, y)}
+    if len(pairs) < len(found):
+        # A pair without a value may not be left out: which pairs lack one depends on the optimizers.
+        raise NotTestableError(_why_lacking(question, {a: ours, b: theirs}, len(found) - len(pairs), len(found)))
+    if question.metric == STEPS_TO_TARGET:
+        _refuse_misses((a, b), pairs, confirmed.setup.num_steps)
+    return pairs
+
+
+def _refuse_unlike_devices(question: Question, runs: Sequence[Run]) -> None:
+    metric = METRICS.get(question.metric)
+    devices = sorted({str(run.trial["device"]) for run in runs})
+    if metric is not None and metric.unit == "seconds" and len(devices) > 1:
+        raise NotTestableError(f"the runs were trained on {' and '.join(devices)}, whose seconds cannot be compared")
+
+
+def _finite(*values: float) -> bool:
+    return all(math.isfinite(value) for value in values)
+
+
+def _why_lacking(question: Question, sides: Mapping[str, Mapping[int, Run]], num_lacking: int, num_pairs: int) -> str:
+    lost = [
+        f"{diverged} of {count(len(runs), 'seed')} of {name} diverged"
+        for name, runs in sides.items()
+        if (diverged := sum(run.has_diverged for run in runs.values()))
+    ]
+    if lost:
+        return f"{' and '.join(lost)}, and a diverged run has no value to compare"
+    every = [run for runs in sides.values() for run in runs.values()]
+    if question.metric == STEPS_TO_TARGET and not any(run.setup.targets for run in every):
+        return "the claims fix no targets for this data set"
+    if unknown := [name for name in NEEDED.get(question.metric, ()) if any(_lacks(run, name) for run in every)]:
+        return f"{' and '.join(unknown)} of some runs are not known"
+    if question.metric in PAIR_METRICS:
+        return f"in {num_lacking} of {count(num_pairs, 'pair')} the two runs share no range of training loss"
+    return f"{num_lacking} of {count(num_pairs, 'pair')} have no value of {question.metric}"
+
+
+def _lacks(run: Run, column: str) -> bool:
+    values = run.step_losses() if column == "step_losses" else run.curve(column)
+    return not values.size or not np.isfinite(values).all()
+
+
+def _refuse_misses(sides: tuple[str, str], pairs: Pairs, num_steps: int) -> None:
+    """Two sides that both miss every target would look equivalent."""
+    for place, name in enumerate(sides):
+        reached = sum(values[place] < num_steps for values in pairs.values())
+        if 2 * reached < len(pairs):
+            raise NotTestableError(f"{reached} of {count(len(pairs), 'seed')} of {name} reach any target")
+
+
+def _improvement(question: Question, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much better a is at each repeat and seed, in the shape of both sides."""
+    metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
+    sign = 1.0 if metric.better == "lower" else -1.0
+    match question.improvement:
+        case "difference":
+            return sign * (theirs - ours)
+        case "relative":
+            # Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places.
+            scale = float(theirs.mean())
+            if scale <= 0:
+                raise NotTestableError(f"the rival's mean {question.metric} is {scale:g}: nothing is relative to it")
+            return sign * (theirs - ours) / scale
+        case "log_ratio":
+            if (ours <= 0).any() or (theirs <= 0).any():
+                raise NotTestableError(f"{question.metric} is not positive in every seed, so that it has no ratio")
+            return np.asarray(sign * np.log(theirs / ours))
+        case "within":
+            raise NotTestableError("a bound on a ratio is for timings")
