@@ -85,7 +85,7 @@ def _speaks_http2(connection: socket.socket) -> bool:
     connection.settimeout(ANSWER_SECONDS)
     try:
         connection.sendall(HTTP2_PREFACE)
-        answer = connection.recv(9, socket.MSG_WAITALL)
+        answer = connection.recv(9)
     except OSError:
         return False
     return len(answer) == 9 and answer[3] == SETTINGS
