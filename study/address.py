@@ -65,7 +65,7 @@ def check_answer(source: str, address: str) -> None:
     """
     host, _, port = address.rpartition(":")
     refusal = f"{source} must name a running Ray cluster, got {address}, which"
-    without = "leave --address out" if source == "--address" else f"unset {source}"
+    without = f"unset {source}" if source == "RAY_ADDRESS" else "leave --address out"
     try:
         connection = socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS)
     except OSError as error:
@@ -85,7 +85,7 @@ def _speaks_http2(connection: socket.socket) -> bool:
     connection.settimeout(ANSWER_SECONDS)
     try:
         connection.sendall(HTTP2_PREFACE)
-        answer = connection.recv(9, socket.MSG_WAITALL)
+        answer = connection.recv(9)
     except OSError:
         return False
     return len(answer) == 9 and answer[3] == SETTINGS

@@ -162,7 +162,7 @@ def _reason_against() -> str | None:
     missing = [program for program in ("ip", "unshare", "nsenter") if shutil.which(program) is None]
     if missing:
         return f"hosts on one machine need {', '.join(missing)}, which the packages iproute2 and util-linux have"
-    probe = "ip link add probe type veth peer name other && ip link add bridge type bridge && mount -t tmpfs none /mnt"
+    probe = "ip link add probe type veth peer name other && ip link add bridge type bridge && mount -t tmpfs none /tmp"
     tried = subprocess.run(["unshare", *ISOLATED, "sh", "-c", probe], capture_output=True, text=True, check=False)
     if tried.returncode:
         return f"hosts on one machine need root and namespaces: {tried.stderr.strip()}"

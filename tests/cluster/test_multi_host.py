@@ -15,16 +15,17 @@ from analysis.parts import read_parts
 ROOT = pathlib.Path(__file__).parents[2]
 TOKEN = "f00d" * 8
 PORT = 6379
-PATIENCE_SECONDS = 200
+PATIENCE_SECONDS = 400
 KEY = ["optimizer", "phase", "number", "replicate"]
 
 CLUSTER = {
     "RAY_AUTH_MODE": "token",
     "RAY_health_check_initial_delay_ms": "0",
     "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "3",
 }
-"""Of `ray start`; a host that is cut off counts as lost after two seconds."""
+"""Of `ray start`; a host that is cut off counts as lost after some ten seconds instead of forty."""
 
 PATIENT = '''
 """SGD that passes once on every host, then waits in its fifth step until a file is there."""
@@ -48,7 +49,7 @@ class PatientSGD(torch.optim.SGD):
         if self.num_steps == 5:  # later than the steps in which the file is tried out
             num_before = len(list(FOLDER.glob(f"{{socket.gethostname()}}-*")))
             (FOLDER / f"{{socket.gethostname()}}-{{num_before}}").touch()
-            until = time.monotonic() + 200
+            until = time.monotonic() + 400
             while num_before and not (FOLDER / "open").exists():
                 if time.monotonic() > until:
                     raise TimeoutError("nobody has opened")
@@ -89,10 +90,14 @@ def start_head(host):
     host.run(["ray", "start", *words, f"--node-ip-address={host.address}"], CLUSTER)
 
 
-def start_worker(host, head):
-    give_token(host)
-    words = (f"--address={head.address}:{PORT}", "--num-cpus=1")
-    host.run(["ray", "start", *words, f"--node-ip-address={host.address}"], CLUSTER)
+def start_workers(head, *workers):
+    """Start them all at once: it is mostly waiting."""
+    started = []
+    for host in workers:
+        give_token(host)
+        words = (f"--address={head.address}:{PORT}", "--num-cpus=1", f"--node-ip-address={host.address}")
+        started.append(host.start(["ray", "start", *words], CLUSTER, stdout=subprocess.DEVNULL))
+    assert [process.wait(timeout=PATIENCE_SECONDS) for process in started] == [0] * len(workers)
 
 
 def give_token(host):
@@ -121,12 +126,11 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
     words = (
         *("--search", "optuna", "--optimizers", "patient,sgd", "--optimizer-file", str(patient), "--trials", "6"),
         *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2", "--confirm-seeds", "0"),
-        *("--no-sweep", "--no-timing", "--output", str(out)),
+        *("--no-sweep", "--no-timing", "--max-failures", "0", "--output", str(out)),
     )
     with hosts(4) as (head, lost, staying, newcomer):
         start_head(head)
-        for host in (lost, staying):
-            start_worker(host, head)
+        start_workers(head, lost, staying)
         study = head.start(
             [sys.executable, "-m", "study.run", *words, "--address", f"{head.address}:{PORT}"],
             cwd=tmp_path,
@@ -139,7 +143,7 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
 
         wait_for(lambda: num_begun(lost) == 2 and num_begun(staying) == 2, study)
         lost.cut()
-        start_worker(newcomer, head)
+        start_workers(head, newcomer)
         wait_for(lambda: num_begun(newcomer) > 0, study)
         (traces / "open").touch()
         printed, err = study.communicate(timeout=PATIENCE_SECONDS)
@@ -157,29 +161,23 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
     }
     assert rows.select(KEY).is_unique().all()
     stored = set(rows.select("optimizer", "number", "replicate").rows())
+    num_lost = sum(f"Node {lost.address} is lost;" in line for line in printed.splitlines())
     num_retried = rows.filter(pl.col("attempt") > 0).select("optimizer", "phase", "number").n_unique()
-    print(f"nodes lost: 1, trials retried: {num_retried}, rows lost: {len(asked - stored)} of {len(asked)}")
+    print(f"nodes lost: {num_lost}, trials retried: {num_retried}, rows lost: {len(asked - stored)} of {len(asked)}")
     assert stored == asked
     assert set(rows["status"]) <= {"complete", "diverged"}
-    assert num_retried == 1
+    assert (num_lost, num_retried) == (1, 1)
     assert set(rows["node"]) == {host.address for host in (lost, staying, newcomer)}
     epochs = table(out / "epochs")
     assert epochs.select(*KEY, "epoch").is_unique().all()
     assert len(epochs) == 2 * len(asked)
 
 
-def other_files(tmp_path, package):
-    """A copy of one of our packages with another version."""
-    copy = tmp_path / package
-    shutil.copytree(ROOT / package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
-
-
 @pytest.mark.slow
 def test_who_may_join_a_cluster_from_where(hosts, tmp_path):
     with hosts(3) as (head, worker, stranger):
         start_head(head)
-        start_worker(worker, head)
+        start_workers(head, worker)
         give_token(stranger)
         address = f"{head.address}:{PORT}"
         both = f"{head.address} {worker.address}\n"
@@ -190,7 +188,6 @@ def test_who_may_join_a_cluster_from_where(hosts, tmp_path):
             return done.stdout
 
         assert join(head, "auto") == both
-        assert join(worker, "auto") == both
         assert join(worker, address) == both
         assert join(head, RAY_ADDRESS=address) == both
         alone = join(head)
@@ -208,10 +205,7 @@ def test_who_may_join_a_cluster_from_where(hosts, tmp_path):
         copy = tmp_path / "study"
         shutil.copytree(ROOT / "study", copy)
         worker.run(["mount", "--bind", str(copy), str(ROOT / "study")])
-        assert join(head, "auto") == both
         (copy / "rows.py").write_text("", encoding="utf-8")
         assert f"but {worker.address} has other files of study; install" in join(head, "auto")
-        (copy / "__init__.py").write_text('__version__ = "0.0.9"', encoding="utf-8")
-        assert f"but {worker.address} has study 0.0.9; install" in join(head, "auto")
         (copy / "__init__.py").write_text('raise ImportError("broken")', encoding="utf-8")
         assert f"but {worker.address} has no study; install" in join(head, "auto")

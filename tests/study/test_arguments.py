@@ -425,6 +425,10 @@ REFUSED = {
         [*OPTUNA, "--address", "127.0.0.1:1"],
         r"--address must name a running Ray cluster, got 127\.0\.0\.1:1, which does not answer \(.*\); start .*",
     ),
+    "address that jobs are sent to": (
+        [*OPTUNA, "--address", "http://10.0.0.1:8265"],
+        r"--address must be HOST:PORT .*, got 'http://10\.0\.0\.1:8265'; that is where `ray job submit` sends jobs: .*",
+    ),
     **{
         f"address {word}": (
             [*OPTUNA, "--address", word],
