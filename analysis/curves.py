@@ -95,8 +95,8 @@ def step_times(ledger: Ledger) -> pl.DataFrame:
     """Wall time of a step of a fused group, over the groups that ran to the end.
 
     Returns:
-        Columns `optimizer`, `group_size`, `groups`, and `low`, `lower`, `median`, `upper`, `high` (the 5, 25, 50, 75
-        and 95 % quantiles over groups) in seconds.
+        Columns `optimizer`, `group_size`, `device`, `groups`, and `low`, `lower`, `median`, `upper`, `high` (the 5, 25,
+        50, 75 and 95 % quantiles over groups) in seconds.
     """
     # The replicates of a group share its wall time to the last bit, so one of them stands for the group.
     group = [*TRIAL, "group_size", "seconds"]
@@ -105,13 +105,13 @@ def step_times(ledger: Ledger) -> pl.DataFrame:
     quantiles = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
     order = pl.col("optimizer").replace_strict({name: place for place, name in enumerate(ledger.study.optimizers)})
     return (
-        values.join(runs.select(*KEY, "group_size"), on=KEY)
-        .group_by("optimizer", "group_size")
+        values.join(runs.select(*KEY, "group_size", "device"), on=KEY)
+        .group_by("optimizer", "group_size", "device")
         .agg(
             pl.len().cast(pl.Int64).alias("groups"),
             *[pl.col("value").quantile(share, "linear").alias(name) for name, share in quantiles.items()],
         )
-        .sort("group_size", order)
+        .sort("group_size", "device", order)
     )
 
 

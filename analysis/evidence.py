@@ -204,6 +204,7 @@ def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> P
             raise NotTestableError(
                 f"{count(failed, 'fresh seed')} of {name} failed, and which seeds fail may depend on the optimizer"
             )
+    _refuse_unlike_devices(question, [*ours.values(), *theirs.values()])
     found: dict[int, tuple[float | None, float | None]] = {}
     for seed in sorted(set(ours) & set(theirs)):
         if metric := METRICS.get(question.metric):
@@ -217,6 +218,13 @@ def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> P
     if question.metric == STEPS_TO_TARGET:
         _refuse_misses((a, b), pairs, confirmed.setup.num_steps)
     return pairs
+
+
+def _refuse_unlike_devices(question: Question, runs: Sequence[Run]) -> None:
+    metric = METRICS.get(question.metric)
+    devices = sorted({str(run.trial["device"]) for run in runs})
+    if metric is not None and metric.unit == "seconds" and len(devices) > 1:
+        raise NotTestableError(f"the runs were trained on {' and '.join(devices)}, whose seconds cannot be compared")
 
 
 def _finite(*values: float) -> bool:

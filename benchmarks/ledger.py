@@ -22,6 +22,8 @@ from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
+from study.devices import Share, Slots
+from study.fleet import Fleet
 from study.ledger import Ledger
 from study.progress import Progress
 from study.router import Router
@@ -96,10 +98,11 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
     ledger = Ledger(directory, spec)
     ledger.record_run({"command": "a benchmark"})
     schedule = Schedule(spec, load_search("random"))
-    router = Router(schedule, spec.identity, TimeBudget(None))
+    slots = Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1})
+    router = Router(schedule, spec.identity, slots, TimeBudget(None))
     per_result, per_trial = [], []
-    with Progress(schedule, OPTIMIZERS, [], Console(file=io.StringIO())) as progress:
-        callback: Any = LedgerCallback(ledger, router, progress)
+    with Progress(schedule, OPTIMIZERS, [], Fleet(list), Console(file=io.StringIO())) as progress:
+        callback: Any = LedgerCallback(ledger, router, progress, max_failures=0)
         for number in range(shape.trials):
             trial = SimpleNamespace(trial_id=str(number), last_result={})
             router.suggest(trial.trial_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.command_line import Parser
 from study import __version__
+from study.devices import CHOICES
 from study.search import search_names
 from trainables import optimizers
 from trainables.datasets import DATASETS, SYNTHETIC
@@ -165,13 +166,31 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--address", help="Ray cluster to join, as HOST:PORT or auto (default: RAY_ADDRESS, else this machine)"
     )
+    group.add_argument(
+        "--device",
+        default="auto",
+        metavar="KIND",
+        help=f"{', '.join(CHOICES)}: what trials run on; auto takes GPUs if there are or may come any, mixed "
+        "takes both (default: %(default)s)",
+    )
     group.add_argument("--cpus-per-trial", type=_positive, default=1.0, help="CPU cores of a trial (default: 1)")
     group.add_argument(
-        "--gpus-per-trial", type=_not_negative, default=0.0, help="GPUs of a trial, may be a fraction (default: 0)"
+        "--gpus-per-trial",
+        type=_fraction,
+        default=1.0,
+        help="of a GPU, for a trial that runs on one; 0.25 lets four share it (default: 1)",
     )
-    group.add_argument("--max-concurrent", type=_at_least(1), help="trials at once (default: as many as fit)")
     group.add_argument(
-        "--output", type=pathlib.Path, metavar="DIR", help="where the study is kept (default: results/<study hash>)"
+        "--max-concurrent",
+        type=_at_least(1),
+        help="trials at once (default: as many as fit on the nodes that are there, or that the autoscaler of `ray up` "
+        "may add)",
+    )
+    group.add_argument(
+        "--output",
+        metavar="DIR|URI",
+        help="where the study is kept (default: results/<study hash>); at a URI (file://, s3:// or gs://) whatever is "
+        "committed lies too, and any machine can go on with it; log and lock stay in a folder below results",
     )
     group.add_argument("--fresh", action="store_true", help="start anew, in another directory if that one is in use")
     group.add_argument(
@@ -216,20 +235,21 @@ class _Count:
 
 
 def _positive(text: str) -> float:
-    return _number(text, positive=True)
-
-
-def _not_negative(text: str) -> float:
-    return _number(text, positive=False)
-
-
-def _number(text: str, *, positive: bool) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or number < 0 or (positive and number == 0):
-        raise argparse.ArgumentTypeError(
-            f"must be a {'positive' if positive else 'non-negative'} number, got {text[:40]!r}"
-        )
+    number = _number(text)
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text[:40]!r}")
     return number
+
+
+def _fraction(text: str) -> float:
+    number = _number(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text[:40]!r}")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,6 +1,7 @@
 """From Tune's events to the ledger. Runs in the driver, the only writer."""
 
 import pathlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from study.schedule import TrialKey
 
 LONGEST_MESSAGE = 1000
 
+LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: ")
+"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more."""
+
 
 class LedgerCallback(Callback):
     """Logs every epoch, has every trial that has ended stored, then tells the schedule and the live view.
@@ -27,6 +31,7 @@ class LedgerCallback(Callback):
         ledger: Where rows go.
         router: Knows what each Tune trial trains.
         progress: Live view.
+        max_failures: Times that a trial whose worker dies or raises is started again.
         continuation: Knows the checkpoints; None without a storage for them.
 
     Attributes:
@@ -34,14 +39,21 @@ class LedgerCallback(Callback):
     """
 
     def __init__(
-        self, ledger: Ledger, router: Router, progress: Progress, continuation: Continuation | None = None
+        self,
+        ledger: Ledger,
+        router: Router,
+        progress: Progress,
+        *,
+        max_failures: int,
+        continuation: Continuation | None = None,
     ) -> None:
         self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
+        self._max_failures = max_failures
         self._commits = Commits(ledger, continuation)
         router.before_suggestion = self.settle
         self._attempts: dict[str, Attempt] = {}
         self._put_back: dict[tuple[TrialKey, tuple[int, ...]], Attempt] = {}
-        self._num_put_back: Counter[tuple[TrialKey, tuple[int, ...]]] = Counter()
+        self._num_failures: Counter[tuple[TrialKey, tuple[int, ...]]] = Counter()
         self.error: OSError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -63,26 +75,26 @@ class LedgerCallback(Callback):
             self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, result))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Store a trial that has failed for good."""
-        has_begun = trial.trial_id in self._attempts
-        if not has_begun:  # its worker never came up
+        """Have a trial trained once more, or store it as failed for good. The loss of a node is no failure of it."""
+        if trial.trial_id not in self._attempts:  # its worker never came up
             self._begin(trial)
         attempt = self._attempts[trial.trial_id]
         group = attempt.task.key, attempt.task.replicates
-        # Tune gives up a trial whose worker dies while it takes the trial over from another: to Tune it has not begun.
-        has_tries = not has_begun or trial.should_recover()  # type: ignore[no-untyped-call]
-        if has_tries and self._num_put_back[group] < trial.max_failures:
-            self._num_put_back[group] += 1
-            self._put_back[group] = self._attempts.pop(trial.trial_id)
-            self._router.put_back(trial.trial_id)
-            return
         # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
+        has_lost_node = bool(LOST_NODE.search(text))
+        self._num_failures[group] += not has_lost_node
+        if has_lost_node or self._num_failures[group] <= self._max_failures:
+            self._put_back[group] = self._attempts.pop(trial.trial_id)
+            self._router.put_back(trial.trial_id)
+            self._progress.trial_retried()
+            return
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Settle what has been stored in the meantime."""
         self.settle(wait=False)
+        self._progress.refresh()
 
     def settle(self, *, wait: bool) -> None:
         """Tell the schedule and the live view about the trials that have been stored.
@@ -97,12 +109,12 @@ class LedgerCallback(Callback):
             for commit in self._commits.ended(wait=wait):
                 ended = outcomes(commit.attempt.task, commit.rows)
                 self._router.finish(commit.trial_id, ended)
-                self._progress.trial_finished(ended)
+                self._progress.trial_finished(ended, commit.rows)
 
     def _begin(self, trial: Trial) -> None:
         task = self._router.task(trial.trial_id)
         checkpoint = self._continuation.name(task) if self._continuation else None
-        earlier = self._attempts.get(trial.trial_id) or self._put_back.pop((task.key, task.replicates), None)
+        earlier = self._put_back.pop((task.key, task.replicates), None)
         self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
 
     def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:

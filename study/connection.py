@@ -22,12 +22,15 @@ NODE_SECONDS = 20.0
 
 
 @contextmanager
-def connected(address: str | None, stop: StopRequest) -> Iterator[None]:
+def connected(address: str | None, stop: StopRequest) -> Iterator[str | None]:
     """Start Ray on this machine, or join the cluster at an address; leave it at the end.
 
     Args:
         address: As of `study.address.cluster_address`.
         stop: Gets the signals back, which Ray takes for itself when it starts.
+
+    Yields:
+        Where Ray's dashboard is; None without one.
 
     Raises:
         ValueError: Ray cannot start, there is no cluster at the address, it refuses us, or a node lacks our packages.
@@ -36,7 +39,7 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[None]:
     if address is not None:
         address = agree(address)
     try:
-        ray.init(
+        context = ray.init(
             address=address or "local",
             include_dashboard=None if address else False,
             log_to_driver=False,
@@ -51,7 +54,7 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[None]:
         stop.listen()
         if address is not None:
             check_nodes()
-        yield
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from rich.console import Console, Group
@@ -10,8 +10,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from analysis.schema import STATUSES
+from study.console import say
+from study.fleet import Fleet
+from study.rows import Row
 from study.schedule import Outcome, Schedule
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -24,13 +28,19 @@ class Progress:
         schedule: Knows the total and the best setting so far.
         optimizers: Names, in the order in which they are shown.
         outcomes: How the replicates of earlier runs ended.
+        fleet: The nodes.
         console: Where to show it.
     """
 
     def __init__(
-        self, schedule: Schedule, optimizers: Sequence[str], outcomes: Sequence[Outcome], console: Console
+        self,
+        schedule: Schedule,
+        optimizers: Sequence[str],
+        outcomes: Sequence[Outcome],
+        fleet: Fleet,
+        console: Console,
     ) -> None:
-        self._schedule, self._optimizers, self._console = schedule, optimizers, console
+        self._schedule, self._optimizers, self._fleet, self._console = schedule, optimizers, fleet, console
         self._counts: Counter[tuple[str, str]] = Counter()
         self._count(outcomes)
         self._num_done_before = self._counts.total()
@@ -57,9 +67,19 @@ class Progress:
         else:
             self._print_line()
 
-    def trial_finished(self, outcomes: Sequence[Outcome]) -> None:
-        """Count the replicates of a stored trial."""
+    def refresh(self) -> None:
+        """Say which nodes have come or gone."""
+        for line in self._fleet.update():
+            say(self._console, line)
+
+    def trial_retried(self) -> None:
+        """Count a trial that has to be started again."""
+        self._fleet.num_retried += 1
+
+    def trial_finished(self, outcomes: Sequence[Outcome], rows: Sequence[Row]) -> None:
+        """Count a stored trial, given as how its replicates ended and as its rows of `trials`."""
         self._count(outcomes)
+        self._fleet.trial_finished(rows)
         total = self._schedule.num_replicates()
         self._bar.update(self._task, completed=self._counts.total(), total=total, left=self._time_left(total))
         if not self._console.is_terminal and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
@@ -82,7 +102,18 @@ class Progress:
             table.add_column(status, justify="right")
         for name in self._optimizers:
             table.add_row(name, *self._best(name), *(str(self._counts[name, status]) for status in STATUSES))
-        return Group(self._bar, table)
+        return Group(self._bar, table, *self._cluster())
+
+    def _cluster(self) -> Iterator[Table | Text]:
+        rows = self._fleet.table()
+        if len(rows) > 1:
+            nodes = Table("node", "devices", box=None, header_style="dim", pad_edge=False)
+            nodes.add_column("trials", justify="right")
+            for address, devices, count in rows:
+                nodes.add_row(address, devices, str(count))
+            yield nodes
+        if summary := self._fleet.summary(by_node=False):
+            yield Text(summary, style="dim")
 
     def _best(self, name: str) -> tuple[str, str]:
         best = self._schedule.best(name)
@@ -100,5 +131,5 @@ class Progress:
             statuses[status] += count
         ended = ", ".join(f"{statuses[status]} {status}" for status in STATUSES[1:])
         text = f"{self._counts.total()} of {total} networks, {ended}; best {best}"
-        left = self._time_left(total)
-        self._console.print(f"{text}; {left}" if left else text, soft_wrap=True, highlight=False, markup=False)
+        parts = [text, self._fleet.summary(), self._time_left(total)]
+        self._console.print("; ".join(filter(None, parts)), soft_wrap=True, highlight=False, markup=False)

@@ -43,11 +43,16 @@ def command(arguments: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "study.run", *arguments])
 
 
-def resume_command(arguments: Sequence[str], directory: pathlib.Path) -> str:
-    """The command line that goes on with a study; to repeat `--fresh` would start another one."""
+def resume_command(arguments: Sequence[str], output: str) -> str:
+    """The command line that goes on with a study; to repeat `--fresh` would start another one.
+
+    Args:
+        arguments: Command-line arguments of `python -m study.run`.
+        output: What `--output` takes for this study.
+    """
     if "--fresh" not in arguments:
         return command(arguments)
-    return command([*(word for word in arguments if word != "--fresh"), "--output", str(directory)])
+    return command([*(word for word in arguments if word != "--fresh"), "--output", output])
 
 
 def _version(package: str) -> str | None:

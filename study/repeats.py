@@ -1,7 +1,7 @@
 """The repeats of a tuning: which belong to a study, and the lock on all of them."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from analysis.layout import repeat_directory, stored_repeats
@@ -17,8 +17,13 @@ def repeats(directory: pathlib.Path, num_repeats: int) -> list[int]:
 
 
 @contextmanager
-def all_locked(directory: pathlib.Path, num_repeats: int) -> Iterator[None]:
+def all_locked(directory: pathlib.Path, num_repeats: int, others: Iterable[int] = ()) -> Iterator[None]:
     """Keep other runs out of a study and its repeats from the start, not only once a repeat's turn has come.
+
+    Args:
+        directory: The study's directory.
+        num_repeats: How many are asked for.
+        others: Numbers of repeats that will come to lie there.
 
     Raises:
         ValueError: Another run is at work in one of them.
@@ -26,6 +31,6 @@ def all_locked(directory: pathlib.Path, num_repeats: int) -> Iterator[None]:
     """
     with ExitStack() as locks:
         locks.enter_context(locked(directory))
-        for repeat in repeats(directory, num_repeats)[1:]:
+        for repeat in sorted({*repeats(directory, num_repeats), *others} - {0}):
             locks.enter_context(locked(repeat_directory(directory, repeat)))
         yield

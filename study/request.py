@@ -10,7 +10,7 @@ from analysis.claims import hash_of, packaged_text
 from analysis.layout import repeat_directory
 from analysis.spec import NO_MODEL
 from study.ledger import read_study
-from study.ledger.files import free_name
+from study.output import Output, open_output
 from study.repeats import repeats
 from study.search import load_search
 from study.selection import Selection
@@ -31,37 +31,51 @@ class Request:
         spec: The study, grown by what the directory holds already.
         optimizers: The loaded optimizers of the study, by name.
         directory: Where the study is kept.
+        place: What messages call it.
         claims: What is claimed, as `study.json` stores it; None for a study that began without.
     """
 
     spec: StudySpec
     optimizers: Mapping[str, OptimizerSpec]
     directory: pathlib.Path
+    place: str
     claims: Mapping[str, object] | None = None
 
 
-def study_directory(arguments: argparse.Namespace, selection: Selection) -> pathlib.Path:
-    """Where the study is kept; with --fresh the first of `NAME`, `NAME-2`, `NAME-3`, ... that is not in use."""
-    base = arguments.output or pathlib.Path("results", _identity(arguments, selection).study_hash)
-    if not arguments.fresh:
-        return base
-    whole = base.resolve() if base.name in ("", "..") else base
-    if not whole.name:
-        raise ValueError(f"--fresh needs a directory that can have a neighbour, got --output {base}; choose another.")
-    return free_name(whole)
+def study_output(arguments: argparse.Namespace, selection: Selection) -> Output:
+    """Where the study is kept; with --fresh the first of `NAME`, `NAME-2`, `NAME-3`, ... that is not in use.
+
+    Raises:
+        ValueError: It is a URI that does not serve, or holds another study.
+    """
+    identity = _identity(arguments, selection)
+    output = open_output(arguments.output, pathlib.Path("results", identity.study_hash), fresh=arguments.fresh)
+    stored = output.stored_study()
+    if stored is not None:
+        _refuse(str(output), StudySpec.from_dict(stored).identity.differences(identity))
+    return output
 
 
-def build_request(arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path) -> Request:
+def build_request(
+    arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path, place: str | None = None
+) -> Request:
     """Load the optimizers and put the study together. Imports torch, after all checks that do without it.
+
+    Args:
+        arguments: Those of the command line.
+        selection: What they choose.
+        directory: Where the study is kept.
+        place: What messages call that; its name if None.
 
     Raises:
         ValueError: The directory holds another study, or an optimizer's file or a grid is not of the right form.
     """
     identity = _identity(arguments, selection)
+    place = place or str(directory)
     stored = read_study(directory)
     old = None if stored is None else StudySpec.from_dict(stored)
     if old is not None:
-        _refuse(directory, old.identity.differences(identity))
+        _refuse(place, old.identity.differences(identity))
     optimizers = _load(selection, resumable=arguments.storage is not None)
     _check_grid(selection, optimizers)
     definitions = {
@@ -76,12 +90,12 @@ def build_request(arguments: argparse.Namespace, selection: Selection, directory
     )
     spec = StudySpec(identity=identity, extent=extent, optimizers=definitions)
     if old is not None:
-        _refuse(directory, old.differences(spec))
+        _refuse(place, old.differences(spec))
         spec = old.extended(spec)
-        optimizers = _with_stored(spec, optimizers, directory)
+        optimizers = _with_stored(spec, optimizers, place)
     _check_budgets(spec)
     claims = _fixed_claims(selection, stored, directory)
-    return Request(spec=spec, optimizers=optimizers, directory=directory, claims=claims)
+    return Request(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims)
 
 
 def _fixed_claims(
@@ -100,13 +114,15 @@ def _fixed_claims(
     return fixed
 
 
-def build_requests(arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path) -> list[Request]:
+def build_requests(
+    arguments: argparse.Namespace, selection: Selection, directory: pathlib.Path, place: str | None = None
+) -> list[Request]:
     """The study as `build_request` puts it together, then its repeats.
 
     Raises:
         ValueError: As of `build_request`, or the directory of a repeat holds another study.
     """
-    first = build_request(arguments, selection, directory)
+    first = build_request(arguments, selection, directory, place)
     return [first, *(_repeated(first, repeat) for repeat in repeats(directory, arguments.repeats)[1:])]
 
 
@@ -117,10 +133,10 @@ def _repeated(first: Request, repeat: int) -> Request:
     stored = read_study(directory)
     if stored is not None:
         old = StudySpec.from_dict(stored)
-        _refuse(directory, old.differences(spec))
+        _refuse(str(directory), old.differences(spec))
         spec = old.extended(spec)
-    optimizers = _with_stored(spec, first.optimizers, directory)
-    return Request(spec=spec, optimizers=optimizers, directory=directory, claims=first.claims)
+    optimizers = _with_stored(spec, first.optimizers, str(directory))
+    return Request(spec=spec, optimizers=optimizers, directory=directory, place=str(directory), claims=first.claims)
 
 
 def _identity(arguments: argparse.Namespace, selection: Selection) -> Identity:
@@ -190,22 +206,20 @@ def _num_trials(arguments: argparse.Namespace, selection: Selection) -> int:
     return num_points(next(iter(selection.values.values())))
 
 
-def _refuse(directory: pathlib.Path, differences: list[str]) -> None:
+def _refuse(place: str, differences: list[str]) -> None:
     if differences:
         raise ValueError(
-            f"{directory} holds a different study: {'; '.join(differences)}. "
+            f"{place} holds a different study: {'; '.join(differences)}. "
             "Choose another --output, or give the same settings to continue it."
         )
 
 
-def _with_stored(
-    spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], directory: pathlib.Path
-) -> dict[str, OptimizerSpec]:
+def _with_stored(spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], place: str) -> dict[str, OptimizerSpec]:
     """The optimizers of a study that has grown: those of earlier runs are needed as well.
 
     Stored sources are never run; the user gives the file again.
     """
     if lost := [name for name, stored in spec.optimizers.items() if stored.source and name not in optimizers]:
         files = " ".join(f"--optimizer-file {name}.py" for name in lost)
-        raise ValueError(f"{directory} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
+        raise ValueError(f"{place} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
     return {name: optimizers.get(name) or resolve_optimizer(name, {}) for name in spec.extent.optimizers}

@@ -1,6 +1,7 @@
 """Ray Tune's view of the schedule: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
 
 import sys
+from collections import Counter
 from typing import Any, Protocol
 
 from ray.tune.execution.tune_controller import TuneController
@@ -10,6 +11,7 @@ from ray.tune.search import Searcher
 
 from study.budget import TimeBudget
 from study.continuation import Continuation
+from study.devices import Slots
 from study.schedule import Outcome, Schedule, Task
 from study.spec import Identity
 
@@ -40,6 +42,7 @@ class Router(Searcher):
     Args:
         schedule: Chooses them.
         identity: What all trials have in common.
+        slots: How many trials may run, and on what.
         budget: Cuts the schedule short when time runs out.
         continuation: Knows the checkpoints; None without a storage for them.
 
@@ -48,11 +51,18 @@ class Router(Searcher):
     """
 
     def __init__(
-        self, schedule: Schedule, identity: Identity, budget: TimeBudget, continuation: Continuation | None = None
+        self,
+        schedule: Schedule,
+        identity: Identity,
+        slots: Slots,
+        budget: TimeBudget,
+        continuation: Continuation | None = None,
     ) -> None:
         super().__init__()
-        self._schedule, self._identity, self._budget, self._continuation = schedule, identity, budget, continuation
+        self._schedule, self._identity, self._slots = schedule, identity, slots
+        self._budget, self._continuation = budget, continuation
         self._tasks: dict[str, Task] = {}
+        self._kinds: dict[str, str] = {}
         self._returned: list[Task] = []
         self._num_admitted = sys.maxsize
         self.before_suggestion: Settle = _nothing_to_settle
@@ -67,11 +77,14 @@ class Router(Searcher):
         self._num_admitted = num_trials
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Config of the next trial, None while all that is left waits for results, `FINISHED` at the end."""
+        """Config of the next trial, None while it waits for results or a place, `FINISHED` at the end."""
         # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
         if self._num_admitted == 0:
             return Searcher.FINISHED  # type: ignore[return-value]
         self.before_suggestion(wait=False)
+        kind = self._slots.next_kind(Counter(self._kinds.values()))
+        if kind is None:
+            return None
         task = self._next_task()
         if task is None:
             # What is being stored may be all that is waited for; Tune would sleep before it asked again.
@@ -80,7 +93,7 @@ class Router(Searcher):
         if task is None:
             return Searcher.FINISHED if self._schedule.finished else None  # type: ignore[return-value]
         self._num_admitted -= 1
-        self._tasks[trial_id] = task
+        self._tasks[trial_id], self._kinds[trial_id] = task, kind
         trial = {
             "optimizer": task.key.optimizer,
             "hyperparameters": dict(task.point),
@@ -91,7 +104,7 @@ class Router(Searcher):
             "precision": self._identity.precision,
         }
         checkpoint = self._continuation.config(task) if self._continuation else None
-        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint}
+        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint, "resources": self._slots.share.of(kind)}
 
     def _next_task(self) -> Task | None:
         self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
@@ -101,18 +114,21 @@ class Router(Searcher):
         """What a Tune trial trains."""
         return self._tasks[trial_id]
 
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Another trial may have its place; its outcome comes with `finish`, once its rows are stored."""
+        self._kinds.pop(trial_id, None)
+
     def put_back(self, trial_id: str) -> None:
         """Have another Tune trial train what this one has not."""
         self._returned.append(self._tasks.pop(trial_id))
+        self._kinds.pop(trial_id, None)
 
     def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
         """Tell the schedule how a trial ended, after its rows have been stored."""
         del self._tasks[trial_id]
+        self._kinds.pop(trial_id, None)
         self._budget.record(len(outcomes))
         self._schedule.record(outcomes)
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: `finish` has the outcome of every replicate, Tune only one result."""
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """Accept Tune's settings; the search space is the study's."""

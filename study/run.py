@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import pathlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from study.job import Job
+    from study.output import Output
     from study.selection import Selection
 
 
@@ -60,22 +60,26 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
     # The arguments are sound; only now the imports that take seconds.
+    from study.ledger.mirror import MirrorError
     from study.repeats import all_locked
-    from study.request import study_directory
+    from study.request import study_output
 
     if arguments.storage is not None:
         from trainables.checkpoints import Checkpoints
 
         Checkpoints(arguments.storage).check()
-    directory = study_directory(arguments, selection)
+    output = study_output(arguments, selection)
     if arguments.dry_run:
-        return _estimate(arguments, selection, directory)
-    resume = resume_command(words, directory)
-    with all_locked(directory, arguments.repeats):
+        return _estimate(arguments, selection, output)
+    output.check()
+    resume = resume_command(words, output.word)
+    with all_locked(output.directory, arguments.repeats, output.stored_repeats()):
         try:
-            return _complete(arguments, selection, directory, address, words, stop)
+            return _complete(arguments, selection, output, address, words, stop)
         except KeyboardInterrupt:
             return _stopped(stop, resume)
+        except MirrorError as error:
+            raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
         except OSError as error:
             raise (_full_disk(error, resume) if error.errno == errno.ENOSPC else error) from None
 
@@ -83,7 +87,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
 def _complete(
     arguments: argparse.Namespace,
     selection: "Selection",
-    directory: pathlib.Path,
+    output: "Output",
     address: str | None,
     words: Sequence[str],
     stop: StopRequest,
@@ -91,15 +95,15 @@ def _complete(
     """Train and time what is left of the study and its repeats, then report."""
     from study.console import new_console, say
     from study.job import Job
-    from study.ledger import Ledger
     from study.provenance import provenance
     from study.request import build_requests
     from study.summary import announce
     from study.timing import is_due
 
+    output.fetch(arguments.repeats)
     jobs = []
-    for request in build_requests(arguments, selection, directory):
-        ledger = Ledger(request.directory, request.spec, continues=arguments.storage is not None)
+    for request in build_requests(arguments, selection, output.directory, str(output)):
+        ledger = output.ledger(request.directory, request.spec, continues=arguments.storage is not None)
         notes = ledger.recover()
         jobs.append(Job.open(request, ledger, notes))
     console = new_console()
@@ -112,10 +116,10 @@ def _complete(
             from study.training import train  # here, because its imports take seconds in which a signal may come
 
             train(console, arguments, address, provenance(words), jobs, stop)
-    return _report(console, words, jobs, stop)
+    return _report(console, words, output, jobs, stop)
 
 
-def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: pathlib.Path) -> int:
+def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Output") -> int:
     from study.console import new_console
     from study.job import Job
     from study.ledger import Ledger
@@ -124,8 +128,9 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
     from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 
-    requests = build_requests(arguments, selection, directory)
-    jobs = [Job.open(request, Ledger(request.directory, request.spec)) for request in requests]
+    with output.preview() as directory:
+        requests = build_requests(arguments, selection, directory, str(output))
+        jobs = [Job.open(request, Ledger(request.directory, request.spec)) for request in requests]
     console = new_console()
     announce(console, jobs)
     identity, optimizers = requests[0].spec.identity, requests[0].optimizers
@@ -138,7 +143,9 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", directory: 
     return 0
 
 
-def _report(console: "Console", words: Sequence[str], jobs: Sequence["Job"], stop: StopRequest) -> int:
+def _report(
+    console: "Console", words: Sequence[str], output: "Output", jobs: Sequence["Job"], stop: StopRequest
+) -> int:
     from analysis.spec import LedgerError
     from study.console import say
     from study.reporting import report_apart
@@ -149,14 +156,17 @@ def _report(console: "Console", words: Sequence[str], jobs: Sequence["Job"], sto
         report = report_apart(first.request.directory)
         repeated = [outcome for job in jobs[1:] for outcome in job.ledger.outcomes()]
         first.ledger.record_look(first.request.spec.extent.num_confirm_seeds, repeated)
+        output.put_report()
         print_report(console, report)
+        if output.is_mirrored:
+            say(console, f"All of it, the report included, is also at {output.word}")
         if len(jobs) > 1:
             say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
     except LedgerError as error:
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
     if stop.signal is None and all(job.schedule.finished for job in jobs):
         return 0
-    resume = resume_command(words, first.request.directory)
+    resume = resume_command(words, output.word)
     console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
     return 1 if stop.signal is None else 128 + stop.signal
 

@@ -3,10 +3,12 @@
 import argparse
 import math
 import pathlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
+from study.devices import CHOICES
 from study.search import search_names
 from trainables import optimizers
 from trainables.data import check_dataset
@@ -15,6 +17,9 @@ from trainables.optimizers import check_user_name, optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 PACKAGES = ("analysis", "study", "trainables")
+
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|s3|gs):", re.ASCII)
+"""Beginning of a URI, also of one that is not allowed or lacks a slash: no such word names a folder."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +106,23 @@ def _check_arithmetic(arguments: argparse.Namespace) -> None:
     if not trains and (precision != DEFAULT_PRECISION or arguments.shared_order):
         option = "--shared-order" if arguments.shared_order else "--precision"
         raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which trains nothing; leave it out.")
-    if precision == "tf32" and not arguments.gpus_per_trial:
-        raise ValueError("--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16.")
+    if arguments.device not in CHOICES:
+        raise ValueError(f"--device must be one of {', '.join(CHOICES)}, got {arguments.device!r}.")
+    if precision == "tf32" and arguments.device in ("cpu", "mixed"):
+        raise ValueError(f"--precision tf32 is for GPUs, got --device {arguments.device}; use float32 or bf16.")
 
 
-def _check_output(output: pathlib.Path | None) -> None:
+def is_uri(output: str) -> bool:
+    """Whether `--output` is a URI, or meant to be one, and not a folder."""
+    return URI.match(output) is not None
+
+
+def _check_output(word: str | None) -> None:
     here = pathlib.Path.cwd()
-    if output is None or not output.resolve().is_relative_to(here):
+    if word is None or is_uri(word):
+        return
+    output = pathlib.Path(word)
+    if not output.resolve().is_relative_to(here):
         return
     first = next(iter(output.resolve().relative_to(here).parts), "")
     if first in PACKAGES:

@@ -34,12 +34,12 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         console: Where to.
         jobs: The study and its repeats.
     """
-    spec, directory = jobs[0].request.spec, jobs[0].request.directory
+    spec, place = jobs[0].request.spec, jobs[0].request.place
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(*jobs)
     say(
         console,
-        f"Study {spec.study_hash} in {directory}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
+        f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
         f"{'with' if extent.sweep else 'without'} sweep{f', all of it {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )

@@ -8,11 +8,14 @@ from rich.console import Console
 
 from study.budget import TimeBudget, time_budgets
 from study.callback import LedgerCallback
+from study.cluster import describe, find_slots, nodes
 from study.connection import connected
 from study.console import say
 from study.continuation import Continuation
+from study.devices import Slots
+from study.fleet import Fleet
 from study.job import Job
-from study.launch import Execution, check_room, run_schedule, time_on_cluster
+from study.launch import run_schedule, time_on_cluster
 from study.progress import Progress
 from study.router import Router
 from study.signals import StopRequest
@@ -40,7 +43,7 @@ def train(
         stop: Ends the run early.
 
     Raises:
-        ValueError: Ray cannot be reached, or has not the resources of one trial.
+        ValueError: Ray cannot be reached, or has no node for a trial.
         OSError: Rows could not be stored.
     """
     unfinished = [job for job in jobs if not job.schedule.finished]
@@ -48,31 +51,28 @@ def train(
     budgets = time_budgets(arguments.time_budget, len(unfinished))
     images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     data = images.subset(identity.num_train_images)
-    execution = Execution(
-        address=address,
-        cpus_per_trial=arguments.cpus_per_trial,
-        gpus_per_trial=arguments.gpus_per_trial,
-        max_concurrent=arguments.max_concurrent,
-        max_failures=arguments.max_failures,
-    )
-    if execution.trains_on_these_cores and identity.uses_compiled_code:
-        compile_convolutions(console)
     has_cut = False
-    with connected(address, stop):
-        check_room(execution)
+    with connected(address, stop) as dashboard:
+        slots = find_slots(arguments, address)
+        if address is not None:
+            say(console, describe(dashboard))
+        elif "cpu" in slots.kinds and identity.uses_compiled_code:
+            compile_convolutions(console)
         for job, budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
                 repeat = job.request.spec.identity.repeat
                 say(console, f"Repeat {repeat} of the tuning, in {job.request.directory}:")
             _record_run(job, provenance)
-            _train_one(console, arguments.storage, data, execution, job, budget, stop)
+            _train_one(console, arguments, data, slots, job, budget, stop)
             has_cut |= budget.has_cut
             if stop.signal is not None:
                 break
         if stop.signal is None and not arguments.no_timing and is_due(jobs[0]):
             if jobs[0] is not next(iter(unfinished), None):
                 _record_run(jobs[0], provenance)
-            measure = partial(time_on_cluster, data=data, sources=_sources(jobs[0]), execution=execution)
+            # On one worker, and so on one kind of device.
+            resources = slots.share.of(slots.kinds[0])
+            measure = partial(time_on_cluster, data=data, sources=_sources(jobs[0]), resources=resources)
             time_winners(jobs[0], measure, partial(say, console))
     if has_cut:
         say(
@@ -93,17 +93,19 @@ def _sources(job: Job) -> dict[str, str]:
 
 def _train_one(
     console: Console,
-    storage: str | None,
+    arguments: argparse.Namespace,
     data: Dataset,
-    execution: Execution,
+    slots: Slots,
     job: Job,
     budget: TimeBudget,
     stop: StopRequest,
 ) -> None:
     spec = job.request.spec
-    continuation = Continuation(storage, spec.study_hash, job.ledger) if storage else None
-    router = Router(job.schedule, spec.identity, budget, continuation)
-    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, console) as progress:
-        callback = LedgerCallback(job.ledger, router, progress, continuation)
-        run_schedule(router, callback, data, _sources(job), execution, stop)
+    continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
+    router = Router(job.schedule, spec.identity, slots, budget, continuation)
+    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, Fleet(nodes), console) as progress:
+        callback = LedgerCallback(
+            job.ledger, router, progress, max_failures=arguments.max_failures, continuation=continuation
+        )
+        run_schedule(router, callback, data, _sources(job), stop)
     job.ledger.close(finished=job.schedule.finished)

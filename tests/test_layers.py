@@ -14,13 +14,14 @@ FORBIDDEN = {
 }
 RAY_IS_ALLOWED_IN = {
     "trainables/ray_trainable.py",
+    "study/cluster.py",
     "study/connection.py",
     "study/handshake.py",
     "study/launch.py",
     "study/callback.py",
     "study/router.py",
 }
-PYARROW_IS_ALLOWED_IN = {"trainables/checkpoints.py"}
+PYARROW_IS_ALLOWED_IN = {"trainables/storage.py"}
 
 
 def imported_packages(path: pathlib.Path) -> Iterator[str]:

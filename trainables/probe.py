@@ -1,8 +1,10 @@
 """How fast one core of this machine trains: what an estimate of a study's duration rests on."""
 
+from functools import cache
+
 import torch
 
-from trainables.data import load_dataset
+from trainables.data import Dataset, load_dataset
 from trainables.datasets import DATASETS
 from trainables.spec import OptimizerSpec
 from trainables.training import Training
@@ -34,11 +36,15 @@ def seconds_per_image(spec: OptimizerSpec, num_replicates: int, batch_size: int)
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        training = Training(
-            config, spec, load_dataset("cifar10-mini").subset(min(num_images, max(5, NUM_STEPS * batch_size)))
-        )
+        training = Training(config, spec, _images().subset(min(num_images, max(5, NUM_STEPS * batch_size))))
         training.run_epoch()  # warms up
         record = training.run_epoch()[0]
     finally:
         torch.set_num_threads(num_threads)
     return record.seconds / (record.images * num_replicates)
+
+
+@cache
+def _images() -> Dataset:
+    """The images of the package, decoded once for all optimizers: it takes longer than to train on them."""
+    return load_dataset("cifar10-mini")

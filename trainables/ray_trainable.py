@@ -22,10 +22,16 @@ class RayTrainable(tune.Trainable):
     """Runs one epoch of a `Learner` for each Tune iteration.
 
     The config holds `trial`, a `TrialConfig` as a mapping, `test`, whether to evaluate on the test set after the last
-    epoch, and `checkpoint`, what a `TrialCheckpoint` takes or None. Each result holds `epochs`, the epoch's
+    epoch, `checkpoint`, what a `TrialCheckpoint` takes or None, and `resources`, what the trial takes of its node in
+    Ray's names. Each result holds `epochs`, the epoch's
     `ReplicateEpoch` records as mappings, with replicates numbered within the group; the last one also `test_loss`,
     `test_error` and `test_correct` if asked for.
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """Ask for what the config says: trials of one study may run on CPUs and GPUs."""
+        return tune.PlacementGroupFactory([config["resources"]])
 
     def setup(self, config: dict[str, Any], data: Dataset, sources: Mapping[str, str]) -> None:  # type: ignore[override]
         """Build the networks and the optimizer, as they were at the checkpoint if there is one to go on from.

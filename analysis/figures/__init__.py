@@ -19,6 +19,7 @@ from analysis.figures.stability import divergence_rates
 from analysis.findings import Findings
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.palette import Palette
+from analysis.plots import unchecked
 from analysis.verdicts import Verdict
 
 Maker = Callable[[Answers, Palette], Figure]
@@ -80,19 +81,20 @@ def figures(answers: Answers, verdicts: Sequence[Verdict]) -> Figures:
         verdicts: On every claim, those that the study does not hold included.
     """
     palette = Palette.of(answers.findings.ledger.study.optimizers)
-    left = {family: tuple(make(answers, palette) for make in makers) for family, makers in FAMILIES.items()}
-    of_questions = {}
-    for place, question in enumerate(answers.claims.questions, start=1):
-        own = [verdict for verdict in verdicts if verdict.question is question and verdict.word != "NOT TESTED"]
-        if own:
-            family = left.pop(metric_family(question.metric), ())
-            of_questions[question.name] = (effects(own, place, palette), *family)
-    return Figures(
-        headline=accuracy(answers.findings, palette),
-        of_questions=of_questions,
-        of_families=left,
-        rest=(step_times(answers.findings, palette),),
-    )
+    with unchecked():
+        left = {family: tuple(make(answers, palette) for make in makers) for family, makers in FAMILIES.items()}
+        of_questions = {}
+        for place, question in enumerate(answers.claims.questions, start=1):
+            own = [verdict for verdict in verdicts if verdict.question is question and verdict.word != "NOT TESTED"]
+            if own:
+                family = left.pop(metric_family(question.metric), ())
+                of_questions[question.name] = (effects(own, place, palette), *family)
+        return Figures(
+            headline=accuracy(answers.findings, palette),
+            of_questions=of_questions,
+            of_families=left,
+            rest=(step_times(answers.findings, palette),),
+        )
 
 
 def metric_family(metric: str) -> str:

@@ -3,7 +3,7 @@
 Every chart has the parameter `isolated`: the name of the one optimizer to be seen, or null for all.
 """
 
-from analysis.plots.base import DIVERGENCE, Chart, Number, for_page, side_by_side
+from analysis.plots.base import DIVERGENCE, Chart, Number, for_page, side_by_side, unchecked
 from analysis.plots.curves import plot_curves, plot_seeds, plot_step_times
 from analysis.plots.effects import plot_effects, plot_importance, plot_shares
 from analysis.plots.lines import Axes, plot_cloud, plot_lines, plot_marked_lines
@@ -28,4 +28,5 @@ __all__ = [
     "plot_step_times",
     "plot_sweeps",
     "side_by_side",
+    "unchecked",
 ]

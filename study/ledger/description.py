@@ -36,17 +36,38 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
             raise ValueError(f"--output must be a new directory or that of a study, {directory} holds other files.")
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(str(path), error) from None
+    return parse_study(text, str(path))
+
+
+def parse_study(text: bytes, place: str) -> dict[str, Any]:
+    """What the bytes of a `study.json` say.
+
+    Args:
+        text: The bytes.
+        place: What to call the file.
+
+    Raises:
+        ValueError: It is damaged or of another format.
+    """
+    try:
+        content = json.loads(text.decode("utf-8"))
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"it has format {content['format_version']}, this release writes {FORMAT_VERSION}")
         if content.get("crc32", description_crc32(content)) != description_crc32(content):
             raise ValueError("something in it has changed since it was written")
         if StudySpec.from_dict(content).study_hash != content["study_hash"]:
             raise ValueError("its identity does not have its hash")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} must describe a study, but cannot be read ({error!r}); restore it.") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _unreadable(place, error) from None
     assert isinstance(content, dict)
     return content
+
+
+def _unreadable(place: str, error: Exception) -> ValueError:
+    return ValueError(f"{place} must describe a study, but cannot be read ({error!r}); restore it.")
 
 
 def _is_ours(path: pathlib.Path) -> bool:

@@ -1,12 +1,16 @@
 """The tables behind the figures, against the rows they come from."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from analysis.completeness import completeness
+from analysis.figures.cost import step_times
 from analysis.findings import find
 from analysis.load import load
 from analysis.metrics import METRICS, PAIR_METRICS, Run, measure
+from analysis.palette import Palette
 
 
 def findings_of(study, tmp_path):
@@ -57,6 +61,17 @@ def test_a_group_counts_once_in_the_step_times(some_diverge):
     groups = some_diverge.step_times["groups"].sum()
     complete = some_diverge.ledger.trials.filter(status="complete")
     assert groups == complete.select("optimizer", "phase", "number").unique().height
+
+
+def test_steps_of_different_devices_are_not_put_together(some_diverge):
+    ledger = some_diverge.ledger
+    on_gpu = pl.when(pl.col("number") % 2 == 1).then(pl.lit("a GPU")).otherwise("device").alias("device")
+    both = find(replace(ledger, trials=ledger.trials.with_columns(on_gpu)))
+    groups = both.step_times.group_by("device").agg(pl.col("groups").sum())
+    expected = both.ledger.trials.filter(status="complete").unique(["optimizer", "phase", "number"])
+    assert dict(groups.iter_rows()) == dict(expected.group_by("device").len().iter_rows())
+    titles = [panel.description for panel in step_times(both, Palette.of(ledger.study.optimizers)).panels]
+    assert [title.rpartition(" on ")[2] for title in titles] == ["a GPU", "cpu"] * (len(titles) // 2)
 
 
 def test_counts_add_up_to_the_trials(some_diverge):

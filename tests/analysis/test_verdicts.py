@@ -262,6 +262,20 @@ def test_a_failed_seed_is_not_left_out(study):
     assert error.reason == "1 fresh seed of langevin failed, and which seeds fail may depend on the optimizer"
 
 
+@pytest.mark.parametrize("devices", [{"sgd": "cpu", "langevin": "cpu"}, {"sgd": "cpu", "langevin": "a GPU"}])
+def test_seconds_of_different_devices_are_not_compared(study, devices):
+    folder = study(claims=CLAIMS.replace("restricted_steps_to_target", "restricted_seconds_to_target"))
+    for path in (folder / "trials").iterdir():
+        rows = pq.read_table(path)
+        places = pa.array([devices[name] for name in rows["optimizer"].to_pylist()])
+        pq.write_table(rows.set_column(rows.column_names.index("device"), rows.schema.field("device"), places), path)
+    found = verdicts(folder)
+    reason = found["converges faster", "sgd"].reason
+    says_so = reason == "the runs were trained on a GPU and cpu, whose seconds cannot be compared"
+    assert says_so == (len(set(devices.values())) == 2)
+    assert found["classifies better", "sgd"].word == "EQUIVALENT"
+
+
 def test_too_few_points_and_no_timings_are_said(study):
     folder = study(num_trials=9)
     (folder / "timings" / "a.parquet").unlink()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import ray
 
+from study.devices import Share, Slots
 from study.schedule import Outcome, Schedule, Task
 from study.search import Proposal, Question, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
@@ -171,6 +172,16 @@ def cluster() -> Iterator[None]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def new_slots() -> Callable[..., Slots]:
+    """Makes places for so many trials on CPUs."""
+
+    def make(number: int) -> Slots:
+        return Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": number})
+
+    return make
 
 
 @pytest.fixture

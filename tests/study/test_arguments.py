@@ -129,10 +129,14 @@ REFUSED = {
     "NaN minutes": ([*OPTUNA, "--time-budget", "nan"], r"argument --time-budget: must be a positive number, got 'nan'"),
     "endless": ([*OPTUNA, "--time-budget", "inf"], r"argument --time-budget: must be a positive number, got 'inf'"),
     "no cores": ([*OPTUNA, "--cpus-per-trial", "0"], r"argument --cpus-per-trial: must be a positive number, got '0'"),
-    "negative GPUs": (
-        [*OPTUNA, "--gpus-per-trial", "-1"],
-        r"argument --gpus-per-trial: must be a non-negative number, got '-1'",
-    ),
+    **{
+        f"{share} of a GPU": (
+            [*OPTUNA, "--gpus-per-trial", share],
+            rf"argument --gpus-per-trial: must be above 0 and at most 1, got '{share}'",
+        )
+        for share in ("-1", "0", "1.5", "nan", "half")
+    },
+    "unknown device": ([*OPTUNA, "--device", "tpu"], r"--device must be one of auto, cpu, gpu, mixed, got 'tpu'\."),
     **{
         f"{count} confirmation seeds": (
             [*OPTUNA, "--confirm-seeds", str(count)],
@@ -167,10 +171,13 @@ REFUSED = {
         [*OPTUNA, "--precision", "fp16"],
         r"--precision must be one of float32, tf32, bf16, got 'fp16'\.",
     ),
-    "tf32 without a GPU": (
-        [*OPTUNA, "--precision", "tf32"],
-        r"--precision tf32 is for GPUs, got --gpus-per-trial 0; raise it, or use float32 or bf16\.",
-    ),
+    **{
+        f"tf32 on {device}": (
+            [*OPTUNA, "--precision", "tf32", "--device", device],
+            rf"--precision tf32 is for GPUs, got --device {device}; use float32 or bf16\.",
+        )
+        for device in ("cpu", "mixed")
+    },
     "precision of a formula": (
         [*OPTUNA, "--dataset", "synthetic", "--precision", "bf16"],
         r"--precision is not for --dataset synthetic, which trains nothing; leave it out\.",
@@ -587,7 +594,7 @@ def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, t
 
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run", "--confirm-seeds"]
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--confirm-seeds"]
     assert main([*words, "8"]) == 0
     # 1 + log2(2 * 6 / 0.05) = 8.9: the first look has half of alpha.
     assert "8 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
@@ -601,7 +608,7 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
 
 def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = [*OPTUNA, "--train-images", "50", "--epochs", "1", "--dry-run"]
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run"]
     directories = set()
     for extent in ([], ["--trials", "2"], ["--optimizers", "adam"], ["--no-sweep"], ["--max-concurrent", "1"]):
         assert main([*words, *extent]) == 0

@@ -89,9 +89,9 @@ def test_only_so_many_trials_wait():
 
 
 @pytest.fixture
-def router(make_spec, listening):
+def router(make_spec, listening, new_slots):
     spec = make_spec(num_trials=2, sweep=False, num_confirm_seeds=0)
-    return Router(Schedule(spec, listening()), spec.identity, TimeBudget(None))
+    return Router(Schedule(spec, listening()), spec.identity, new_slots(100), TimeBudget(None))
 
 
 def test_a_tuner_gets_no_more_trials_than_were_admitted(router):

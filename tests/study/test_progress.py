@@ -6,8 +6,12 @@ import re
 import pytest
 from rich.console import Console
 
+from study.devices import Node
+from study.fleet import Fleet
 from study.progress import Progress
 from study.schedule import Schedule
+
+ROWS = [{"node": "10.0.0.2", "images": 0}]
 
 
 @pytest.fixture
@@ -21,16 +25,16 @@ def show(make_spec, listening, simulate, outcomes_of, surface):
             file=io.StringIO(), force_terminal=terminal, width=width, height=height, _environ={"TERM": "xterm"}
         )
         before = list(stored)
-        with Progress(schedule, spec.extent.optimizers, stored, console) as progress:
+        with Progress(schedule, spec.extent.optimizers, stored, Fleet(list), console) as progress:
 
             def on_start(_, ended):
-                progress.trial_finished(ended[len(seen) :])
+                progress.trial_finished(ended[len(seen) :], ROWS)
                 seen.extend(ended[len(seen) :])
 
             seen = []
             tasks = simulate(schedule, response=response, on_start=on_start)
             everything = [outcome for task in tasks for outcome in outcomes_of(task, response)]
-            progress.trial_finished(everything[len(seen) :])
+            progress.trial_finished(everything[len(seen) :], ROWS)
         assert len(before) + len(everything) == schedule.num_replicates()
         return console.file.getvalue()
 
@@ -82,3 +86,49 @@ def test_replicates_of_earlier_runs_count_as_done(show, make_spec, listening, ou
     schedule = Schedule(make_spec(), listening())
     stored = outcomes_of(schedule.next_task(), surface)
     assert show(terminal=False, stored=stored).startswith("2 of 72 networks, 0 diverged")
+
+
+@pytest.fixture
+def on_nodes(make_spec, listening):
+    """Shows a study of which two nodes have stored a trial each, one of them before it was lost."""
+
+    def run(*, terminal):
+        there = [Node(id=name, address=f"10.0.0.{name}", cpus=2.0, gpus=0.0) for name in "12"]
+        times = iter(range(0, 1000, 10))
+        schedule = Schedule(make_spec(), listening())
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=120, height=40, _environ={"TERM": "xterm"})
+        fleet = Fleet(lambda: there, lambda: next(times))
+        with Progress(schedule, ["sgd"], [], fleet, console) as progress:
+            progress.refresh()
+            for node in there:
+                progress.trial_finished([], [{"node": node.address, "images": 500}])
+            del there[1]
+            progress.trial_retried()
+            progress.refresh()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+
+    return run
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_lost_node_is_named_at_once(on_nodes, terminal):
+    lost = "Node 10.0.0.2 is lost; what it was training starts again elsewhere."
+    assert on_nodes(terminal=terminal).count(lost) == 1
+
+
+def test_a_line_says_how_fast_and_where(on_nodes):
+    last = on_nodes(terminal=False).splitlines()[-1]
+    assert re.search(
+        r"; \d+ images/s; trials by node: 10\.0\.0\.1 1, 10\.0\.0\.2 1; nodes lost: 1; trials retried: 1$", last
+    )
+
+
+def test_a_terminal_shows_a_row_for_each_node(on_nodes):
+    shown = on_nodes(terminal=True)
+    for row in (
+        r"node +devices +trials",
+        r"10\.0\.0\.1 +2 CPU +1",
+        r"10\.0\.0\.2 +gone +1",
+        r"\d+ images/s; nodes lost: 1",
+    ):
+        assert re.search(row, shown), row

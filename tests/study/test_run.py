@@ -20,7 +20,9 @@ from rich.console import Console
 from analysis.schema import epochs_schema, trials_schema
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
-from study.launch import Execution, run_schedule
+from study.cluster import nodes
+from study.fleet import Fleet
+from study.launch import run_schedule
 from study.ledger import Ledger, read_study
 from study.progress import Progress
 from study.router import Router
@@ -155,23 +157,23 @@ def images():
 
 
 @pytest.fixture(scope="session")
-def train(cluster, images):
+def train(cluster, images, new_slots):
     """Runs what a study has left to do on the cluster of the session; returns its schedule."""
     del cluster
 
-    def run(spec, directory, *, workers=None, minutes=None):
+    def run(spec, directory, *, workers=2, minutes=None):
         ledger = Ledger(directory, spec)
         assert ledger.recover() == []
         outcomes = ledger.outcomes()
         schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
         sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
-        execution = Execution(
-            address=None, cpus_per_trial=1.0, gpus_per_trial=0.0, max_concurrent=workers, max_failures=MAX_FAILURES
-        )
-        router = Router(schedule, spec.identity, TimeBudget(minutes))
+        router = Router(schedule, spec.identity, new_slots(workers), TimeBudget(minutes))
         ledger.record_run({"command": "a test"})
-        with Progress(schedule, spec.extent.optimizers, outcomes, Console(file=io.StringIO())) as progress:
-            run_schedule(router, LedgerCallback(ledger, router, progress), images, sources, execution, StopRequest())
+        with Progress(
+            schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())
+        ) as progress:
+            callback = LedgerCallback(ledger, router, progress, max_failures=MAX_FAILURES)
+            run_schedule(router, callback, images, sources, StopRequest())
         ledger.close()
         return schedule
 

@@ -8,8 +8,11 @@ from rich.console import Console
 
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
+from study.cluster import nodes
 from study.continuation import Continuation
-from study.launch import Execution, run_schedule
+from study.devices import Share, Slots
+from study.fleet import Fleet
+from study.launch import run_schedule
 from study.ledger import Ledger
 from study.progress import Progress
 from study.router import Router
@@ -28,7 +31,6 @@ NO_IMAGES = dict.fromkeys(
     ("num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images"), 0
 )  # fmt: skip
 NAMES = ("sgd", "langevin")
-EXECUTION = Execution(address=None, cpus_per_trial=1.0, gpus_per_trial=0.0, max_concurrent=1, max_failures=0)
 
 
 @pytest.fixture
@@ -82,17 +84,23 @@ def test_searches_find_the_optimum(synthetic_spec, simulate, search):
 
 
 def run(spec, directory, continuation=None):
-    """Run what a study has left to do on the cluster of the session."""
+    """Run what a study has left to do on the cluster of the session, a trial at a time."""
     ledger = Ledger(directory, spec, continues=continuation is not None)
     ledger.recover()
     outcomes = ledger.outcomes()
     schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
     continuation = continuation and Continuation(str(continuation), spec.study_hash, ledger)
-    router = Router(schedule, spec.identity, TimeBudget(None), continuation)
+    router = Router(
+        schedule,
+        spec.identity,
+        Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1}),
+        TimeBudget(None),
+        continuation,
+    )
     ledger.record_run({"command": "a test"})
-    with Progress(schedule, spec.extent.optimizers, outcomes, Console(file=io.StringIO())) as progress:
-        callback = LedgerCallback(ledger, router, progress, continuation)
-        run_schedule(router, callback, load_dataset("synthetic"), {}, EXECUTION, StopRequest())
+    with Progress(schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
+        callback = LedgerCallback(ledger, router, progress, max_failures=0, continuation=continuation)
+        run_schedule(router, callback, load_dataset("synthetic"), {}, StopRequest())
     ledger.close()
     assert schedule.finished
     return pl.read_parquet(directory / "trials" / "*.parquet")

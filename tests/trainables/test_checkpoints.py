@@ -1,8 +1,10 @@
+import pathlib
 import re
 
 import pytest
 
 from trainables.checkpoints import Checkpoints
+from trainables.storage import Storage, draft_of
 
 NAME = "0a1b2c/6f00/adam-explore-00003-000-0"
 
@@ -64,7 +66,7 @@ def test_every_flipped_bit_and_every_missing_end_is_noticed(checkpoints, tmp_pat
 
 def test_what_a_killed_writer_leaves_is_neither_read_nor_kept(checkpoints, tmp_path):
     checkpoints.save(NAME, b"old")
-    draft = tmp_path / "storage" / f"{NAME}.draft"
+    draft = pathlib.Path(draft_of(str(tmp_path / "storage" / NAME)))
     draft.write_bytes(b"hal")
     assert checkpoints.load(NAME) == b"old"
     checkpoints.save(NAME, b"new")
@@ -105,6 +107,7 @@ ALLOWED = (
         ("hdfs://host/folder", f"{ALLOWED} and names a folder, got 'hdfs://host/folder'; choose one of these."),
         ("ftp://host/folder", f"{ALLOWED} and names a folder, got 'ftp://host/folder'; choose one of these."),
         ("s3://", f"{ALLOWED} and names a folder, got 's3://'; choose one of these."),
+        ("file:///", f"{ALLOWED} and names a folder, got 'file:///'; choose one of these."),
         ("file://host/folder", f"{ALLOWED}, got 'file://host/folder': Unsupported hostname"),
         ("file:///with space", f"{ALLOWED}, got 'file:///with space': Cannot parse URI"),
         ("s3://bucket/folder?colour=red", f"{ALLOWED}, got 's3://bucket/folder?colour=red': Unexpected query"),
@@ -134,6 +137,6 @@ def test_a_storage_that_cannot_be_written_is_refused_in_one_line(tmp_path):
 
 
 def test_a_storage_that_forgets_is_refused(checkpoints, monkeypatch):
-    monkeypatch.setattr(Checkpoints, "load", lambda *_: None)
+    monkeypatch.setattr(Storage, "get", lambda *_: b"")
     with pytest.raises(ValueError, match="what was written could not be read back; choose another"):
         checkpoints.check()

@@ -1,0 +1,217 @@
+"""Studies on clusters of several hosts, which lose one and gain another; who may join from where."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+from analysis.parts import read_parts
+
+ROOT = pathlib.Path(__file__).parents[2]
+TOKEN = "f00d" * 8
+PORT = 6379
+PATIENCE_SECONDS = 200
+KEY = ["optimizer", "phase", "number", "replicate"]
+
+CLUSTER = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_health_check_initial_delay_ms": "0",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""Of `ray start`; a host that is cut off counts as lost after two seconds."""
+
+PATIENT = '''
+"""SGD that passes once on every host, then waits in its fifth step until a file is there."""
+
+import pathlib
+import socket
+import time
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+FOLDER = pathlib.Path({folder!r})
+
+
+class PatientSGD(torch.optim.SGD):
+    num_steps = 0
+
+    def step(self, closure=None):
+        self.num_steps += 1
+        if self.num_steps == 5:  # later than the steps in which the file is tried out
+            num_before = len(list(FOLDER.glob(f"{{socket.gethostname()}}-*")))
+            (FOLDER / f"{{socket.gethostname()}}-{{num_before}}").touch()
+            until = time.monotonic() + 200
+            while num_before and not (FOLDER / "open").exists():
+                if time.monotonic() > until:
+                    raise TimeoutError("nobody has opened")
+                time.sleep(0.01)
+        return super().step(closure)
+
+
+def build(parameters, *, generators, learning_rate):
+    return PatientSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
+    published={{"learning_rate": 0.1}},
+    reference="a test",
+)
+'''
+
+JOIN = """
+import sys
+import ray
+from study.address import cluster_address
+from study.connection import connected
+from study.signals import StopRequest
+try:
+    with connected(cluster_address(*sys.argv[1:] or [None]), StopRequest()):
+        print(*sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]))
+except ValueError as error:
+    print(error)
+"""
+
+
+def start_head(host):
+    give_token(host)
+    words = ("--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false")
+    host.run(["ray", "start", *words, f"--node-ip-address={host.address}"], CLUSTER)
+
+
+def start_worker(host, head):
+    give_token(host)
+    words = (f"--address={head.address}:{PORT}", "--num-cpus=1")
+    host.run(["ray", "start", *words, f"--node-ip-address={host.address}"], CLUSTER)
+
+
+def give_token(host):
+    (host.home / ".ray").mkdir()
+    (host.home / ".ray" / "auth_token").write_text(TOKEN, encoding="utf-8")
+
+
+def wait_for(condition, study):
+    """Wait until something holds; give up if the study ends before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert study.poll() is None, study.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def table(directory):
+    return pl.concat([pl.DataFrame(pl.from_arrow(part.rows)) for part in read_parts(directory)], how="diagonal")
+
+
+@pytest.mark.slow
+def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, tmp_path):
+    traces, out, patient = (tmp_path / name for name in ("traces", "out", "patient.py"))
+    traces.mkdir()
+    patient.write_text(PATIENT.format(folder=str(traces)), encoding="utf-8")
+    words = (
+        *("--search", "optuna", "--optimizers", "patient,sgd", "--optimizer-file", str(patient), "--trials", "6"),
+        *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2", "--confirm-seeds", "0"),
+        *("--no-sweep", "--no-timing", "--output", str(out)),
+    )
+    with hosts(4) as (head, lost, staying, newcomer):
+        start_head(head)
+        for host in (lost, staying):
+            start_worker(host, head)
+        study = head.start(
+            [sys.executable, "-m", "study.run", *words, "--address", f"{head.address}:{PORT}"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+        def num_begun(host):
+            return len(list(traces.glob(f"{host.name}-*")))
+
+        wait_for(lambda: num_begun(lost) == 2 and num_begun(staying) == 2, study)
+        lost.cut()
+        start_worker(newcomer, head)
+        wait_for(lambda: num_begun(newcomer) > 0, study)
+        (traces / "open").touch()
+        printed, err = study.communicate(timeout=PATIENCE_SECONDS)
+        assert (study.returncode, err) == (0, "")
+        checked = head.run([sys.executable, "-m", "study.ledger", str(out), "check"])
+    assert "Sound." in checked.stdout, checked.stdout
+    assert "Report: " in printed
+
+    rows = table(out / "trials")
+    asked = {
+        (optimizer, number, replicate)
+        for optimizer in ("patient", "sgd")
+        for number in range(6)
+        for replicate in (0, 1)
+    }
+    assert rows.select(KEY).is_unique().all()
+    stored = set(rows.select("optimizer", "number", "replicate").rows())
+    num_retried = rows.filter(pl.col("attempt") > 0).select("optimizer", "phase", "number").n_unique()
+    print(f"nodes lost: 1, trials retried: {num_retried}, rows lost: {len(asked - stored)} of {len(asked)}")
+    assert stored == asked
+    assert set(rows["status"]) <= {"complete", "diverged"}
+    assert num_retried == 1
+    assert set(rows["node"]) == {host.address for host in (lost, staying, newcomer)}
+    epochs = table(out / "epochs")
+    assert epochs.select(*KEY, "epoch").is_unique().all()
+    assert len(epochs) == 2 * len(asked)
+
+
+def other_files(tmp_path, package):
+    """A copy of one of our packages with another version."""
+    copy = tmp_path / package
+    shutil.copytree(ROOT / package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.slow
+def test_who_may_join_a_cluster_from_where(hosts, tmp_path):
+    with hosts(3) as (head, worker, stranger):
+        start_head(head)
+        start_worker(worker, head)
+        give_token(stranger)
+        address = f"{head.address}:{PORT}"
+        both = f"{head.address} {worker.address}\n"
+
+        def join(host, *words, **env):
+            done = host.run([sys.executable, "-c", JOIN, *words], env)
+            assert done.stderr == ""
+            return done.stdout
+
+        assert join(head, "auto") == both
+        assert join(worker, "auto") == both
+        assert join(worker, address) == both
+        assert join(head, RAY_ADDRESS=address) == both
+        alone = join(head)
+        assert alone != both
+        assert len(alone.split()) == 1
+
+        assert re.match(
+            r"--address must name a cluster that this machine belongs to, got .*:6379, none of whose 2 nodes",
+            join(stranger, address),
+        )
+        assert re.match(
+            r"--address auto needs a Ray cluster that runs on this machine, there is none; ", join(stranger, "auto")
+        )
+
+        copy = tmp_path / "study"
+        shutil.copytree(ROOT / "study", copy)
+        worker.run(["mount", "--bind", str(copy), str(ROOT / "study")])
+        assert join(head, "auto") == both
+        (copy / "rows.py").write_text("", encoding="utf-8")
+        assert f"but {worker.address} has other files of study; install" in join(head, "auto")
+        (copy / "__init__.py").write_text('__version__ = "0.0.9"', encoding="utf-8")
+        assert f"but {worker.address} has study 0.0.9; install" in join(head, "auto")
+        (copy / "__init__.py").write_text('raise ImportError("broken")', encoding="utf-8")
+        assert f"but {worker.address} has no study; install" in join(head, "auto")

@@ -1,0 +1,165 @@
+"""Files in a folder or below a URI of an object store. The only module of this package that imports pyarrow."""
+
+import uuid
+from contextlib import suppress
+from typing import Self
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+
+SCHEMES = ("file", "s3", "gs")
+
+GS_RETRY_SECONDS = 30
+"""How long pyarrow tries again where Google's storage does not answer; its own default is 15 minutes."""
+
+
+class Storage:
+    """Bytes by name. Whoever reads a name gets what was put there last or nothing, never half of it.
+
+    Args:
+        location: Absolute path, or URI such as `file:///folder`, `s3://bucket/folder` or `gs://bucket/folder`, with
+            the options of `pyarrow.fs.FileSystem.from_uri`.
+        called: What the location is called where it is refused.
+
+    Raises:
+        ValueError: It is neither, or names no folder.
+    """
+
+    def __init__(self, location: str, called: str) -> None:
+        self.location, self._called = location, called
+        self._filesystem, self._folder = _open(location, called)
+        self._is_local = isinstance(self._filesystem, fs.LocalFileSystem)
+
+    def below(self, folder: str) -> Self:
+        """The storage of a folder within."""
+        inner = object.__new__(type(self))
+        inner.location, inner._called = self.location, self._called
+        inner._filesystem, inner._folder, inner._is_local = self._filesystem, self._path(folder), self._is_local
+        return inner
+
+    def check(self) -> None:
+        """Try the storage before anything relies on it.
+
+        Raises:
+            ValueError: What is written there cannot be read back and deleted.
+        """
+        name, content = f"probe-{uuid.uuid4().hex}", b"probe"
+        try:
+            self.put(name, content)
+            if self.get(name) != content:
+                raise OSError("what was written could not be read back")
+            self.delete(name)
+        except OSError as error:
+            raise self.refused(error) from None
+
+    def refused(self, error: BaseException) -> ValueError:
+        """What to raise if the storage does not serve."""
+        return ValueError(
+            f"{self._called} must be a folder that can be written, read and deleted from, "
+            f"got {self.location!r}: {one_line(error)}; choose another or mend its permissions."
+        )
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store under a name, in place of what was stored there before.
+
+        Args:
+            name: Relative path with slashes; folders are made as needed.
+            content: What to store.
+
+        Raises:
+            OSError: The storage is full, out of reach or may not be written.
+        """
+        path = target = self._path(name)
+        if self._is_local:  # an object store has no folders, and shows an object only once it is complete
+            target = draft_of(path)
+            self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        try:
+            with self._filesystem.open_output_stream(target, compression=None) as stream:
+                stream.write(content)
+            if self._is_local:
+                self._filesystem.move(target, path)
+        except OSError:
+            if self._is_local:
+                with suppress(OSError):
+                    self._filesystem.delete_file(target)
+            raise
+
+    def get(self, name: str) -> bytes:
+        """What is stored under a name.
+
+        Raises:
+            FileNotFoundError: Nothing is.
+            OSError: The storage is out of reach or may not be read.
+        """
+        with self._filesystem.open_input_stream(self._path(name), compression=None) as stream:
+            content: bytes = stream.read()
+        return content
+
+    def delete(self, name: str) -> None:
+        """Delete what is stored under a name, if anything is.
+
+        Raises:
+            OSError: The storage is out of reach or may not be written.
+        """
+        path = self._path(name)
+        for leftover in (path, draft_of(path)) if self._is_local else (path,):
+            with suppress(FileNotFoundError):
+                self._filesystem.delete_file(leftover)
+
+    def sizes(self) -> dict[str, int]:
+        """Name and number of bytes of everything that is stored, at any depth.
+
+        Raises:
+            OSError: The storage is out of reach or may not be read, or is a file.
+        """
+        selector = fs.FileSelector(self._folder, allow_not_found=True, recursive=True)
+        found = self._filesystem.get_file_info(selector)
+        start = len(self._folder) + 1
+        return {info.path[start:]: info.size for info in found if info.type == fs.FileType.File}
+
+    def _path(self, name: str) -> str:
+        return f"{self._folder}/{name}"
+
+
+def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a storage, and the folder in it without a slash at its end."""
+    if location.startswith("/"):  # of which from_uri would not take every character
+        return fs.LocalFileSystem(), location.rstrip("/")
+    allowed = (
+        f"{called} must be an absolute path or a URI that starts with "
+        f"{', '.join(f'{scheme}://' for scheme in SCHEMES[:-1])} or {SCHEMES[-1]}://"
+    )
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        raise ValueError(f"{allowed}, got the relative path {location!r}; give it in full.")
+    if scheme not in SCHEMES or not rest.strip("/"):
+        raise ValueError(f"{allowed} and names a folder, got {location!r}; choose one of these.")
+    if "#" in rest or (scheme == "file" and "?" in rest):  # from_uri would drop it with all that follows
+        raise ValueError(f"{allowed}, got {location!r}; write %23 for a # in a name, and %3F for a ?.")
+    try:
+        filesystem, folder = fs.FileSystem.from_uri(_patient(location) if scheme == "gs" else location)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{allowed}, got {location!r}: {one_line(error)}; mend it.") from None
+    return filesystem, folder.rstrip("/")
+
+
+def _patient(uri: str) -> str:
+    """A URI of Google's storage with a limit to its patience."""
+    option = "retry_limit_seconds"
+    if option in uri:
+        return uri
+    return f"{uri}{'&' if urlsplit(uri).query else '?'}{option}={GS_RETRY_SECONDS}"
+
+
+def draft_of(path: str) -> str:
+    """Where a file is written before it takes the place of the one before; a dead writer's is overwritten.
+
+    Programs that read a folder of Parquet files pass over names that begin with a dot.
+    """
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.draft"
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message, which may be a page, as a part of one line."""
+    return " ".join(str(error).split())[:200]
