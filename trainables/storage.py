@@ -3,14 +3,14 @@
 import uuid
 from contextlib import suppress
 from typing import Self
-from urllib.parse import urlsplit
 
 from pyarrow import fs
 
 SCHEMES = ("file", "s3", "gs")
 
-GS_RETRY_SECONDS = 30
-"""How long pyarrow tries again where Google's storage does not answer; its own default is 15 minutes."""
+DEFAULTS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=30"}
+"""Options of pyarrow that are not its own defaults: a small object takes one request in the place of three, and where
+Google's storage does not answer it is tried for half a minute instead of 15."""
 
 
 class Storage:
@@ -137,18 +137,17 @@ def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
     if "#" in rest or (scheme == "file" and "?" in rest):  # from_uri would drop it with all that follows
         raise ValueError(f"{allowed}, got {location!r}; write %23 for a # in a name, and %3F for a ?.")
     try:
-        filesystem, folder = fs.FileSystem.from_uri(_patient(location) if scheme == "gs" else location)
+        filesystem, folder = fs.FileSystem.from_uri(_with_default(location, DEFAULTS.get(scheme)))
     except (OSError, ValueError) as error:
         raise ValueError(f"{allowed}, got {location!r}: {one_line(error)}; mend it.") from None
     return filesystem, folder.rstrip("/")
 
 
-def _patient(uri: str) -> str:
-    """A URI of Google's storage with a limit to its patience."""
-    option = "retry_limit_seconds"
-    if option in uri:
+def _with_default(uri: str, option: str | None) -> str:
+    """The URI with an option, unless it gives that itself."""
+    if option is None or option.partition("=")[0] in uri:
         return uri
-    return f"{uri}{'&' if urlsplit(uri).query else '?'}{option}={GS_RETRY_SECONDS}"
+    return f"{uri}{'&' if '?' in uri else '?'}{option}"
 
 
 def draft_of(path: str) -> str:

@@ -444,19 +444,30 @@ def test_every_uri_has_a_working_folder_of_its_own_whatever_slashes_it_ends_with
     assert all(path.parent == default.parent for path in folders)
 
 
-def start(folder, *words, scratch):
-    """Start a run in a folder of its own."""
-    folder.mkdir(exist_ok=True)
+@pytest.fixture
+def start(tmp_path_factory):
+    """Starts a run in a folder of its own; what still runs at the end is killed."""
+    started = []
+    scratch = tmp_path_factory.mktemp("s")  # a killed driver leaves Ray's temporary files behind
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "study.run", *SYNTHETIC, *words],
-        cwd=folder,
-        env={**environment, "TMPDIR": str(scratch)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+
+    def run(folder, *words):
+        folder.mkdir(exist_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "study.run", *SYNTHETIC, *words],
+            cwd=folder,
+            env={**environment, "TMPDIR": str(scratch)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        kill(process)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def ended(process):
@@ -464,37 +475,29 @@ def ended(process):
     return process.returncode, out, err
 
 
-@pytest.fixture
-def scratch(tmp_path_factory):
-    """Temporary files of Ray, which a killed driver leaves behind."""
-    path = tmp_path_factory.mktemp("s")
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
 @pytest.mark.slow
-def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happened(tmp_path, scratch):
+def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happened(tmp_path, start):
     chance = random.Random(6)
-    words = ("--trials", "16", "--repeats", "2")
-    code, _, err = ended(start(tmp_path / "undisturbed", *words, "--output", "out", scratch=scratch))
+    words = ("--trials", "10", "--repeats", "2")
+    code, _, err = ended(start(tmp_path / "undisturbed", *words, "--output", "out"))
     assert code == 0, err
     target = tmp_path / "target"
     stored = set()
-    for number in range(3):
-        process = start(tmp_path / f"machine-{number}", *words, "--output", target.as_uri(), scratch=scratch)
-        wanted = len(stored) + chance.randrange(1, 20)
+    for number in range(2):
+        process = start(tmp_path / f"machine-{number}", *words, "--output", target.as_uri())
+        known, num_commits = commits(target), chance.randrange(1, 16)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(stored_rows(target)) < wanted:
+        while len(commits(target) - known) < num_commits:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.1))
         kill(process)
         assert process.returncode == -signal.SIGKILL
         found = stored_rows(target)
         assert found >= stored
         stored = found
-    code, out, err = ended(start(tmp_path / "last", *words, "--output", target.as_uri(), scratch=scratch))
+    code, out, err = ended(start(tmp_path / "last", *words, "--output", target.as_uri()))
     assert code == 0, err
     assert f"{len(stored)} are done" in out
     assert f"also at {target.as_uri()}" in out
@@ -505,6 +508,11 @@ def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happ
         assert all(mine[name].equals(theirs[name]) for name in mine)
         assert committed(folder / place) == committed(target / place)
     assert (target / "report" / "report.html").exists()
+
+
+def commits(target):
+    """Names of the trials' files that a run has put, whether it merges them or not."""
+    return {path.relative_to(target) for path in target.glob("**/trials/*-*-*-*.parquet")}
 
 
 def stored_rows(target):
@@ -525,7 +533,7 @@ def kill(process):
 
 
 @pytest.mark.slow
-def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_completes_it(tmp_path, scratch):
+def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_completes_it(tmp_path, start):
     mounted = tmp_path / "disk"
     mounted.mkdir()
 
@@ -537,7 +545,7 @@ def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_com
         pytest.skip("a file system of a small size cannot be mounted")
     try:
         words = ("--trials", "20", "--output", f"{mounted.as_uri()}/study")
-        code, _, err = ended(start(tmp_path / "one", *words, scratch=scratch))
+        code, _, err = ended(start(tmp_path / "one", *words))
         assert code == 1, err
         assert re.fullmatch(
             r"python -m study\.run: error: file:\S+ does not serve: .*No space left on device.* All that is stored is "
@@ -547,11 +555,11 @@ def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_com
         (folder,) = (tmp_path / "one" / "results").iterdir()
         assert table(folder, "trials").height >= table(mounted / "study", "trials").height > 0
         assert resize("remount,ro").returncode == 0
-        code, _, err = ended(start(tmp_path / "one", *words, scratch=scratch))
+        code, _, err = ended(start(tmp_path / "one", *words))
         assert (code, err.count("\n")) == (2, 1)
         assert "--output must be a folder that can be written, read and deleted from" in err
         assert resize("remount,rw,size=8m").returncode == 0
-        code, _, err = ended(start(tmp_path / "one", *words, scratch=scratch))
+        code, _, err = ended(start(tmp_path / "one", *words))
         assert (code, err) == (0, "")
         assert committed(folder) == committed(mounted / "study")
         assert table(folder, "trials").select(KEY).is_unique().all()

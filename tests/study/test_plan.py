@@ -15,7 +15,7 @@ def job_of(tmp_path, listening):
     """Makes the job of a spec that has these outcomes already."""
 
     def make(spec, outcomes=()):
-        request = Request(spec=spec, optimizers={}, directory=tmp_path)
+        request = Request(spec=spec, optimizers={}, directory=tmp_path, place="here")
         schedule = Schedule(spec, listening(), outcomes)
         return Job(request=request, ledger=None, schedule=schedule, outcomes=outcomes)
 

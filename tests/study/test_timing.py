@@ -67,7 +67,7 @@ def job_of(listening, tmp_path):
 
     def make(spec):
         ledger = Ledger(tmp_path / "study", spec)
-        request = Request(spec=spec, optimizers={}, directory=tmp_path / "study")
+        request = Request(spec=spec, optimizers={}, directory=tmp_path / "study", place="here")
         return Job(request=request, ledger=ledger, schedule=Schedule(spec, listening()), outcomes=())
 
     return make
