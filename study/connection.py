@@ -33,7 +33,8 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[str | None]:
         Where Ray's dashboard is; None without one.
 
     Raises:
-        ValueError: Ray cannot start, there is no cluster at the address, it refuses us, or a node lacks our packages.
+        ValueError: There is no cluster at the address, it refuses us, or a node lacks our packages.
+        OSError: Ray cannot start on this machine.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is not None:
@@ -45,10 +46,13 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[str | None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # Ray raises plain ones as well
+        ray.shutdown()
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         if address is None:
-            raise ValueError(f"Ray could not start on this machine: {reason}") from None
+            raise OSError(
+                f"Ray could not start on this machine ({reason.rstrip('.')}); the same command tries again."
+            ) from None
         raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
     try:
         stop.listen()

@@ -44,7 +44,7 @@ def train(
 
     Raises:
         ValueError: Ray cannot be reached, or has no node for a trial.
-        OSError: Rows could not be stored.
+        OSError: Ray cannot start, or rows could not be stored.
     """
     unfinished = [job for job in jobs if not job.schedule.finished]
     identity = jobs[0].request.spec.identity

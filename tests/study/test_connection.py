@@ -277,3 +277,16 @@ def test_a_refused_study_writes_nothing(guarded, study_command, tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"python -m study.run: error: The cluster at {guarded[0]} needs its own token, got another")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ray_that_cannot_start_gives_one_line_and_leaves_nothing(tmp_path, study_command):
+    too_long = tmp_path / ("x" * 100)  # for the sockets that Ray keeps there
+    too_long.mkdir()
+    words = ("--search", "random", "--dataset", "synthetic", "--optimizers", "sgd", "--trials", "1")
+    done = study_command(*words, "--output", "out", env={"RAY_TMPDIR": str(too_long)})
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"python -m study.run: error: Ray could not start on this machine \(.+\); the same command tries again\.\n",
+        done.stderr,
+    )
+    assert not (tmp_path / "out").exists()
