@@ -26,6 +26,9 @@ MOST_PENDING = TRIALS_PER_TUNER
 TIMING_SECONDS = 29.0
 """For the timing of steps, the start of its worker included; a study promises less than 30."""
 
+WAITING_SECONDS = 600.0
+"""For a node with room for the timing: an autoscaler may have to start one, which then comes too late for this run."""
+
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the only record
     "TUNE_MAX_PENDING_TRIALS_PG": str(MOST_PENDING),
@@ -92,13 +95,13 @@ def time_on_cluster(
         Rows of `timings`, their blocks numbered from 0.
 
     Raises:
-        RuntimeError: The worker has died, or an optimizer has raised.
+        RuntimeError: The worker has died or found no room, or an optimizer has raised.
     """
     start = time.monotonic()
     amounts = {"num_cpus": min(1.0, resources["CPU"]), "num_gpus": resources.get("GPU", 0.0)}
     timer: Any = ray.remote(StepTimer).options(**amounts).remote(configs, ray.put(data), dict(sources))
     try:
-        place: dict[str, str] = ray.get(timer.place.remote())
+        place: dict[str, str] = ray.get(timer.place.remote(), timeout=WAITING_SECONDS)
         timings: list[dict[str, Any]] = ray.get(timer.time.remote(start + seconds - time.monotonic()))
     except ray.exceptions.RayError as error:
         raise RuntimeError(error_message(str(error))) from None
