@@ -1,6 +1,8 @@
 """The Slurm script: starts Ray on all nodes, runs the study, and ends it gracefully at the time limit."""
 
+import os
 import pathlib
+import signal
 import time
 
 import pytest
@@ -42,8 +44,8 @@ def test_the_slurm_script_runs_a_study_and_hands_it_the_signal_of_the_time_limit
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
         count = num_raylets(host)
-        pid = host.run(["pgrep", "--full", f"^bash {script}"]).stdout.split()[0]
-        host.run(["kill", "-TERM", pid])
+        (script_pid,) = pathlib.Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        os.kill(int(script_pid), signal.SIGTERM)
         assert job.wait(timeout=120) == 143, log.read_text()
         said = log.read_text()
         print(said)
