@@ -150,7 +150,7 @@ def test_a_study_runs_as_a_job_on_the_nodes_that_ray_up_starts(machines):
         assert "raylet" not in commands(head)
     finally:
         print(*told, sep="\n")
-        for folder in pathlib.Path("/tmp").glob(f"ray_ssh_*/{hashlib.md5(name.encode()).hexdigest()[:10]}"):
+        for folder in pathlib.Path("/tmp").glob(f"ray_ssh_*/{hashlib.sha256(name.encode()).hexdigest()[:10]}"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

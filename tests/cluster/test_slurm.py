@@ -1,6 +1,8 @@
 """The Slurm script: starts Ray on all nodes, runs the study, and ends it gracefully at the time limit."""
 
+import os
 import pathlib
+import signal
 import time
 
 import pytest
@@ -14,8 +16,9 @@ STAND_INS = {
 """Every node of the job is this one."""
 
 
-def raylets(host):
-    return host.run(["bash", "-c", "cat /proc/[0-9]*/cmdline | grep -c 'raylet/raylet'"], check=False).stdout.strip()
+def num_raylets(host):
+    """Nodes of Ray on a host."""
+    return host.run(["bash", "-c", "cat /proc/[0-9]*/comm"], check=False).stdout.split().count("raylet")
 
 
 @pytest.mark.slow
@@ -40,13 +43,13 @@ def test_the_slurm_script_runs_a_study_and_hands_it_the_signal_of_the_time_limit
             assert job.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
-        count = raylets(host)
-        pid = host.run(["pgrep", "--full", f"^bash {script}"]).stdout.split()[0]
-        host.run(["kill", "-TERM", pid])
+        count = num_raylets(host)
+        (script_pid,) = pathlib.Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        os.kill(int(script_pid), signal.SIGTERM)
         assert job.wait(timeout=120) == 143, log.read_text()
         said = log.read_text()
         print(said)
         assert "--nodelist=node1 ray start --head" in said
         assert "--exclude=node1 ray start --block" in said
         assert "Not finished; go on with:" in said
-        assert count == "2"
+        assert count == 2
