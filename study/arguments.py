@@ -187,6 +187,11 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         "may add)",
     )
     group.add_argument(
+        "--autoscaling",
+        action="store_true",
+        help="have trials wait for nodes that the cluster may add; without need on the head of `ray up`",
+    )
+    group.add_argument(
         "--output",
         metavar="DIR|URI",
         help="where the study is kept (default: results/<study hash>); at a URI (file://, s3:// or gs://) whatever is "

@@ -86,7 +86,7 @@ class LedgerCallback(Callback):
         self._num_failures[group] += not has_lost_node
         if has_lost_node or self._num_failures[group] <= self._max_failures:
             self._put_back[group] = self._attempts.pop(trial.trial_id)
-            self._router.put_back(trial.trial_id)
+            self._router.put_back(trial.trial_id, has_lost_node=has_lost_node)
             self._progress.trial_retried()
             return
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))

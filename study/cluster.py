@@ -33,7 +33,7 @@ def nodes_at_most() -> list[Node]:
     """The nodes that the autoscaler, if this machine runs one, keeps at the most.
 
     Ray tells nobody how far a cluster may grow. The file that `ray up` has given to its autoscaler on the head says
-    so; elsewhere, in Kubernetes for instance, the user does, by --max-concurrent.
+    so; elsewhere, in Kubernetes for instance, nobody knows.
     """
     address = ray.get_runtime_context().gcs_address
     for path in _autoscaler_files(address):
@@ -56,9 +56,9 @@ def find_slots(arguments: argparse.Namespace, address: str | None) -> Slots:
     """
     share = Share(cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial)
     at_most = nodes_at_most() if address else []
-    # On a cluster whose autoscaler cannot be seen, that of Kubernetes for instance, the user says how far it grows.
-    queues = address is not None and arguments.max_concurrent is not None
-    kinds = kinds_of(arguments.device, share, [*nodes(), *at_most], may_grow=queues)
+    if arguments.autoscaling and address is None:
+        raise ValueError("--autoscaling is for a cluster: give its --address, or leave it out.")
+    kinds = kinds_of(arguments.device, share, [*nodes(), *at_most], may_grow=arguments.autoscaling)
     if arguments.precision == "tf32" and kinds != ("gpu",):
         raise ValueError("--precision tf32 is for GPUs, and the cluster has none; use float32 or bf16.")
     later = share.room(at_most, kinds)
@@ -66,7 +66,7 @@ def find_slots(arguments: argparse.Namespace, address: str | None) -> Slots:
     def room() -> Mapping[str, int]:
         return Counter({kind: max(count, later[kind]) for kind, count in share.room(nodes(), kinds).items()})
 
-    return Slots(kinds, share, room, most=arguments.max_concurrent, queues=queues)
+    return Slots(kinds, share, room, most=arguments.max_concurrent, grows=arguments.autoscaling)
 
 
 def describe(dashboard: str | None) -> str:
@@ -90,7 +90,9 @@ def _autoscaler_files(address: str) -> Iterator[pathlib.Path]:
         except OSError:  # ended meanwhile
             continue
         options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--") and "=" in word)
-        if options.get("gcs-address") == address and (path := options.get("autoscaling-config")):
+        # The head may have been named otherwise to us, but two of one port do not fit on a machine.
+        is_ours = options.get("gcs-address", "").rpartition(":")[2] == address.rpartition(":")[2]
+        if is_ours and (path := options.get("autoscaling-config")):
             yield pathlib.Path(path).expanduser()
 
 

@@ -13,6 +13,11 @@ CHOICES = ("auto", "cpu", "gpu", "mixed")
 
 REFRESH_SECONDS = 2.0
 
+LOSS_SECONDS = 60.0
+"""Ray takes up to some forty seconds to find out that a node is out of reach."""
+
+FEWEST_WAITING = 4
+
 ROUNDING = 1e-9
 """0.3 / 0.1 is a little less than 3."""
 
@@ -74,16 +79,19 @@ def kinds_of(choice: str, share: Share, nodes: Sequence[Node], *, may_grow: bool
         may_grow: Whether it may add nodes of which nothing is known.
 
     Raises:
-        ValueError: No node has room for one trial.
+        ValueError: No node has room for one trial, or nobody can know which kinds there will be.
     """
     kinds = {"auto": KINDS, "mixed": KINDS}.get(choice, (choice,))
     if choice == "auto":
-        kinds = ("gpu",) if share.room(nodes, KINDS)["gpu"] else ("cpu",)
+        room = share.room(nodes, KINDS)
+        if may_grow and not room.total():
+            raise ValueError("--device auto cannot know which devices --autoscaling will add; say cpu, gpu or mixed.")
+        kinds = ("gpu",) if room["gpu"] else ("cpu",)
     if not may_grow and not share.room(nodes, kinds).total():
         wanted = " or ".join(" and ".join(f"{n:g} {name}" for name, n in share.of(kind).items()) for kind in kinds)
         raise ValueError(
             f"One trial needs {wanted} on one node, but the cluster has {_shown(nodes)}; lower --cpus-per-trial or "
-            "--gpus-per-trial, or choose another --device; for a cluster that grows say how far, by --max-concurrent."
+            "--gpus-per-trial, or choose another --device; a cluster that adds nodes needs --autoscaling."
         )
     return kinds
 
@@ -103,10 +111,11 @@ class Slots:
     Args:
         kinds: Kinds of device in use, the preferred first.
         share: What a trial takes of its node.
-        room: Trials that the cluster has, or may grow to have, room for at once, by kind; asked again and again.
+        room: Trials that fit at once on the nodes that are there, or that are known to come, by kind; asked again and
+            again.
         most: Trials at once at most; None for no limit.
-        queues: Whether to hand out `most` trials even if there is no room for them now: an autoscaler adds nodes
-            only for trials that wait.
+        grows: Whether to have trials wait for nodes that may come: an autoscaler adds them for nothing else. As many
+            as run, and a few more: it doubles a cluster at best.
         clock: Seconds since any fixed moment.
     """
 
@@ -117,13 +126,26 @@ class Slots:
         room: Callable[[], Mapping[str, int]],
         *,
         most: int | None = None,
-        queues: bool = False,
+        grows: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kinds, self.share = kinds, share
-        self._ask, self._most, self._queues, self._clock = room, most, queues, clock
+        self._ask, self._most, self._grows, self._clock = room, most, grows, clock
         self._room: Mapping[str, int] = {}
         self._asked = -math.inf
+        self._shunned: dict[str, float] = {}
+
+    @property
+    def places(self) -> int:
+        """Trials at once, as far as is known now."""
+        found = sum(self._current_room().values())
+        return found if self._most is None else min(found, self._most)
+
+    @property
+    def kind_with_room(self) -> str:
+        """The preferred kind of those that some node has."""
+        room = self._current_room()
+        return next((kind for kind in self.kinds if room[kind]), self.kinds[0])
 
     def next_kind(self, handed_out: Counter[str]) -> str | None:
         """Kind of device for the next trial; None if it has to wait until another one has ended.
@@ -133,12 +155,25 @@ class Slots:
         Args:
             handed_out: Trials that have not ended, by kind.
         """
-        if handed_out.total() >= (math.inf if self._most is None else self._most):
+        if self._most is not None and handed_out.total() >= self._most:
             return None
         room = self._current_room()
-        kind = max(self.kinds, key=lambda kind: room[kind] - handed_out[kind])
-        waits = handed_out[kind] >= room[kind]
-        return None if waits and handed_out and not (self._queues and self._most is not None) else kind
+        open_kinds = [kind for kind in self.kinds if self._shunned.get(kind, -math.inf) <= self._clock()]
+        if free := [kind for kind in open_kinds if handed_out[kind] < room[kind]]:
+            return free[0]
+        ahead = {kind: handed_out[kind] - room[kind] for kind in open_kinds}
+        if self._grows and (waiting := [kind for kind in open_kinds if ahead[kind] < room[kind] + FEWEST_WAITING]):
+            return min(waiting, key=lambda kind: ahead[kind])
+        return None if handed_out else self.kinds[-1]
+
+    def note_loss(self, kind: str) -> None:
+        """A node was lost: where there is a choice, leave its kind alone until Ray knows that it is not there.
+
+        Args:
+            kind: Of the trial that it was training, which asks for another place now.
+        """
+        if kind != self.kinds[-1]:
+            self._shunned[kind] = self._clock() + LOSS_SECONDS
 
     def _current_room(self) -> Mapping[str, int]:
         now = self._clock()

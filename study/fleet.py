@@ -17,7 +17,7 @@ class Fleet:
         clock: Seconds since any fixed moment.
 
     Attributes:
-        num_lost: Nodes that have gone.
+        num_gone: Nodes that have gone.
         num_retried: Trials that had to be started again.
     """
 
@@ -28,7 +28,7 @@ class Fleet:
         self._start = clock()
         self._num_trials: Counter[str] = Counter()
         self._num_images = 0
-        self.num_lost = self.num_retried = 0
+        self.num_gone = self.num_retried = 0
 
     def update(self) -> Iterator[str]:
         """Ask which nodes are there; yields a line about each that has come or gone since the first time."""
@@ -43,8 +43,10 @@ class Fleet:
         for node in [node for name, node in found.items() if name not in before]:
             yield f"Node {node.address} has joined: {_devices(node)}."
         for node in [node for name, node in before.items() if name not in found]:
-            self.num_lost += 1
-            yield f"Node {node.address} is lost; what it was training starts again elsewhere."
+            self.num_gone += 1
+            yield f"Node {node.address} has left; what it was training starts again elsewhere."
+        if found != before and not any(node.cpus or node.gpus for node in found.values()):
+            yield "No node is left to train on; the study waits for one."
 
     def trial_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Count a stored trial, given as its rows of `trials`."""
@@ -73,8 +75,8 @@ class Fleet:
         if by_node and len(self.table()) > 1:
             trials = ", ".join(f"{address} {count}" for address, _, count in self.table())
             parts.append(f"trials by node: {trials}")
-        if self.num_lost:
-            parts.append(f"nodes lost: {self.num_lost}")
+        if self.num_gone:
+            parts.append(f"nodes gone: {self.num_gone}")
         if self.num_retried:
             parts.append(f"trials retried: {self.num_retried}")
         return "; ".join(parts)

@@ -20,7 +20,10 @@ from trainables.trial import TrialConfig
 TRIALS_PER_TUNER = 1000
 """Tune keeps some 35 kB of every trial until its Tuner ends, and writes them all down then."""
 
-MOST_PENDING = TRIALS_PER_TUNER
+WAVES_PER_TUNER = 20
+"""At the end of a Tuner places stand empty until its last trial has ended, and workers start anew."""
+
+MOST_PENDING = 1_000_000
 """`Slots` alone says how many trials there are at once; Tune's own limit for a searcher is one that waits."""
 
 TIMING_SECONDS = 29.0
@@ -64,7 +67,7 @@ def run_schedule(
     trainable = tune.with_parameters(RayTrainable, data=data, sources=dict(sources))
     with stop.tuning():
         while not router.finished and stop.signal is None:
-            router.admit(TRIALS_PER_TUNER)
+            router.admit(max(TRIALS_PER_TUNER, WAVES_PER_TUNER * router.places))
             try:
                 _run_tuner(trainable, router, callback)
             except Exception:

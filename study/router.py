@@ -63,6 +63,7 @@ class Router(Searcher):
         self._budget, self._continuation = budget, continuation
         self._tasks: dict[str, Task] = {}
         self._kinds: dict[str, str] = {}
+        self._ended: set[str] = set()
         self._returned: list[Task] = []
         self._num_admitted = sys.maxsize
         self.before_suggestion: Settle = _nothing_to_settle
@@ -71,6 +72,11 @@ class Router(Searcher):
     def finished(self) -> bool:
         """Whether nothing is left to train."""
         return self._schedule.finished
+
+    @property
+    def places(self) -> int:
+        """Trials at once, as far as is known now."""
+        return self._slots.places
 
     def admit(self, num_trials: int) -> None:
         """Let the next Tuner run so many trials at most."""
@@ -82,7 +88,7 @@ class Router(Searcher):
         if self._num_admitted == 0:
             return Searcher.FINISHED  # type: ignore[return-value]
         self.before_suggestion(wait=False)
-        kind = self._slots.next_kind(Counter(self._kinds.values()))
+        kind = self._slots.next_kind(Counter(self._kinds[name] for name in self._kinds.keys() - self._ended))
         if kind is None:
             return None
         task = self._next_task()
@@ -107,7 +113,8 @@ class Router(Searcher):
         return {"trial": trial, "test": task.tests, "checkpoint": checkpoint, "resources": self._slots.share.of(kind)}
 
     def _next_task(self) -> Task | None:
-        self._budget.apply(self._schedule, sum(len(task.replicates) for task in self._tasks.values()))
+        begun = [*self._tasks.values(), *self._returned]
+        self._budget.apply(self._schedule, sum(len(task.replicates) for task in begun))
         return self._returned.pop() if self._returned else self._schedule.next_task()
 
     def task(self, trial_id: str) -> Task:
@@ -116,19 +123,24 @@ class Router(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Another trial may have its place; its outcome comes with `finish`, once its rows are stored."""
-        self._kinds.pop(trial_id, None)
+        self._ended.add(trial_id)
 
-    def put_back(self, trial_id: str) -> None:
+    def put_back(self, trial_id: str, *, has_lost_node: bool) -> None:
         """Have another Tune trial train what this one has not."""
-        self._returned.append(self._tasks.pop(trial_id))
-        self._kinds.pop(trial_id, None)
+        task, kind = self._forget(trial_id)
+        self._returned.append(task)
+        if has_lost_node:
+            self._slots.note_loss(kind)
 
     def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
         """Tell the schedule how a trial ended, after its rows have been stored."""
-        del self._tasks[trial_id]
-        self._kinds.pop(trial_id, None)
+        self._forget(trial_id)
         self._budget.record(len(outcomes))
         self._schedule.record(outcomes)
+
+    def _forget(self, trial_id: str) -> tuple[Task, str]:
+        self._ended.discard(trial_id)
+        return self._tasks.pop(trial_id), self._kinds.pop(trial_id)
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """Accept Tune's settings; the search space is the study's."""

@@ -71,7 +71,7 @@ def train(
             if jobs[0] is not next(iter(unfinished), None):
                 _record_run(jobs[0], provenance)
             # On one worker, and so on one kind of device.
-            resources = slots.share.of(slots.kinds[0])
+            resources = slots.share.of(slots.kind_with_room)
             measure = partial(time_on_cluster, data=data, sources=_sources(jobs[0]), resources=resources)
             time_winners(jobs[0], measure, partial(say, console))
     if has_cut:

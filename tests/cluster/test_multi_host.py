@@ -161,7 +161,7 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
     }
     assert rows.select(KEY).is_unique().all()
     stored = set(rows.select("optimizer", "number", "replicate").rows())
-    num_lost = sum(f"Node {lost.address} is lost;" in line for line in printed.splitlines())
+    num_lost = sum(f"Node {lost.address} has left;" in line for line in printed.splitlines())
     num_retried = rows.filter(pl.col("attempt") > 0).select("optimizer", "phase", "number").n_unique()
     print(f"nodes lost: {num_lost}, trials retried: {num_retried}, rows lost: {len(asked - stored)} of {len(asked)}")
     assert stored == asked

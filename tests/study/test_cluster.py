@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import polars as pl
 import pytest
+import torch
 import yaml
 
 from study.cluster import nodes_of
@@ -17,30 +20,45 @@ import sys
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
-cluster.add_node(num_cpus=1, num_gpus=1)
+with_gpu = cluster.add_node(num_cpus=1, num_gpus=1)
 print(cluster.address, flush=True)
-sys.stdin.read()
+for _ in sys.stdin:
+    cluster.remove_node(with_gpu, allow_graceful=False)
 cluster.shutdown()
 """
 
 WITNESS = '''
-"""SGD that tells what Ray has given its worker."""
+"""SGD that tells what Ray has given its worker and, where there is a file "hold", never ends on a GPU."""
 
 import json
-import os
 import pathlib
+import time
 
 import ray
 import torch
 
 from trainables.spec import Hyperparameter, OptimizerSpec
 
+FOLDER = pathlib.Path({folder!r})
+
+
+class Witness(torch.optim.SGD):
+    def step(self, closure=None):
+        if ray.is_initialized() and (FOLDER / "hold").exists() and "GPU" in given():
+            (FOLDER / "held").touch()
+            time.sleep(400)
+            raise TimeoutError("nobody has taken the node")
+        return super().step(closure)
+
+
+def given():
+    return ray.get_runtime_context().get_assigned_resources()
+
 
 def build(parameters, *, generators, learning_rate):
     if ray.is_initialized():
-        given = ray.get_runtime_context().get_assigned_resources()
-        pathlib.Path({folder!r}, f"{{learning_rate!r}}.json").write_text(json.dumps(given))
-    return torch.optim.SGD(parameters, lr=learning_rate)
+        (FOLDER / f"{{learning_rate!r}}.json").write_text(json.dumps(given()))
+    return Witness(parameters, lr=learning_rate)
 
 
 SPEC = OptimizerSpec(
@@ -51,11 +69,14 @@ SPEC = OptimizerSpec(
     reference="a test",
 )
 '''
+PATIENCE_SECONDS = 300
 
 
-@pytest.fixture(scope="module")
-def address():
-    """A cluster whose head has no CPU; it has a node of one CPU, and one of a CPU and a GPU."""
+@pytest.fixture
+def cluster_with_gpu(monkeypatch):
+    """A head without CPU, a node of one CPU, one of a CPU and a GPU: its process, which takes that one away when told."""
+    for name, value in (("initial_delay_ms", "0"), ("period_ms", "500"), ("failure_threshold", "3")):
+        monkeypatch.setenv(f"RAY_health_check_{name}", value)
     process = subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
         stdin=subprocess.PIPE,
@@ -63,7 +84,7 @@ def address():
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    yield process.stdout.readline().strip()
+    yield process
     with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=60)
     process.kill()
@@ -71,24 +92,53 @@ def address():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("device", "shares"), [("auto", {0.5}), ("mixed", {None, 0.5})])
-def test_every_trial_asks_for_its_own_share(address, device, shares, tmp_path, user_file, study_command):
-    folder = tmp_path / "seen"
-    folder.mkdir()
-    own = user_file("witness", WITNESS.format(folder=str(folder)))
-    done = study_command(
-        *("--search", "random", "--optimizers", "witness", "--optimizer-file", str(own), "--train-images", "40"),
-        *("--trials", "6", "--epochs", "2", "--seeds", "1", "--confirm-seeds", "0", "--no-sweep", "--no-timing"),
-        *("--device", device, "--gpus-per-trial", "0.5", "--address", address, "--output", "out"),
+def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
+    cluster_with_gpu, tmp_path, user_file, study_command
+):
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    words = (
+        *("--search", "random", "--optimizers", "witness", "--train-images", "40", "--trials", "6", "--epochs", "2"),
+        *("--optimizer-file", str(user_file("witness", WITNESS.format(folder=str(seen)))), "--seeds", "1"),
+        *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-failures", "0", "--gpus-per-trial", "0.5"),
+        *("--address", cluster_with_gpu.stdout.readline().strip()),
     )
+
+    done = study_command(*words, "--device", "auto", "--output", "auto")
     assert done.returncode == 0, done.stdout + done.stderr
-    given = [json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()]
-    assert len(given) == 6
-    assert {share["CPU"] for share in given} == {1.0}
-    assert {share.get("GPU") for share in given} == shares
-    trials = pl.read_parquet(tmp_path / "out" / "trials" / "*.parquet")
+    assert shares(seen) == {0.5}
+    trials = pl.read_parquet(tmp_path / "auto" / "trials" / "*.parquet")
     assert trials["status"].to_list() == ["complete"] * 6
-    assert set(trials["device"]) == {"cpu"}, "a GPU that was only declared trains nothing, and rows say so"
+    if not torch.cuda.is_available():
+        assert set(trials["device"]) == {"cpu"}, "a GPU that was only declared trains nothing, and rows say so"
+
+    (seen / "hold").touch()
+    with ThreadPoolExecutor(1) as thread:
+        study = thread.submit(study_command, *words, "--device", "mixed", "--output", "mixed")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (seen / "held").exists():
+            assert not study.done(), study.result()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert shares(seen) == {0.5, None}
+        cluster_with_gpu.stdin.write("\n")
+        cluster_with_gpu.stdin.flush()
+        done = study.result()
+    assert done.returncode == 0, done.stdout + done.stderr
+    trials = pl.read_parquet(tmp_path / "mixed" / "trials" / "*.parquet")
+    assert trials["status"].to_list() == ["complete"] * 6
+    assert sorted(trials["attempt"]) == [0, 0, 0, 0, 0, 1]
+    assert shares(seen) == {None}
+
+
+def shares(folder):
+    """Shares of a GPU that the workers told of since the last time."""
+    paths = list(folder.glob("*.json"))
+    given = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    for path in paths:
+        path.unlink()
+    assert {each["CPU"] for each in given} == {1.0}
+    return {each.get("GPU") for each in given}
 
 
 def test_the_largest_size_of_a_cluster_is_that_of_its_file():

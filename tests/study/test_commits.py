@@ -106,7 +106,7 @@ def test_a_tuner_gets_no_more_trials_than_were_admitted(router):
 def test_a_group_that_is_put_back_waits_for_the_next_tuner(router):
     router.admit(1)
     first = router.suggest("0")
-    router.put_back("0")
+    router.put_back("0", has_lost_node=False)
     assert router.suggest("1") == Router.FINISHED
     router.admit(1)
     assert router.suggest("1") == first

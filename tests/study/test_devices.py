@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from study.devices import REFRESH_SECONDS, Node, Share, Slots, kinds_of
+from study.devices import FEWEST_WAITING, LOSS_SECONDS, REFRESH_SECONDS, Node, Share, Slots, kinds_of
 
 
 def node(cpus, gpus=0.0, name="a"):
@@ -56,10 +56,14 @@ def test_a_choice_of_device_stands_for_kinds(choice, nodes, kinds):
     ],
 )
 def test_a_trial_that_fits_nowhere_is_refused_unless_nodes_may_come(choice, share, nodes, wanted, there):
-    shown = rf"^One trial needs {wanted} on one node, but the cluster has {there}; .*--max-concurrent\.$"
+    shown = rf"^One trial needs {wanted} on one node, but the cluster has {there}; .*--autoscaling\.$"
     with pytest.raises(ValueError, match=shown):
         kinds_of(choice, share, nodes)
-    kinds_of(choice, share, nodes, may_grow=True)
+    if choice == "auto":
+        with pytest.raises(ValueError, match=r"^--device auto cannot know .*; say cpu, gpu or mixed\.$"):
+            kinds_of(choice, share, nodes, may_grow=True)
+    else:
+        kinds_of(choice, share, nodes, may_grow=True)
 
 
 class Cluster:
@@ -91,11 +95,12 @@ def test_as_many_are_handed_out_as_there_is_room_for():
     assert handed_out(Cluster(cpu=3).slots("cpu"), 10) == {"cpu": 3}
 
 
-def test_both_kinds_fill_from_one_queue():
-    slots = Cluster(gpu=4, cpu=2).slots("gpu", "cpu")
-    assert handed_out(slots, 10) == {"gpu": 4, "cpu": 2}
-    assert slots.next_kind(Counter(gpu=3, cpu=2)) == "gpu"
-    assert slots.next_kind(Counter(gpu=4, cpu=1)) == "cpu"
+def test_both_kinds_fill_from_one_queue_the_gpus_first():
+    slots = Cluster(gpu=2, cpu=9).slots("gpu", "cpu")
+    assert handed_out(slots, 3) == {"gpu": 2, "cpu": 1}
+    assert handed_out(slots, 20) == {"gpu": 2, "cpu": 9}
+    assert slots.next_kind(Counter(gpu=1, cpu=9)) == "gpu"
+    assert slots.next_kind(Counter(gpu=2, cpu=1)) == "cpu"
 
 
 def test_a_user_may_want_fewer():
@@ -104,9 +109,37 @@ def test_a_user_may_want_fewer():
 
 
 def test_more_than_fit_wait_where_an_autoscaler_needs_to_see_them():
-    assert handed_out(Cluster(cpu=1).slots("cpu", most=5, queues=True), 10) == {"cpu": 5}
-    both = handed_out(Cluster(gpu=0, cpu=0).slots("gpu", "cpu", most=6, queues=True), 10)
-    assert both == {"gpu": 3, "cpu": 3}
+    assert handed_out(Cluster(cpu=0).slots("cpu", grows=True), 99) == {"cpu": FEWEST_WAITING}
+    assert handed_out(Cluster(cpu=8).slots("cpu", grows=True), 99) == {"cpu": 2 * 8 + FEWEST_WAITING}
+    assert handed_out(Cluster(cpu=8).slots("cpu", grows=True, most=10), 99) == {"cpu": 10}
+    both = handed_out(Cluster(gpu=0, cpu=8).slots("gpu", "cpu", grows=True), 99)
+    assert both == {"gpu": FEWEST_WAITING, "cpu": 2 * 8 + FEWEST_WAITING}
+
+
+def test_a_kind_whose_node_was_lost_is_left_alone_while_ray_may_still_believe_in_it():
+    cluster = Cluster(gpu=1, cpu=1)
+    slots = cluster.slots("gpu", "cpu")
+    slots.note_loss("gpu")
+    assert handed_out(slots, 9) == {"cpu": 1}
+    cluster.time += LOSS_SECONDS
+    assert handed_out(slots, 9) == {"gpu": 1, "cpu": 1}
+
+
+def test_the_loss_of_the_only_kind_bars_nobody():
+    slots = Cluster(gpu=2).slots("gpu")
+    slots.note_loss("gpu")
+    assert handed_out(slots, 9) == {"gpu": 2}
+
+
+def test_steps_are_timed_on_a_kind_that_is_there():
+    assert Cluster(gpu=1, cpu=1).slots("gpu", "cpu").kind_with_room == "gpu"
+    assert Cluster(gpu=0, cpu=1).slots("gpu", "cpu").kind_with_room == "cpu"
+    assert Cluster(gpu=0, cpu=0).slots("gpu", "cpu").kind_with_room == "gpu"
+
+
+@pytest.mark.parametrize(("most", "places"), [(None, 5), (3, 3), (9, 5)])
+def test_places_are_trials_at_once(most, places):
+    assert Cluster(gpu=2, cpu=3).slots("gpu", "cpu", most=most).places == places
 
 
 def test_room_follows_the_nodes():
@@ -121,4 +154,4 @@ def test_room_follows_the_nodes():
 
 
 def test_one_trial_waits_when_the_last_node_has_gone():
-    assert handed_out(Cluster(gpu=0, cpu=0).slots("gpu", "cpu"), 10).total() == 1
+    assert handed_out(Cluster(gpu=0, cpu=0).slots("gpu", "cpu"), 10) == {"cpu": 1}

@@ -37,11 +37,11 @@ def test_nodes_that_come_and_go_are_named_once(clock):
     clock.time += REFRESH_SECONDS
     assert list(fleet.update()) == [
         "Node 10.0.0.3 has joined: 8 CPU, 1 GPU.",
-        "Node 10.0.0.2 is lost; what it was training starts again elsewhere.",
+        "Node 10.0.0.2 has left; what it was training starts again elsewhere.",
     ]
     clock.time += REFRESH_SECONDS
     assert list(fleet.update()) == []
-    assert fleet.num_lost == 1
+    assert fleet.num_gone == 1
 
 
 def test_a_node_that_comes_back_under_its_address_has_joined_anew(clock):
@@ -65,8 +65,8 @@ def test_trials_and_images_are_counted_by_node(clock):
     list(fleet.update())
     assert fleet.table() == [("10.0.0.2", "gone", 1), ("10.0.0.3", "8 CPU, 1 GPU", 2)]
     fleet.num_retried = 3
-    assert fleet.summary() == ("60 images/s; trials by node: 10.0.0.2 1, 10.0.0.3 2; nodes lost: 1; trials retried: 3")
-    assert fleet.summary(by_node=False) == "60 images/s; nodes lost: 1; trials retried: 3"
+    assert fleet.summary() == ("60 images/s; trials by node: 10.0.0.2 1, 10.0.0.3 2; nodes gone: 1; trials retried: 3")
+    assert fleet.summary(by_node=False) == "60 images/s; nodes gone: 1; trials retried: 3"
 
 
 def test_one_node_that_trains_nothing_needs_no_words(clock):
@@ -74,3 +74,14 @@ def test_one_node_that_trains_nothing_needs_no_words(clock):
     list(fleet.update())
     fleet.trial_finished(rows(ONE, images=0))
     assert fleet.summary() == ""
+
+
+def test_the_last_node_to_leave_leaves_the_study_waiting(clock):
+    there = [HEAD, ONE]
+    fleet = Fleet(lambda: there, clock)
+    list(fleet.update())
+    there = [HEAD]
+    clock.time += REFRESH_SECONDS
+    assert list(fleet.update())[-1] == "No node is left to train on; the study waits for one."
+    clock.time += REFRESH_SECONDS
+    assert list(fleet.update()) == []

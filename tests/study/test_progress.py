@@ -112,14 +112,14 @@ def on_nodes(make_spec, listening):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_lost_node_is_named_at_once(on_nodes, terminal):
-    lost = "Node 10.0.0.2 is lost; what it was training starts again elsewhere."
+    lost = "Node 10.0.0.2 has left; what it was training starts again elsewhere."
     assert on_nodes(terminal=terminal).count(lost) == 1
 
 
 def test_a_line_says_how_fast_and_where(on_nodes):
     last = on_nodes(terminal=False).splitlines()[-1]
     assert re.search(
-        r"; \d+ images/s; trials by node: 10\.0\.0\.1 1, 10\.0\.0\.2 1; nodes lost: 1; trials retried: 1$", last
+        r"; \d+ images/s; trials by node: 10\.0\.0\.1 1, 10\.0\.0\.2 1; nodes gone: 1; trials retried: 1$", last
     )
 
 
@@ -129,6 +129,6 @@ def test_a_terminal_shows_a_row_for_each_node(on_nodes):
         r"node +devices +trials",
         r"10\.0\.0\.1 +2 CPU +1",
         r"10\.0\.0\.2 +gone +1",
-        r"\d+ images/s; nodes lost: 1",
+        r"\d+ images/s; nodes gone: 1",
     ):
         assert re.search(row, shown), row
