@@ -5,6 +5,7 @@
 
 import json
 import os
+import pathlib
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import ray
 from ray._private import services
-from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
 from study.address import check_answer
@@ -36,46 +37,64 @@ def agree(address: str) -> str:
         ValueError: There is no cluster, or it would refuse us; the message is one line.
     """
     address = _resolved(address)
-    token = _token_source()
-    mode = choose_mode(token)
-    with _settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
-        try:
-            client = GcsClient(address=address)
-            cluster = client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=GCS_SECONDS)
-            nodes = client.get_all_node_info(timeout=GCS_SECONDS)
-        except RayError as error:
-            raise ValueError(_refusal(address, mode, token, error)) from None
-    _check_versions(address, json.loads(cluster) if cluster else {})
-    alive = {node.node_id.hex() for node in nodes.values() if node.state == node.ALIVE}
-    if not alive & set(services.find_node_ids()):  # type: ignore[no-untyped-call]
+    given, token = _given_mode(), _token_source()
+    if given == "token" and token is None:
+        raise ValueError(f"RAY_AUTH_MODE=token needs a token, none was found; {_cure()}, or set it to disabled.")
+    mode = _mode_of(address)
+    if mode == "disabled" and given == "token":
         raise ValueError(
-            f"--address must name a cluster that this machine belongs to, got {address}, none of whose {len(alive)} "
+            f"The cluster at {address} runs without authentication, got RAY_AUTH_MODE=token; unset it, or start the "
+            "cluster with RAY_AUTH_MODE=token on every node."
+        )
+    if mode == "token" and (token is None or given == "disabled"):
+        raise ValueError(_lack(address, token))
+    os.environ["RAY_AUTH_MODE"] = mode
+    Config.initialize("")  # Ray has read the variable when it was imported
+    try:
+        versions, nodes = _ask(address)
+    except RayError as error:
+        raise ValueError(_refusal(address, token, error)) from None
+    _check_versions(address, versions)
+    if not nodes & set(services.find_node_ids()):  # type: ignore[no-untyped-call]
+        raise ValueError(
+            f"--address must name a cluster that this machine belongs to, got {address}, none of whose {len(nodes)} "
             f"nodes is here; run `ray start --address={address}` first (with --num-cpus=0 it gets no trials), or "
             "submit the command with `ray job submit`."
         )
     return address
 
 
-def choose_mode(token: str | None) -> str:
-    """The way to authenticate, said explicitly in RAY_AUTH_MODE from now on: as it says, else by what is at hand.
-
-    A cluster without authentication takes any token, so that one at hand is always given.
-
-    Args:
-        token: Where a token is; None if there is none.
-
-    Raises:
-        ValueError: The variable has no meaning, or asks for a token where there is none.
-    """
+def _given_mode() -> str | None:
     given = os.environ.get("RAY_AUTH_MODE") or None
     if given is not None and given.lower() not in MODES:
         raise ValueError(f"RAY_AUTH_MODE must be {' or '.join(MODES)}, got {given!r}; unset it to have it chosen.")
-    mode = given.lower() if given else ("token" if token else "disabled")
-    if mode == "token" and token is None:
-        raise ValueError(f"RAY_AUTH_MODE=token needs a token, none was found; {_cure()}, or set it to disabled.")
-    os.environ["RAY_AUTH_MODE"] = mode
-    Config.initialize("")  # Ray has read the variable when it was imported
-    return mode
+    return given and given.lower()
+
+
+def _mode_of(address: str) -> str:
+    """How a cluster authenticates. A driver that does so and a cluster that does not would talk in one direction only.
+
+    Raises:
+        ValueError: What answers at the address is no head of a cluster.
+    """
+    with _settings(RAY_AUTH_MODE="disabled"):
+        try:
+            _ask(address)
+        except RayError as error:
+            if "InvalidAuthToken" in str(error):
+                return "token"
+            raise ValueError(_refusal(address, None, error)) from None
+    return "disabled"
+
+
+def _ask(address: str) -> tuple[dict[str, str], set[str]]:
+    """What a cluster says of its versions, and the identifiers of the nodes that it has."""
+    with _settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
+        client = GcsClient(address=address)
+        cluster = client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=GCS_SECONDS)
+        nodes = client.get_all_node_info(timeout=GCS_SECONDS)
+    alive = {node.node_id.hex() for node in nodes.values() if node.state == node.ALIVE}
+    return json.loads(cluster) if cluster else {}, alive
 
 
 def _resolved(address: str) -> str:
@@ -95,20 +114,27 @@ def _resolved(address: str) -> str:
 
 
 def _token_source() -> str | None:
-    """Where Ray takes its token from; None if it finds none.
+    """Where Ray would take its token from; None if it found none.
+
+    Ray's own answer would keep the token, and demand it of a cluster that has none.
 
     Raises:
         ValueError: It would look in a file that has none.
     """
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return "RAY_AUTH_TOKEN"
+    if path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        if not _has_text(pathlib.Path(path)):
+            raise ValueError(f"RAY_AUTH_TOKEN_PATH must name a file with a token, got {path}; {_cure()}.")
+        return "RAY_AUTH_TOKEN_PATH"
+    return "~/.ray/auth_token" if _has_text(pathlib.Path.home() / ".ray" / "auth_token") else None
+
+
+def _has_text(path: pathlib.Path) -> bool:
     try:
-        if not AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
-            return None
-    except RayError:
-        path = os.environ.get("RAY_AUTH_TOKEN_PATH")
-        raise ValueError(f"RAY_AUTH_TOKEN_PATH must name a file with a token, got {path}; {_cure()}.") from None
-    return next(
-        (name for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if os.environ.get(name)), "~/.ray/auth_token"
-    )
+        return bool(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _cure() -> str:
@@ -118,21 +144,23 @@ def _cure() -> str:
     )
 
 
-def _refusal(address: str, mode: str, token: str | None, error: RayError) -> str:
-    if "InvalidAuthToken" not in str(error):
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return (
-            f"--address must name the head of a running Ray cluster, got {address}, which answers otherwise "
-            f"({reason}); its port is 6379 unless `ray start --head --port` says another."
-        )
-    if mode == "token":
+def _refusal(address: str, token: str | None, error: RayError) -> str:
+    if "InvalidAuthToken" in str(error):
         return f"The cluster at {address} needs its own token, got another one from {token}; {_cure()}."
-    if token:
-        return (
-            f"The cluster at {address} needs its token, got none because RAY_AUTH_MODE is disabled; "
-            f"unset it, so that the one from {token} is given."
-        )
-    return f"The cluster at {address} needs its token, none was found; {_cure()}."
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return (
+        f"--address must name the head of a running Ray cluster, got {address}, which answers otherwise "
+        f"({reason}); its port is 6379 unless `ray start --head --port` says another."
+    )
+
+
+def _lack(address: str, token: str | None) -> str:
+    if token is None:
+        return f"The cluster at {address} needs its token, none was found; {_cure()}."
+    return (
+        f"The cluster at {address} needs its token, got none because RAY_AUTH_MODE is disabled; "
+        f"unset it, so that the one from {token} is given."
+    )
 
 
 def _check_versions(address: str, cluster: dict[str, str]) -> None:

@@ -74,7 +74,7 @@ PATIENCE_SECONDS = 300
 
 @pytest.fixture
 def cluster_with_gpu(monkeypatch):
-    """A head without CPU, a node of one CPU, one of a CPU and a GPU: its process, which takes that one away when told."""
+    """The process of a cluster of a head without CPU, a node of a CPU and one that has a GPU too, which it can lose."""
     for name, value in (("initial_delay_ms", "0"), ("period_ms", "500"), ("failure_threshold", "3")):
         monkeypatch.setenv(f"RAY_health_check_{name}", value)
     process = subprocess.Popen(
