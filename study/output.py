@@ -116,9 +116,9 @@ class Output:
 
     def ledger(self, directory: pathlib.Path, spec: StudySpec, *, continues: bool) -> Ledger:
         """The ledger of the study or of one of its repeats."""
-        if mirror := self._mirrors.get(directory):
-            return MirroredLedger(directory, spec, mirror, continues=continues)
-        return Ledger(directory, spec, continues=continues)
+        if self._storage is None:
+            return Ledger(directory, spec, continues=continues)
+        return MirroredLedger(directory, spec, self._mirrors[directory], continues=continues)
 
     def put_report(self) -> None:
         """Put the report at the URI as well.
