@@ -65,6 +65,7 @@ def run_schedule(
     os.environ |= TUNE_SETTINGS
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     trainable = tune.with_parameters(RayTrainable, data=data, sources=dict(sources))
+    trainable.__name__ = trainable.__qualname__ = RayTrainable.__name__  # under which its processes are listed
     with stop.tuning():
         while not router.finished and stop.signal is None:
             router.admit(max(TRIALS_PER_TUNER, WAVES_PER_TUNER * router.places))

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import polars as pl
@@ -445,10 +446,11 @@ def test_every_uri_has_a_working_folder_of_its_own_whatever_slashes_it_ends_with
 
 
 @pytest.fixture
-def start(tmp_path_factory):
+def start():
     """Starts a run in a folder of its own; what still runs at the end is killed."""
     started = []
-    scratch = tmp_path_factory.mktemp("s")  # a killed driver leaves Ray's temporary files behind
+    # A killed driver leaves Ray's temporary files behind, among them sockets, whose names may not be long.
+    scratch = tempfile.mkdtemp(prefix="s-")
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
 
     def run(folder, *words):
