@@ -194,8 +194,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output",
         metavar="DIR|URI",
-        help="where the study is kept (default: results/<study hash>); at a URI (file://, s3:// or gs://) whatever is "
-        "committed lies too, and any machine can go on with it; log and lock stay in a folder below results",
+        help="where the study is kept (default: results/<study hash>); a URI (file://, s3:// or gs://) gets "
+        "all that is committed, so that any machine can go on with it; log and lock stay in a folder below results",
     )
     group.add_argument("--fresh", action="store_true", help="start anew, in another directory if that one is in use")
     group.add_argument(
