@@ -56,8 +56,6 @@ def find_slots(arguments: argparse.Namespace, address: str | None) -> Slots:
     """
     share = Share(cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial)
     at_most = nodes_at_most() if address else []
-    if arguments.autoscaling and address is None:
-        raise ValueError("--autoscaling is for a cluster: give its --address, or leave it out.")
     kinds = kinds_of(arguments.device, share, [*nodes(), *at_most], may_grow=arguments.autoscaling)
     if arguments.precision == "tf32" and kinds != ("gpu",):
         raise ValueError("--precision tf32 is for GPUs, and the cluster has none; use float32 or bf16.")

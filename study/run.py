@@ -59,6 +59,8 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
 
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
+    if arguments.autoscaling and address is None and not arguments.dry_run:
+        raise ValueError("--autoscaling is for a cluster: give its --address, or leave it out.")
     # The arguments are sound; only now the imports that take seconds.
     from study.ledger.mirror import MirrorError
     from study.repeats import all_locked

@@ -136,6 +136,10 @@ REFUSED = {
         )
         for share in ("-1", "0", "1.5", "nan", "half")
     },
+    "autoscaling of this machine": (
+        [*OPTUNA, "--autoscaling"],
+        r"--autoscaling is for a cluster: give its --address, or leave it out\.",
+    ),
     "unknown device": ([*OPTUNA, "--device", "tpu"], r"--device must be one of auto, cpu, gpu, mixed, got 'tpu'\."),
     **{
         f"{count} confirmation seeds": (
