@@ -71,10 +71,9 @@ def not_tested(verdicts: Sequence[Verdict]) -> str:
     left = [verdict for verdict in verdicts if not is_held(verdict)]
     if not left:
         return ""
-    reasons = sorted({verdict.reason for verdict in left})
-    return (
-        f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested: {listing(reasons)}."
-    )
+    claims = f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested"
+    lacking = sorted({name for verdict in left for name in verdict.lacking})
+    return f"{claims}: the study does not hold {listing(lacking)}."
 
 
 def row(verdict: Verdict) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed
 from analysis.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.sensitivity import Missing, probability_best
+from analysis.wording import listing
 
 CONFIRM = ("confirm",)
 PHASES = {"good_volume": (*CONFIRM, "explore")}
@@ -42,6 +43,7 @@ class Verdict:
         a: The optimizer that the claim praises.
         b: Its rival.
         word: The verdict.
+        lacking: Its sides that the study does not hold.
         reason: Why it is not tested or not testable; empty otherwise.
         level: Level of the interval.
         look: How often the two sides have been looked at, this time included; 0 if not tested.
@@ -62,6 +64,7 @@ class Verdict:
     level: float
     smallest_effect: float
     look: int = 0
+    lacking: tuple[str, ...] = ()
     reason: str = ""
     evidence: Evidence | None = None
     interval: Interval | None = None
@@ -142,12 +145,13 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
             level = 1 - alpha * 2.0**-look / len(held)
             verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
         else:
-            lacking = " and ".join(name for name in (a, b) if name not in study.optimizers)
-            reason = f"the study does not hold {lacking}"
-            verdicts.append(
-                Verdict(question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, reason=reason)
-            )
+            verdicts.append(_not_tested(question, a, b, tuple(name for name in (a, b) if name not in study.optimizers)))
     return _adjusted(verdicts)
+
+
+def _not_tested(question: Question, a: str, b: str, lacking: tuple[str, ...]) -> Verdict:
+    verdict = Verdict(question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, lacking=lacking)
+    return replace(verdict, reason=f"the study does not hold {listing(list(lacking))}")
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:

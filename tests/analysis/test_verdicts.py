@@ -16,6 +16,7 @@ from analysis.load import load
 from analysis.report import main
 from analysis.schema import timings_schema
 from analysis.spec import LedgerError
+from analysis.verdict_prose import not_tested, sentence
 from analysis.verdicts import decide
 
 SGD = {
@@ -374,6 +375,16 @@ def test_verdicts_are_written_for_programs_and_people(study, capsys):
             assert entry["claim"] in page
             assert entry["claim"] in text
     assert "1 claim of the file was not tested: the study does not hold adam." in text
+
+
+def test_what_a_study_lacks_is_named_once(study):
+    judged = judge_claims([find(load(study(claims=None)))])
+    told = not_tested(judged.verdicts)
+    assert told == "30 claims of the file were not tested: the study does not hold adam, constant_noise and momentum."
+    sentences = {verdict.claim: sentence(verdict) for verdict in judged.verdicts if verdict.lacking}
+    assert len(sentences) == 30
+    assert sentences["langevin converges faster than adam"] == "The study does not hold adam."
+    assert sentences["constant_noise converges faster than adam"] == "The study does not hold constant_noise and adam."
 
 
 @pytest.mark.parametrize("claims", ["absent.toml", "study/study.json"])
