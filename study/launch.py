@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import ray
 from ray import tune
@@ -16,6 +16,9 @@ from study.signals import StopRequest
 from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
 from trainables.trial import TrialConfig
+
+DatasetRef: TypeAlias = "ray.ObjectRef[Dataset]"
+"""Images in Ray's object store."""
 
 TRIALS_PER_TUNER = 1000
 """Tune keeps some 35 kB of every trial until its Tuner ends, and writes them all down then."""
@@ -43,10 +46,15 @@ TUNE_SETTINGS = {
 }
 
 
+def put_dataset(data: Dataset) -> DatasetRef:
+    """Put the images where every node fetches them once, for all that is trained and timed; Ray must be connected."""
+    return ray.put(data)
+
+
 def run_schedule(
     router: Router,
     callback: LedgerCallback,
-    data: Dataset,
+    data: DatasetRef,
     sources: Mapping[str, str],
     stop: StopRequest,
 ) -> None:
@@ -55,7 +63,7 @@ def run_schedule(
     Args:
         router: Hands out the trials.
         callback: Stores them.
-        data: The images, put once into the object store.
+        data: The images.
         sources: Text of each user's own optimizer file by optimizer name.
         stop: Ends the run early.
 
@@ -81,7 +89,7 @@ def run_schedule(
 
 def time_on_cluster(
     configs: Sequence[TrialConfig],
-    data: Dataset,
+    data: DatasetRef,
     sources: Mapping[str, str],
     resources: Mapping[str, float],
     seconds: float = TIMING_SECONDS,
@@ -103,7 +111,7 @@ def time_on_cluster(
     """
     start = time.monotonic()
     amounts = {"num_cpus": min(1.0, resources["CPU"]), "num_gpus": resources.get("GPU", 0.0)}
-    timer: Any = ray.remote(StepTimer).options(**amounts).remote(configs, ray.put(data), dict(sources))
+    timer: Any = ray.remote(StepTimer).options(**amounts).remote(configs, data, dict(sources))
     try:
         place: dict[str, str] = ray.get(timer.place.remote(), timeout=WAITING_SECONDS)
         timings: list[dict[str, Any]] = ray.get(timer.time.remote(start + seconds - time.monotonic()))

@@ -15,13 +15,13 @@ from study.continuation import Continuation
 from study.devices import Slots
 from study.fleet import Fleet
 from study.job import Job
-from study.launch import run_schedule, time_on_cluster
+from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.progress import Progress
 from study.router import Router
 from study.signals import StopRequest
 from study.summary import compile_convolutions
 from study.timing import is_due, time_winners
-from trainables.data import Dataset, load_dataset
+from trainables.data import load_dataset
 
 
 def train(
@@ -50,7 +50,6 @@ def train(
     identity = jobs[0].request.spec.identity
     budgets = time_budgets(arguments.time_budget, len(unfinished))
     images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
-    data = images.subset(identity.num_train_images)
     has_cut = False
     with connected(address, stop) as dashboard:
         slots = find_slots(arguments, address)
@@ -58,6 +57,7 @@ def train(
             say(console, describe(dashboard))
         elif "cpu" in slots.kinds and identity.uses_compiled_code:
             compile_convolutions(console)
+        data = put_dataset(images.subset(identity.num_train_images))
         for job, budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
                 repeat = job.request.spec.identity.repeat
@@ -94,7 +94,7 @@ def _sources(job: Job) -> dict[str, str]:
 def _train_one(
     console: Console,
     arguments: argparse.Namespace,
-    data: Dataset,
+    data: DatasetRef,
     slots: Slots,
     job: Job,
     budget: TimeBudget,

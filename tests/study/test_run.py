@@ -22,7 +22,7 @@ from study.budget import TimeBudget
 from study.callback import LedgerCallback
 from study.cluster import nodes
 from study.fleet import Fleet
-from study.launch import run_schedule
+from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger, read_study
 from study.progress import Progress
 from study.router import Router
@@ -173,7 +173,7 @@ def train(cluster, images, new_slots):
             schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())
         ) as progress:
             callback = LedgerCallback(ledger, router, progress, max_failures=MAX_FAILURES)
-            run_schedule(router, callback, images, sources, StopRequest())
+            run_schedule(router, callback, put_dataset(images), sources, StopRequest())
         ledger.close()
         return schedule
 

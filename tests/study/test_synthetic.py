@@ -12,7 +12,7 @@ from study.cluster import nodes
 from study.continuation import Continuation
 from study.devices import Share, Slots
 from study.fleet import Fleet
-from study.launch import run_schedule
+from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger
 from study.progress import Progress
 from study.router import Router
@@ -100,7 +100,7 @@ def run(spec, directory, continuation=None):
     ledger.record_run({"command": "a test"})
     with Progress(schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
         callback = LedgerCallback(ledger, router, progress, max_failures=0, continuation=continuation)
-        run_schedule(router, callback, load_dataset("synthetic"), {}, StopRequest())
+        run_schedule(router, callback, put_dataset(load_dataset("synthetic")), {}, StopRequest())
     ledger.close()
     assert schedule.finished
     return pl.read_parquet(directory / "trials" / "*.parquet")

@@ -12,7 +12,7 @@ import pytest
 from analysis.load import load
 from analysis.overhead import step_cost_ratio
 from study.job import Job
-from study.launch import time_on_cluster
+from study.launch import put_dataset, time_on_cluster
 from study.ledger import Ledger, read_study
 from study.request import Request
 from study.schedule import Schedule
@@ -192,7 +192,7 @@ def real_job(ended, make_spec, *names):
 @pytest.mark.usefixtures("cluster")
 def test_steps_are_timed_on_a_worker_within_the_time_given(ended, make_spec, images):
     configs = contenders(real_job(ended, make_spec, "sgd", "langevin"))
-    rows = pl.DataFrame(time_on_cluster(configs, images, {}, RESOURCES, seconds=60.0))
+    rows = pl.DataFrame(time_on_cluster(configs, put_dataset(images), {}, RESOURCES, seconds=60.0))
     assert rows.select("device", "replicates").unique().rows() == [("cpu", 1)]
     assert rows["node"][0].count(".") == 3
     for (_, _), own in rows.group_by("batch_size", "block"):
@@ -204,7 +204,7 @@ def test_steps_are_timed_on_a_worker_within_the_time_given(ended, make_spec, ima
 @pytest.mark.usefixtures("cluster")
 def test_no_time_gives_no_timings(ended, make_spec, images):
     configs = contenders(real_job(ended, make_spec, "sgd", "langevin"))
-    assert time_on_cluster(configs, images, {}, RESOURCES, seconds=0.0) == []
+    assert time_on_cluster(configs, put_dataset(images), {}, RESOURCES, seconds=0.0) == []
 
 
 @pytest.mark.usefixtures("cluster")
@@ -215,7 +215,7 @@ def test_an_optimizer_that_raises_ends_the_timing_in_one_line(images):
         for name in ("sgd", "failing")
     ]
     with pytest.raises(RuntimeError, match=r"^RuntimeError: enough$"):
-        time_on_cluster(configs, images, {"failing": FAILING}, RESOURCES, seconds=60.0)
+        time_on_cluster(configs, put_dataset(images), {"failing": FAILING}, RESOURCES, seconds=60.0)
 
 
 # --- the command
