@@ -1,4 +1,4 @@
-"""The page in a real browser, as wide as a desk and as narrow as a phone."""
+"""What readers get: the words of the report, and the page in a real browser, as wide as a desk and as a phone."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from analysis.claims import packaged_text, parse_claims
 from analysis.report import write_comparison, write_report
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
@@ -82,6 +83,48 @@ def opened(page_path, folder):
     found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout)
     assert found, done.stdout[-2000:]
     return {entry["before"]["width"]: entry for entry in json.loads(unquote(found[1]))}
+
+
+def test_the_overfitting_figure_says_what_early_stopping_gives(rich):
+    text = (rich.path.parent / "report.md").read_text(encoding="utf-8")
+    assert "Stopped at their least validation loss, these runs have a mean validation error of: sgd " in text
+
+
+def test_words_and_symbols_of_the_page_are_those_of_the_verdicts(rich):
+    stored = [
+        entry["verdict"] for entry in json.loads(rich.path.with_name("verdicts.json").read_text(encoding="utf-8"))
+    ]
+    page = rich.path.read_text(encoding="utf-8")
+    table, rest = page.split('<table class="overview">')[1].split("</table>", 1)
+    badge = re.compile(r'class="verdict [a-z-]+"[^>]*><b aria-hidden="true">(.)</b> ([A-Z ]+)<')
+    assert [word for _, word in badge.findall(table)] == stored
+    assert [word for _, word in badge.findall("".join(rest.split('<table class="verdicts">')[1:]))] == stored
+    assert len({symbol for symbol, _ in badge.findall(table)}) == len(set(stored)) >= 5
+
+
+def test_the_methods_say_what_was_judged_and_how(rich):
+    text = " ".join(rich.path.with_name("report.md").read_text(encoding="utf-8").split())
+    for fact in (
+        f"The claims (hash {parse_claims(packaged_text()).claims_hash}) were stored with the rows when the study began",
+        "converges faster (6 claims)",
+        "this is look 1",
+        "sign-flip test",
+        "From 12 pairs no two-sided p-value can be below 4.88e−4",
+        "symmetric",
+        "not the sampling of the images",
+        "percentiles of a bootstrap",
+        "A diverged run scores its worst: the whole budget for steps to the targets",
+        "10 for swing of the step losses and 100% for test error",
+        "in is more stable, overfits less and is less sensitive, which it would win",
+    ):
+        assert fact in text, fact
+    assert "tests no claim" not in text
+
+
+def test_the_methods_admit_claims_that_came_late(full):
+    text = full.path.with_name("report.md").read_text(encoding="utf-8")
+    assert "were not fixed before the study" in text
+    assert "nothing was tested" in text
 
 
 @pytest.fixture(scope="module")
