@@ -1,11 +1,15 @@
 """What the tests of studies share: small specs, a simulated cluster, and one real Ray for all of them."""
 
 import hashlib
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -37,6 +41,18 @@ DEFINITIONS = {
         equation="θ ← θ − s sign(g)", space={"stride": RATE}, published={"stride": 0.001}, reference="a test"
     ),
 }
+
+CLUSTER = """
+import json, sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+nodes = [cluster.add_node(**resources) for resources in json.loads(sys.argv[1])]
+print(cluster.address, flush=True)
+for _ in sys.stdin:
+    cluster.remove_node(nodes.pop(), allow_graceful=False)
+    print("removed", flush=True)
+cluster.shutdown()
+"""
 
 
 def digest(*parts: object) -> float:
@@ -200,6 +216,69 @@ def study_command(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `python -m study.run` in a directory, which is made if need be; what still runs at the end is killed."""
+    started = []
+    # A killed driver leaves Ray's temporary files behind, among them sockets, whose names may not be long.
+    scratch = tempfile.mkdtemp(prefix="s-")
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+
+    def run(directory: pathlib.Path, *words: str) -> subprocess.Popen[str]:
+        directory.mkdir(exist_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "study.run", *words],
+            cwd=directory,
+            env={**environment, "TMPDIR": scratch},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process:
+            process.kill()
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture
+def start_cluster(monkeypatch) -> Iterator[Callable[..., tuple[str, Callable[[], None]]]]:
+    """Starts a cluster of a head without CPU and nodes of these resources; its address, and what kills its last node.
+
+    One that is lost is missed within two seconds, in this process's environment too.
+    """
+    for name, value in (("initial_delay_ms", "0"), ("period_ms", "500"), ("failure_threshold", "3")):
+        monkeypatch.setenv(f"RAY_health_check_{name}", value)
+    started = []
+
+    def run(*nodes: Mapping[str, float]) -> tuple[str, Callable[[], None]]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER, json.dumps(nodes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+
+        def lose_node() -> None:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "removed\n"
+
+        return process.stdout.readline().strip(), lose_node
+
+    yield run
+    for process in started:
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=60)
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

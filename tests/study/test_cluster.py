@@ -1,11 +1,8 @@
 """A real cluster whose nodes declare GPUs: what trials ask for, on both kinds of device, from one queue."""
 
 import json
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import polars as pl
 import pytest
@@ -14,18 +11,6 @@ import yaml
 
 from study.cluster import nodes_of
 from study.devices import Node
-
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
-with_gpu = cluster.add_node(num_cpus=1, num_gpus=1)
-print(cluster.address, flush=True)
-for _ in sys.stdin:
-    cluster.remove_node(with_gpu, allow_graceful=False)
-cluster.shutdown()
-"""
 
 WITNESS = '''
 """SGD that tells what Ray has given its worker and, where there is a file "hold", never ends on a GPU."""
@@ -72,36 +57,18 @@ SPEC = OptimizerSpec(
 PATIENCE_SECONDS = 300
 
 
-@pytest.fixture
-def cluster_with_gpu(monkeypatch):
-    """The process of a cluster of a head without CPU, a node of a CPU and one that has a GPU too, which it can lose."""
-    for name, value in (("initial_delay_ms", "0"), ("period_ms", "500"), ("failure_threshold", "3")):
-        monkeypatch.setenv(f"RAY_health_check_{name}", value)
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    yield process
-    with suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=60)
-    process.kill()
-    process.communicate()
-
-
 @pytest.mark.slow
 def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
-    cluster_with_gpu, tmp_path, user_file, study_command
+    start_cluster, tmp_path, user_file, study_command
 ):
     seen = tmp_path / "seen"
     seen.mkdir()
+    address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1, "num_gpus": 1})
     words = (
         *("--search", "random", "--optimizers", "witness", "--train-images", "40", "--trials", "6", "--epochs", "2"),
         *("--optimizer-file", str(user_file("witness", WITNESS.format(folder=str(seen)))), "--seeds", "1"),
         *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-failures", "0", "--gpus-per-trial", "0.5"),
-        *("--address", cluster_with_gpu.stdout.readline().strip()),
+        *("--address", address),
     )
 
     done = study_command(*words, "--device", "auto", "--output", "auto")
@@ -121,8 +88,7 @@ def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert shares(seen) == {0.5, None}
-        cluster_with_gpu.stdin.write("\n")
-        cluster_with_gpu.stdin.flush()
+        lose_node()
         done = study.result()
     assert done.returncode == 0, done.stdout + done.stderr
     trials = pl.read_parquet(tmp_path / "mixed" / "trials" / "*.parquet")

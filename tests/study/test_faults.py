@@ -157,28 +157,6 @@ def faulty(user_file, folder):
     return write
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Starts `python -m study.run`; what still runs at the end is killed."""
-    started = []
-
-    def run(*words):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "study.run", *words],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The directory of a tiny study that has ended."""
@@ -449,7 +427,7 @@ def used_kib(mounted):
 @pytest.mark.slow
 def test_a_second_run_is_refused_and_the_first_is_undisturbed(start, study_command, faulty, folder, tmp_path):
     words = (*SIZE, *faulty("held", HELD_UNLESS_PUBLISHED), "--optimizers", "sgd", "--output", "out")
-    first = start(*words)
+    first = start(tmp_path, *words)
     wait_for(lambda: list(folder.glob("held-*")), first)
     before = contents(tmp_path / "out")
     second = study_command(*words)
@@ -468,7 +446,7 @@ def test_a_second_run_is_refused_and_the_first_is_undisturbed(start, study_comma
 @pytest.mark.slow
 def test_after_the_kill_of_a_run_the_next_works_at_once(start, study_command, faulty, folder, tmp_path):
     words = (*SIZE, *faulty("held", HELD_UNLESS_PUBLISHED), "--optimizers", "held", "--output", "out")
-    first = start(*words)
+    first = start(tmp_path, *words)
     wait_for(lambda: list(folder.glob("held-*")) and list(tmp_path.glob("out/trials/*.parquet")), first)
     assert study_command(*words).returncode == 2
     before = stored_trials(tmp_path / "out")
@@ -572,45 +550,6 @@ def test_a_trial_whose_worker_dies_while_it_takes_the_trial_over_is_started_agai
     assert len(list(folder.iterdir())) == 1 + max_failures
 
 
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-print(cluster.address, flush=True)
-for _ in sys.stdin:
-    cluster.remove_node(nodes.pop(), allow_graceful=False)
-    print("removed", flush=True)
-cluster.shutdown()
-"""
-
-
-@pytest.fixture
-def two_nodes(monkeypatch):
-    """The address of a cluster whose head has no CPU, with two nodes of one each, and what takes away a node."""
-    for name, value in (("initial_delay_ms", "0"), ("period_ms", "500"), ("failure_threshold", "3")):
-        monkeypatch.setenv(f"RAY_health_check_{name}", value)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-    def remove_one():
-        process.stdin.write("\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "removed\n"
-
-    yield process.stdout.readline().strip(), remove_one
-    with suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=60)
-    process.kill()
-    process.communicate()
-
-
 def lives(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
@@ -620,13 +559,14 @@ def lives(pid):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="whether the workers of a node have ended is read in /proc")
-def test_a_study_that_loses_a_node_ends_complete(two_nodes, start, faulty, folder, tmp_path):
-    address, remove_one = two_nodes
+def test_a_study_that_loses_a_node_ends_complete(start_cluster, start, faulty, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1})
     words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--trials", "4", "--output", "out")
-    study = start(*words, "--address", address)
+    study = start(tmp_path, *words, "--address", address)
     wait_for(lambda: len(list(folder.glob("held-*"))) == 2, study)
     workers = [int(path.name.partition("-")[2]) for path in folder.glob("held-*")]
-    remove_one()
+    lose_node()
     wait_for(lambda: not all(lives(pid) for pid in workers), study)
     (folder / "open").touch()
     _, err = study.communicate(timeout=PATIENCE_SECONDS)
@@ -692,7 +632,7 @@ def test_a_trial_goes_on_from_its_checkpoint_after_the_kill_of_its_driver(
     """The trial is held in its third epoch; the command without --storage starts it over."""
     words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--epochs", "9", "--max-concurrent", "1")
     storage = ("--storage", str(tmp_path / "storage"))
-    first = start(*words, *storage, "--output", "with")
+    first = start(tmp_path, *words, *storage, "--output", "with")
     wait_for(lambda: list(folder.glob("held-*")), first)
     first.kill()
     first.wait()
@@ -722,7 +662,7 @@ def test_a_fresh_study_leaves_the_others_alone_and_is_resumed_without_the_word(
     assert study_command(*words).returncode == 0
     (folder / "open").unlink()
     before = contents(tmp_path / "my study")
-    second = start(*words)
+    second = start(tmp_path, *words)
     wait_for(lambda: list(tmp_path.glob("my study-2/trials/*.parquet")), second)
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=PATIENCE_SECONDS)

@@ -1,13 +1,10 @@
 """A study at a URI: the folder of any machine and the URI come to hold the same, whatever ended the run before."""
 
-import os
 import random
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
 import polars as pl
@@ -445,33 +442,6 @@ def test_every_uri_has_a_working_folder_of_its_own_whatever_slashes_it_ends_with
     assert all(path.parent == default.parent for path in folders)
 
 
-@pytest.fixture
-def start():
-    """Starts a run in a folder of its own; what still runs at the end is killed."""
-    started = []
-    # A killed driver leaves Ray's temporary files behind, among them sockets, whose names may not be long.
-    scratch = tempfile.mkdtemp(prefix="s-")
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-
-    def run(folder, *words):
-        folder.mkdir(exist_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "study.run", *SYNTHETIC, *words],
-            cwd=folder,
-            env={**environment, "TMPDIR": str(scratch)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        kill(process)
-    shutil.rmtree(scratch, ignore_errors=True)
-
-
 def ended(process):
     out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, out, err
@@ -480,7 +450,7 @@ def ended(process):
 @pytest.mark.slow
 def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happened(tmp_path, start):
     chance = random.Random(6)
-    words = ("--trials", "10", "--repeats", "2")
+    words = (*SYNTHETIC, "--trials", "10", "--repeats", "2")
     code, _, err = ended(start(tmp_path / "undisturbed", *words, "--output", "out"))
     assert code == 0, err
     target = tmp_path / "target"
@@ -494,7 +464,8 @@ def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happ
             assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.1))
-        kill(process)
+        with process:
+            process.kill()
         assert process.returncode == -signal.SIGKILL
         found = stored_rows(target)
         assert found >= stored
@@ -526,14 +497,6 @@ def stored_rows(target):
     return rows
 
 
-def kill(process):
-    """Kill a driver; its Ray notices and ends."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdout, process.stderr):
-        pipe.close()
-
-
 @pytest.mark.slow
 def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_completes_it(tmp_path, start):
     mounted = tmp_path / "disk"
@@ -546,7 +509,7 @@ def test_a_target_that_is_full_ends_the_run_in_one_line_and_the_same_command_com
     if not shutil.which("mount") or resize("size=64k").returncode:
         pytest.skip("a file system of a small size cannot be mounted")
     try:
-        words = ("--trials", "20", "--output", f"{mounted.as_uri()}/study")
+        words = (*SYNTHETIC, "--trials", "20", "--output", f"{mounted.as_uri()}/study")
         code, _, err = ended(start(tmp_path / "one", *words))
         assert code == 1, err
         assert re.fullmatch(
