@@ -85,11 +85,17 @@ class LedgerCallback(Callback):
         has_lost_node = bool(LOST_NODE.search(text))
         self._num_failures[group] += not has_lost_node
         if has_lost_node or self._num_failures[group] <= self._max_failures:
-            self._put_back[group] = self._attempts.pop(trial.trial_id)
-            self._router.put_back(trial.trial_id, has_lost_node=has_lost_node)
-            self._progress.trial_retried()
+            self._start_again(trial.trial_id, has_lost_node=has_lost_node)
             return
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
+
+    def put_back_all(self) -> None:
+        """Have all trials that have not ended trained once more, as their Tuner has ended before them."""
+        for trial_id in self._router.running():
+            if trial_id in self._attempts:
+                self._start_again(trial_id, has_lost_node=False)
+            else:
+                self._router.put_back(trial_id, has_lost_node=False)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Settle what has been stored in the meantime."""
@@ -110,6 +116,12 @@ class LedgerCallback(Callback):
                 ended = outcomes(commit.attempt.task, commit.rows)
                 self._router.finish(commit.trial_id, ended)
                 self._progress.trial_finished(ended, commit.rows)
+
+    def _start_again(self, trial_id: str, *, has_lost_node: bool) -> None:
+        attempt = self._attempts.pop(trial_id)
+        self._put_back[attempt.task.key, attempt.task.replicates] = attempt
+        self._router.put_back(trial_id, has_lost_node=has_lost_node)
+        self._progress.trial_retried()
 
     def _begin(self, trial: Trial) -> None:
         task = self._router.task(trial.trial_id)

@@ -79,10 +79,13 @@ def run_schedule(
             router.admit(max(TRIALS_PER_TUNER, WAVES_PER_TUNER * router.places))
             try:
                 _run_tuner(trainable, router, callback)
-            except Exception:
-                if callback.error is None:
+            except Exception as error:
+                if callback.error is not None:
+                    raise callback.error from None
+                # A large result stays on its node until it is read. Where both are lost Tune gives up altogether.
+                if not isinstance(error.__cause__, ray.exceptions.ObjectLostError):
                     raise
-                raise callback.error from None
+                callback.put_back_all()
             finally:
                 callback.settle(wait=True)
 

@@ -88,7 +88,7 @@ class Router(Searcher):
         if self._num_admitted == 0:
             return Searcher.FINISHED  # type: ignore[return-value]
         self.before_suggestion(wait=False)
-        kind = self._slots.next_kind(Counter(self._kinds[name] for name in self._kinds.keys() - self._ended))
+        kind = self._slots.next_kind(Counter(self._kinds[name] for name in self.running()))
         if kind is None:
             return None
         task = self._next_task()
@@ -120,6 +120,10 @@ class Router(Searcher):
     def task(self, trial_id: str) -> Task:
         """What a Tune trial trains."""
         return self._tasks[trial_id]
+
+    def running(self) -> set[str]:
+        """The Tune trials that have not ended, those included that wait for a worker."""
+        return self._tasks.keys() - self._ended
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Another trial may have its place; its outcome comes with `finish`, once its rows are stored."""

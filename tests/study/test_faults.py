@@ -579,6 +579,32 @@ def test_a_study_that_loses_a_node_ends_complete(start_cluster, start, faulty, f
     assert len(list((tmp_path / "out" / "attempts").rglob("*.parquet"))) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="whether the workers of a node have ended is read in /proc")
+def test_an_epoch_that_is_lost_with_its_node_before_the_driver_has_read_it_is_trained_again(
+    start_cluster, start, faulty, folder, tmp_path, monkeypatch
+):
+    """Results of more than 100 kB stay where they were made until they are read; here all do, and the driver sleeps."""
+    monkeypatch.setenv("RAY_max_direct_call_object_size", "0")
+    address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1})
+    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--trials", "4", "--max-failures", "0")
+    study = start(tmp_path, *words, "--output", "out", "--address", address)
+    wait_for(lambda: len(list(folder.glob("held-*"))) == 2, study)
+    workers = [int(path.name.partition("-")[2]) for path in folder.glob("held-*")]
+    study.send_signal(signal.SIGSTOP)
+    (folder / "open").touch()
+    time.sleep(3)
+    lose_node()
+    wait_for(lambda: not all(lives(pid) for pid in workers), study)
+    study.send_signal(signal.SIGCONT)
+    _, err = study.communicate(timeout=PATIENCE_SECONDS)
+    assert study.returncode == 0, err
+    assert every_key_once(tmp_path / "out")
+    trials, epochs = (table(tmp_path / "out", name) for name in ("trials", "epochs"))
+    assert trials["status"].to_list() == ["complete"] * 4
+    assert epochs["epoch"].to_list() == [1, 2, 3, 4] * 4
+
+
 def flip_a_bit(path):
     """Change a value of a validation loss."""
     column = next(
