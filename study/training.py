@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from rich.console import Console
 
 from study.budget import TimeBudget, time_budgets
 from study.callback import LedgerCallback
-from study.cluster import describe, find_slots, nodes
-from study.connection import connected
+from study.cluster import describe, find_slots
+from study.connection import Connection, connected
 from study.console import say
 from study.continuation import Continuation
 from study.devices import Slots
@@ -22,6 +23,17 @@ from study.signals import StopRequest
 from study.summary import compile_convolutions
 from study.timing import is_due, time_winners
 from trainables.data import load_dataset
+
+
+class _Common(NamedTuple):
+    """What all jobs of a command share."""
+
+    console: Console
+    arguments: argparse.Namespace
+    connection: Connection
+    slots: Slots
+    data: DatasetRef
+    stop: StopRequest
 
 
 def train(
@@ -51,19 +63,20 @@ def train(
     budgets = time_budgets(arguments.time_budget, len(unfinished))
     images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     has_cut = False
-    with connected(address, stop) as dashboard:
+    with connected(address, stop) as connection:
         slots = find_slots(arguments, address)
         if address is not None:
-            say(console, describe(dashboard))
+            say(console, describe(connection.dashboard))
         elif "cpu" in slots.kinds and identity.uses_compiled_code:
             compile_convolutions(console)
         data = put_dataset(images.subset(identity.num_train_images))
+        common = _Common(console, arguments, connection, slots, data, stop)
         for job, budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
                 repeat = job.request.spec.identity.repeat
                 say(console, f"Repeat {repeat} of the tuning, in {job.request.directory}:")
             _record_run(job, provenance)
-            _train_one(console, arguments, data, slots, job, budget, stop)
+            _train_one(common, job, budget)
             has_cut |= budget.has_cut
             if stop.signal is not None:
                 break
@@ -91,21 +104,14 @@ def _sources(job: Job) -> dict[str, str]:
     return {name: stored.source for name, stored in job.request.spec.optimizers.items() if stored.source}
 
 
-def _train_one(
-    console: Console,
-    arguments: argparse.Namespace,
-    data: DatasetRef,
-    slots: Slots,
-    job: Job,
-    budget: TimeBudget,
-    stop: StopRequest,
-) -> None:
-    spec = job.request.spec
+def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
+    spec, arguments = job.request.spec, common.arguments
     continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
-    router = Router(job.schedule, spec.identity, slots, budget, continuation)
-    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, Fleet(nodes), console) as progress:
+    router = Router(job.schedule, spec.identity, common.slots, budget, continuation)
+    fleet = Fleet(common.connection.nodes)
+    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
         callback = LedgerCallback(
             job.ledger, router, progress, max_failures=arguments.max_failures, continuation=continuation
         )
-        run_schedule(router, callback, data, _sources(job), stop)
+        run_schedule(router, callback, common.data, _sources(job), common.stop)
     job.ledger.close(finished=job.schedule.finished)

@@ -18,6 +18,7 @@ RAY_IS_ALLOWED_IN = {
     "study/connection.py",
     "study/handshake.py",
     "study/launch.py",
+    "study/packages.py",
     "study/callback.py",
     "study/router.py",
 }

@@ -174,6 +174,43 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
 
 
 @pytest.mark.slow
+def test_a_host_with_other_files_that_joins_ends_the_study_in_one_line(hosts, tmp_path):
+    traces, out, patient = (tmp_path / name for name in ("traces", "out", "patient.py"))
+    traces.mkdir()
+    patient.write_text(PATIENT.format(folder=str(traces)), encoding="utf-8")
+    words = (
+        *("--search", "random", "--optimizers", "patient", "--optimizer-file", str(patient), "--trials", "6"),
+        *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "1", "--confirm-seeds", "0"),
+        *("--no-sweep", "--no-timing", "--max-failures", "0", "--output", str(out)),
+    )
+    with hosts(3) as (head, worker, newcomer):
+        start_head(head)
+        start_workers(head, worker)
+        command = [sys.executable, "-m", "study.run", *words, "--address", f"{head.address}:{PORT}"]
+        study = head.start(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for(lambda: list(traces.glob(f"{worker.name}-*")), study)
+        copy = tmp_path / "altered"
+        shutil.copytree(ROOT / "trainables", copy)
+        (copy / "timing.py").write_text("", encoding="utf-8")
+        newcomer.run(["mount", "--bind", str(copy), str(ROOT / "trainables")])
+        start_workers(head, newcomer)
+        printed, err = study.communicate(timeout=PATIENCE_SECONDS)
+        assert f"Node {newcomer.address} has joined" in printed
+        assert study.returncode == 2, err
+        assert re.fullmatch(
+            rf".*: error: Every node needs this project .*, but {newcomer.address} has other files of trainables; .*\n",
+            err,
+        ), err
+        newcomer.run(["umount", str(ROOT / "trainables")])
+        (traces / "open").touch()
+        done = head.run(command, cwd=tmp_path)
+        assert "Report: " in done.stdout
+    rows = table(out / "trials")
+    assert rows["number"].sort().to_list() == list(range(6))
+    assert set(rows["status"]) <= {"complete", "diverged"}
+
+
+@pytest.mark.slow
 def test_who_may_join_a_cluster_from_where(hosts, tmp_path):
     with hosts(3) as (head, worker, stranger):
         start_head(head)
