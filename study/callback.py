@@ -20,8 +20,11 @@ from study.schedule import TrialKey
 
 LONGEST_MESSAGE = 1000
 
-LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: ")
-"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more."""
+LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: |The process receives a SIGTERM\.")
+"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more.
+
+Every process of a machine that is switched off is asked to end, seconds before Ray knows of it.
+"""
 
 
 class LedgerCallback(Callback):

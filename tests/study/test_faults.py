@@ -490,6 +490,23 @@ def test_a_worker_without_memory_fails_its_trial_alone(study_command, faulty, fo
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_asked_to_end_is_no_failure_of_its_trial(start, faulty, folder, tmp_path):
+    """As every process of a machine is before that is switched off, when Ray does not know yet that its node goes."""
+    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--max-failures", "0", "--max-concurrent", "1")
+    study = start(tmp_path, *words, "--output", "out")
+    wait_for(lambda: list(folder.glob("held-*")), study)
+    (path,) = folder.glob("held-*")
+    os.kill(int(path.name.partition("-")[2]), signal.SIGTERM)
+    wait_for(lambda: len(list(folder.glob("held-*"))) > 1, study)
+    (folder / "open").touch()
+    _, err = study.communicate(timeout=PATIENCE_SECONDS)
+    assert (study.returncode, err) == (0, "")
+    assert every_key_once(tmp_path / "out")
+    trials = table(tmp_path / "out", "trials")
+    assert trials.select("status", "attempt").sort("attempt").rows() == [("complete", 0), ("complete", 1)]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("max_failures", [0, 3])
 def test_a_trial_is_started_again_as_often_as_asked(study_command, faulty, folder, tmp_path, max_failures):
     """An optimizer whose first two attempts fail in their third epoch."""
