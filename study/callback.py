@@ -117,8 +117,9 @@ class LedgerCallback(Callback):
         with self._storing():
             for commit in self._commits.ended(wait=wait):
                 ended = outcomes(commit.attempt.task, commit.rows)
+                kind = self._router.kind(commit.trial_id)
                 self._router.finish(commit.trial_id, ended)
-                self._progress.trial_finished(ended, commit.rows)
+                self._progress.trial_finished(ended, commit.rows, kind)
 
     def _start_again(self, trial_id: str, *, has_lost_node: bool) -> None:
         attempt = self._attempts.pop(trial_id)

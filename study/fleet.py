@@ -28,6 +28,7 @@ class Fleet:
         self._start = clock()
         self._num_trials: Counter[str] = Counter()
         self._num_images = 0
+        self._idle_gpus: set[str] = set()
         self.num_gone = self.num_retried = 0
 
     def update(self) -> Iterator[str]:
@@ -48,10 +49,20 @@ class Fleet:
         if found != before and not any(node.cpus or node.gpus for node in found.values()):
             yield "No node is left to train on; the study waits for one."
 
-    def trial_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Count a stored trial, given as its rows of `trials`."""
-        self._num_trials[rows[0]["node"]] += 1
+    def trial_finished(self, rows: Sequence[Mapping[str, Any]], kind: str) -> str:
+        """Count a stored trial; returns what is to be said of its node, most often nothing.
+
+        Args:
+            rows: Its rows of `trials`.
+            kind: Kind of device that it was given.
+        """
+        node = rows[0]["node"]
+        self._num_trials[node] += 1
         self._num_images += sum(row["images"] for row in rows)
+        if kind != "gpu" or rows[0]["device"] != "cpu" or node in self._idle_gpus:
+            return ""
+        self._idle_gpus.add(node)
+        return f"Note: torch on {node} cannot use its GPU; what should train on that trains on the CPU."
 
     def table(self) -> list[tuple[str, str, int]]:
         """Address, devices and stored trials of every node that trains or has trained."""

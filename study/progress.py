@@ -76,10 +76,17 @@ class Progress:
         """Count a trial that has to be started again."""
         self._fleet.num_retried += 1
 
-    def trial_finished(self, outcomes: Sequence[Outcome], rows: Sequence[Row]) -> None:
-        """Count a stored trial, given as how its replicates ended and as its rows of `trials`."""
+    def trial_finished(self, outcomes: Sequence[Outcome], rows: Sequence[Row], kind: str) -> None:
+        """Count a stored trial.
+
+        Args:
+            outcomes: How its replicates ended.
+            rows: Its rows of `trials`.
+            kind: Kind of device that it was given.
+        """
         self._count(outcomes)
-        self._fleet.trial_finished(rows)
+        if note := self._fleet.trial_finished(rows, kind):
+            say(self._console, note)
         total = self._schedule.num_replicates()
         self._bar.update(self._task, completed=self._counts.total(), total=total, left=self._time_left(total))
         if not self._console.is_terminal and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:

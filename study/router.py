@@ -121,6 +121,10 @@ class Router(Searcher):
         """What a Tune trial trains."""
         return self._tasks[trial_id]
 
+    def kind(self, trial_id: str) -> str:
+        """Kind of device that a Tune trial was given."""
+        return self._kinds[trial_id]
+
     def running(self) -> set[str]:
         """The Tune trials that have not ended, those included that wait for a worker."""
         return self._tasks.keys() - self._ended

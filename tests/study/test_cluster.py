@@ -78,6 +78,7 @@ def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
     assert trials["status"].to_list() == ["complete"] * 6
     if not torch.cuda.is_available():
         assert set(trials["device"]) == {"cpu"}, "a GPU that was only declared trains nothing, and rows say so"
+        assert done.stdout.count(f"Note: torch on {trials['node'][0]} cannot use its GPU; ") == 1
 
     (seen / "hold").touch()
     with ThreadPoolExecutor(1) as thread:

@@ -23,9 +23,9 @@ def clock():
     return Clock()
 
 
-def rows(node, images):
+def rows(node, images, device="cpu"):
     """Two replicates of a trial."""
-    return [{"node": node.address, "images": images}] * 2
+    return [{"node": node.address, "images": images, "device": device}] * 2
 
 
 def test_nodes_that_come_and_go_are_named_once(clock):
@@ -59,7 +59,7 @@ def test_trials_and_images_are_counted_by_node(clock):
     fleet = Fleet(lambda: there, clock)
     list(fleet.update())
     for node in (ONE, TWO, TWO):
-        fleet.trial_finished(rows(node, images=100))
+        fleet.trial_finished(rows(node, images=100), "cpu")
     clock.time = 10.0
     there = [HEAD, TWO]
     list(fleet.update())
@@ -69,10 +69,18 @@ def test_trials_and_images_are_counted_by_node(clock):
     assert fleet.summary(by_node=False) == "60 images/s; nodes gone: 1; trials retried: 3"
 
 
+def test_a_gpu_that_torch_cannot_use_is_named_once(clock):
+    fleet = Fleet(lambda: [ONE, TWO], clock)
+    trained = [(ONE, "cpu", "cpu"), (TWO, "cpu", "cpu"), (TWO, "NVIDIA", "gpu"), (TWO, "unknown", "gpu")]
+    assert {fleet.trial_finished(rows(node, 1, device), kind) for node, device, kind in trained} == {""}
+    notes = [fleet.trial_finished(rows(TWO, images=1), "gpu") for _ in range(2)]
+    assert notes == ["Note: torch on 10.0.0.3 cannot use its GPU; what should train on that trains on the CPU.", ""]
+
+
 def test_one_node_that_trains_nothing_needs_no_words(clock):
     fleet = Fleet(lambda: [ONE], clock)
     list(fleet.update())
-    fleet.trial_finished(rows(ONE, images=0))
+    fleet.trial_finished(rows(ONE, images=0), "cpu")
     assert fleet.summary() == ""
 
 

@@ -28,13 +28,13 @@ def show(make_spec, listening, simulate, outcomes_of, surface):
         with Progress(schedule, spec.extent.optimizers, stored, Fleet(list), console) as progress:
 
             def on_start(_, ended):
-                progress.trial_finished(ended[len(seen) :], ROWS)
+                progress.trial_finished(ended[len(seen) :], ROWS, "cpu")
                 seen.extend(ended[len(seen) :])
 
             seen = []
             tasks = simulate(schedule, response=response, on_start=on_start)
             everything = [outcome for task in tasks for outcome in outcomes_of(task, response)]
-            progress.trial_finished(everything[len(seen) :], ROWS)
+            progress.trial_finished(everything[len(seen) :], ROWS, "cpu")
         assert len(before) + len(everything) == schedule.num_replicates()
         return console.file.getvalue()
 
@@ -101,7 +101,7 @@ def on_nodes(make_spec, listening):
         with Progress(schedule, ["sgd"], [], fleet, console) as progress:
             progress.refresh()
             for node in there:
-                progress.trial_finished([], [{"node": node.address, "images": 500}])
+                progress.trial_finished([], [{"node": node.address, "images": 500}], "cpu")
             del there[1]
             progress.trial_retried()
             progress.refresh()
