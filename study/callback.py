@@ -3,7 +3,7 @@
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,11 +20,32 @@ from study.schedule import TrialKey
 
 LONGEST_MESSAGE = 1000
 
-LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: |The process receives a SIGTERM\.")
-"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more.
+LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: ")
+"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more."""
 
-Every process of a machine that is switched off is asked to end, seconds before Ray knows of it.
-"""
+TERMINATED = "The process receives a SIGTERM."
+"""What Ray says of a worker that was asked to end, as all are when their machine is switched off."""
+
+MOST_TERMINATIONS = 10
+"""Of one trial, that are not its failures: something else than a lack of machines asks for more."""
+
+
+Group = tuple[TrialKey, tuple[int, ...]]
+"""Replicates that train at once."""
+
+
+class Losses:
+    """Tells the loss of a machine from a failure of the trial that it trained."""
+
+    def __init__(self) -> None:
+        self._num_terminations: Counter[Group] = Counter()
+
+    def has_lost_node(self, group: Group, text: str) -> bool:
+        """Whether what Ray says of the end of a trial is that its machine went, or was about to."""
+        if TERMINATED in text:
+            self._num_terminations[group] += 1
+            return self._num_terminations[group] <= MOST_TERMINATIONS
+        return bool(LOST_NODE.search(text))
 
 
 class LedgerCallback(Callback):
@@ -36,6 +57,8 @@ class LedgerCallback(Callback):
         progress: Live view.
         max_failures: Times that a trial whose worker dies or raises is started again.
         continuation: Knows the checkpoints; None without a storage for them.
+        vouch: Called with the address of a node, None if unknown, before rows from there are stored for good; raises
+            a ValueError if they are not to be.
 
     Attributes:
         error: What kept rows from being stored and ended the study, a full disk for instance; None if all went well.
@@ -49,15 +72,17 @@ class LedgerCallback(Callback):
         *,
         max_failures: int,
         continuation: Continuation | None = None,
+        vouch: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
-        self._max_failures = max_failures
+        self._max_failures, self._vouch = max_failures, vouch
         self._commits = Commits(ledger, continuation)
         router.before_suggestion = self.settle
         self._attempts: dict[str, Attempt] = {}
-        self._put_back: dict[tuple[TrialKey, tuple[int, ...]], Attempt] = {}
-        self._num_failures: Counter[tuple[TrialKey, tuple[int, ...]]] = Counter()
-        self.error: OSError | None = None
+        self._put_back: dict[Group, Attempt] = {}
+        self._num_failures: Counter[Group] = Counter()
+        self._losses = Losses()
+        self.error: OSError | ValueError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Begin an attempt."""
@@ -74,6 +99,8 @@ class LedgerCallback(Callback):
         """Store a trial that has trained to its end; one that Tune has stopped before is left for the next run."""
         result = trial.last_result
         if result.get("done"):
+            with self._storing():
+                self._vouch(result["node_ip"])
             attempt = self._attempts[trial.trial_id]
             self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, result))
 
@@ -85,25 +112,29 @@ class LedgerCallback(Callback):
         group = attempt.task.key, attempt.task.replicates
         # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
-        has_lost_node = bool(LOST_NODE.search(text))
+        has_lost_node = self._losses.has_lost_node(group, text)
         self._num_failures[group] += not has_lost_node
         if has_lost_node or self._num_failures[group] <= self._max_failures:
             self._start_again(trial.trial_id, has_lost_node=has_lost_node)
             return
+        with self._storing():
+            self._vouch(None)
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
 
     def put_back_all(self) -> None:
-        """Have all trials that have not ended trained once more, as their Tuner has ended before them."""
+        """Have all trials that have not ended trained once more: a node was lost and their Tuner ended with it."""
+        self._progress.say("A result was lost with its node: all trials that were running start again.")
         for trial_id in self._router.running():
             if trial_id in self._attempts:
-                self._start_again(trial_id, has_lost_node=False)
+                self._start_again(trial_id, has_lost_node=True)
             else:
-                self._router.put_back(trial_id, has_lost_node=False)
+                self._router.put_back(trial_id, has_lost_node=True)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Settle what has been stored in the meantime."""
         self.settle(wait=False)
-        self._progress.refresh()
+        with self._storing():
+            self._progress.refresh()
 
     def settle(self, *, wait: bool) -> None:
         """Tell the schedule and the live view about the trials that have been stored.
@@ -143,7 +174,7 @@ class LedgerCallback(Callback):
         """Tune ends the study at an error of a callback and turns it into text; the caller wants the error itself."""
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.error = error
             raise
 

@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ray
@@ -44,25 +44,26 @@ def nodes_at_most() -> list[Node]:
     return []
 
 
-def find_slots(arguments: argparse.Namespace, address: str | None) -> Slots:
+def find_slots(arguments: argparse.Namespace, address: str | None, present: Callable[[], list[Node]]) -> Slots:
     """Choose what trials run on and how many at once; Ray must be connected.
 
     Args:
         arguments: Of the command line: device, share of a node, trials at once.
         address: Cluster that was joined; None for one of its own.
+        present: Says which nodes are there; asked again and again.
 
     Raises:
         ValueError: The cluster has no room for one trial and, as far as is known, will never have.
     """
     share = Share(cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial)
     at_most = nodes_at_most() if address else []
-    kinds = kinds_of(arguments.device, share, [*nodes(), *at_most], may_grow=arguments.autoscaling)
+    kinds = kinds_of(arguments.device, share, [*present(), *at_most], may_grow=arguments.autoscaling)
     if arguments.precision == "tf32" and kinds != ("gpu",):
         raise ValueError("--precision tf32 is for GPUs, and the cluster has none; use float32 or bf16.")
     later = share.room(at_most, kinds)
 
     def room() -> Mapping[str, int]:
-        return Counter({kind: max(count, later[kind]) for kind, count in share.room(nodes(), kinds).items()})
+        return Counter({kind: max(count, later[kind]) for kind, count in share.room(present(), kinds).items()})
 
     return Slots(kinds, share, room, most=arguments.max_concurrent, grows=arguments.autoscaling)
 

@@ -2,9 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import ray
 
@@ -14,20 +13,38 @@ from study.handshake import agree
 from study.packages import PackageCheck
 from study.signals import StopRequest
 
-NODE_SECONDS = 20.0
-"""For the nodes to say which packages they have before training begins; one that takes longer is heard later."""
 
-
-class Connection(NamedTuple):
+class Connection:
     """A cluster that was joined or started.
 
-    Attributes:
+    Args:
         dashboard: Where Ray's dashboard is; None without one.
-        nodes: The nodes that are alive now. Raises a ValueError at one of a joined cluster that lacks our packages.
+        check: Looks at the nodes of a cluster that was joined; None for one of our own.
     """
 
-    dashboard: str | None
-    nodes: Callable[[], list[Node]]
+    def __init__(self, dashboard: str | None, check: PackageCheck | None) -> None:
+        self.dashboard = dashboard
+        self._check = check
+
+    def nodes(self) -> list[Node]:
+        """The nodes that are there now and can train for us.
+
+        Raises:
+            ValueError: One lacks our packages or has others.
+        """
+        return self._check.nodes() if self._check else nodes()
+
+    def vouch(self, address: str | None = None) -> None:
+        """Make sure, before rows are stored, that the node they come from has our packages as they are here.
+
+        Args:
+            address: That of the node; None if it is not known, for all nodes.
+
+        Raises:
+            ValueError: It lacks them or has others.
+        """
+        if self._check:
+            self._check.wait(address)
 
 
 @contextmanager
@@ -62,10 +79,11 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
         raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
     try:
         stop.listen()
-        present = nodes
-        if address is not None:
-            present = PackageCheck(nodes).nodes
-            present(NODE_SECONDS)
-        yield Connection(f"http://{context.dashboard_url}" if context.dashboard_url else None, present)
+        connection = Connection(
+            dashboard=f"http://{context.dashboard_url}" if context.dashboard_url else None,
+            check=None if address is None else PackageCheck(nodes),
+        )
+        connection.vouch()
+        yield connection
     finally:
         ray.shutdown()

@@ -69,6 +69,7 @@ def run_schedule(
 
     Raises:
         OSError: Rows could not be stored.
+        ValueError: A node that must not train for us has joined.
     """
     os.environ |= TUNE_SETTINGS
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -83,7 +84,7 @@ def run_schedule(
                 if callback.error is not None:
                     raise callback.error from None
                 # A large result stays on its node until it is read. Where both are lost Tune gives up altogether.
-                if not isinstance(error.__cause__, ray.exceptions.ObjectLostError):
+                if not _is_loss(error.__cause__):
                     raise
                 callback.put_back_all()
             finally:
@@ -123,6 +124,12 @@ def time_on_cluster(
     finally:
         ray.kill(timer)
     return [{**timing, "replicates": len(configs[0].seeds), **place} for timing in timings]
+
+
+def _is_loss(error: BaseException | None) -> bool:
+    """Whether an object went with its node. One that cannot be fetched is still there, and stays out of reach."""
+    lost, out_of_reach = ray.exceptions.ObjectLostError, ray.exceptions.ObjectFetchTimedOutError
+    return isinstance(error, lost) and not isinstance(error, out_of_reach)
 
 
 def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback) -> None:

@@ -1,11 +1,12 @@
 """Whether the nodes of a cluster have our packages as they are here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study import __version__
 from study.devices import Node
 
 Contents = dict[str, tuple[str, str]]
@@ -13,56 +14,71 @@ Contents = dict[str, tuple[str, str]]
 
 PACKAGES = ("study", "trainables", "analysis")
 
+ANSWER_SECONDS = 20.0
+"""For nodes to say which packages they have; those that take longer are heard later."""
+
 
 class PackageCheck:
-    """Asks every node once for our packages; Ray must be connected.
+    """Asks every node for our packages; Ray must be connected.
 
     Args:
-        nodes: The nodes that are there.
+        nodes: Says which nodes are there; asked again and again.
+        packages: Names of the packages.
     """
 
-    def __init__(self, nodes: Callable[[], list[Node]]) -> None:
+    def __init__(self, nodes: Callable[[], list[Node]], packages: tuple[str, ...] = PACKAGES) -> None:
         self._ask = nodes
-        self._look = _look(PACKAGES)
+        self._look = _look(packages)
         self._here = self._look()
-        self._seen: set[str] = set()
-        self._waiting: dict[Any, Node] = {}
+        self._sound: dict[str, str] = {}
+        self._waiting: dict[str, tuple[Node, Any]] = {}
 
-    def nodes(self, seconds: float = 0.0) -> list[Node]:
-        """The nodes that are there now.
-
-        Args:
-            seconds: To wait for answers; those that take longer are read the next time.
+    def nodes(self) -> list[Node]:
+        """The nodes that are there now and have our packages as they are here.
 
         Raises:
             ValueError: A node lacks a package or has another than here.
         """
+        return [node for node in self._update(lambda _: True, seconds=0.0) if node.id in self._sound]
+
+    def wait(self, address: str | None = None) -> None:
+        """Wait for the answers of the nodes with this address, or of all, for some seconds at the most.
+
+        Raises:
+            ValueError: A node lacks a package or has another than here.
+        """
+        if address is None or address not in self._sound.values():
+            self._update(lambda node: address in (None, node.address), seconds=ANSWER_SECONDS)
+
+    def _update(self, concerns: Callable[[Node], bool], *, seconds: float) -> list[Node]:
         found = self._ask()
-        self._send([node for node in found if node.id not in self._seen])
-        answered, _ = ray.wait(list(self._waiting), num_returns=len(self._waiting), timeout=seconds)
+        for node in found:
+            if node.id not in self._sound and node.id not in self._waiting:
+                self._waiting[node.id] = node, self._send(node)
+        answers = {answer: node for node, answer in self._waiting.values() if concerns(node)}
+        answered, _ = ray.wait(list(answers), num_returns=len(answers), timeout=seconds)
         for answer in answered:
-            self._compare(self._waiting.pop(answer), answer)
+            self._compare(answers[answer], answer)
         return found
 
-    def _send(self, nodes: Sequence[Node]) -> None:
+    def _send(self, node: Node) -> Any:
+        there = NodeAffinitySchedulingStrategy(node.id, soft=False)
         remote: Any = ray.remote(self._look)
-        for node in nodes:
-            there = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            answer = remote.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote()
-            self._waiting[answer] = node
-            self._seen.add(node.id)
+        return remote.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote()
 
     def _compare(self, node: Node, answer: Any) -> None:
+        del self._waiting[node.id]
         try:
             there = ray.get(answer)
         except ray.exceptions.RayError:
-            return  # the node has left
+            return  # the node has left, or will be asked again
         if there != self._here:
             raise ValueError(
-                f"Every node needs this project as it is here (study {self._here['study'][0]}), but {node.address} "
+                f"Every node needs this project as it is here (study {__version__}), but {node.address} "
                 f"has {_difference(self._here, there)}; install the same there, or submit the command with "
                 "`ray job submit --working-dir .`, which brings it along."
             )
+        self._sound[node.id] = node.address
 
 
 def _difference(here: Contents, there: Contents) -> str:
@@ -89,14 +105,13 @@ def _look(packages: tuple[str, ...]) -> Callable[[], Contents]:
         for name in packages:
             try:
                 module = importlib.import_module(name)
+                digest = hashlib.sha256()
+                for folder in map(pathlib.Path, module.__path__):
+                    for path in sorted(path for kind in ("*.py", "*.c") for path in folder.rglob(kind)):
+                        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+                found[name] = (getattr(module, "__version__", ""), digest.hexdigest())
             except Exception:  # whatever a broken package raises
                 found[name] = ("", "")
-                continue
-            digest = hashlib.sha256()
-            paths = sorted(path for folder in module.__path__ for path in pathlib.Path(folder).rglob("*.py"))
-            for path in paths:
-                digest.update(f"{path.name}\0".encode() + path.read_bytes())
-            found[name] = (getattr(module, "__version__", ""), digest.hexdigest() if paths else "")
         return found
 
     return look

@@ -67,8 +67,16 @@ class Progress:
         else:
             self._print_line()
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+        say(self._console, text)
+
     def refresh(self) -> None:
-        """Say which nodes have come or gone."""
+        """Say which nodes have come or gone.
+
+        Raises:
+            ValueError: One has come that must not train for us.
+        """
         for line in self._fleet.update():
             say(self._console, line)
 

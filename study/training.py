@@ -19,10 +19,12 @@ from study.job import Job
 from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.progress import Progress
 from study.router import Router
+from study.rows import Row
 from study.signals import StopRequest
 from study.summary import compile_convolutions
-from study.timing import is_due, time_winners
+from study.timing import Measure, is_due, time_winners
 from trainables.data import load_dataset
+from trainables.trial import TrialConfig
 
 
 class _Common(NamedTuple):
@@ -55,7 +57,7 @@ def train(
         stop: Ends the run early.
 
     Raises:
-        ValueError: Ray cannot be reached, or has no node for a trial.
+        ValueError: Ray cannot be reached, has no node for a trial, or has one without our packages or with others.
         OSError: Ray cannot start, or rows could not be stored.
     """
     unfinished = [job for job in jobs if not job.schedule.finished]
@@ -64,7 +66,7 @@ def train(
     images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
     has_cut = False
     with connected(address, stop) as connection:
-        slots = find_slots(arguments, address)
+        slots = find_slots(arguments, address, connection.nodes)
         if address is not None:
             say(console, describe(connection.dashboard))
         elif "cpu" in slots.kinds and identity.uses_compiled_code:
@@ -86,7 +88,7 @@ def train(
             # On one worker, and so on one kind of device.
             resources = slots.share.of(slots.kind_with_room)
             measure = partial(time_on_cluster, data=data, sources=_sources(jobs[0]), resources=resources)
-            time_winners(jobs[0], measure, partial(say, console))
+            time_winners(jobs[0], _vouched(measure, connection), partial(say, console))
     if has_cut:
         say(
             console,
@@ -104,6 +106,15 @@ def _sources(job: Job) -> dict[str, str]:
     return {name: stored.source for name, stored in job.request.spec.optimizers.items() if stored.source}
 
 
+def _vouched(measure: Measure, connection: Connection) -> Measure:
+    def measure_and_vouch(configs: Sequence[TrialConfig]) -> Sequence[Row]:
+        rows = measure(configs)
+        connection.vouch()
+        return rows
+
+    return measure_and_vouch
+
+
 def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
     spec, arguments = job.request.spec, common.arguments
     continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
@@ -111,7 +122,12 @@ def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
     fleet = Fleet(common.connection.nodes)
     with Progress(job.schedule, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
         callback = LedgerCallback(
-            job.ledger, router, progress, max_failures=arguments.max_failures, continuation=continuation
+            job.ledger,
+            router,
+            progress,
+            max_failures=arguments.max_failures,
+            continuation=continuation,
+            vouch=common.connection.vouch,
         )
         run_schedule(router, callback, common.data, _sources(job), common.stop)
     job.ledger.close(finished=job.schedule.finished)

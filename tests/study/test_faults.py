@@ -614,8 +614,9 @@ def test_an_epoch_that_is_lost_with_its_node_before_the_driver_has_read_it_is_tr
     lose_node()
     wait_for(lambda: not all(lives(pid) for pid in workers), study)
     study.send_signal(signal.SIGCONT)
-    _, err = study.communicate(timeout=PATIENCE_SECONDS)
+    out, err = study.communicate(timeout=PATIENCE_SECONDS)
     assert study.returncode == 0, err
+    assert out.count("A result was lost with its node: ") == 1
     assert every_key_once(tmp_path / "out")
     trials, epochs = (table(tmp_path / "out", name) for name in ("trials", "epochs"))
     assert trials["status"].to_list() == ["complete"] * 4
