@@ -150,8 +150,10 @@ def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: f
 
 
 def _not_tested(question: Question, a: str, b: str, lacking: tuple[str, ...]) -> Verdict:
-    verdict = Verdict(question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, lacking=lacking)
-    return replace(verdict, reason=f"the study does not hold {listing(list(lacking))}")
+    reason = f"the study does not hold {listing(list(lacking))}"
+    return Verdict(
+        question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, lacking=lacking, reason=reason
+    )
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:

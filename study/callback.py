@@ -29,7 +29,6 @@ TERMINATED = "The process receives a SIGTERM."
 MOST_TERMINATIONS = 10
 """Of one trial, that are not its failures: something else than a lack of machines asks for more."""
 
-
 Group = tuple[TrialKey, tuple[int, ...]]
 """Replicates that train at once."""
 
