@@ -8,10 +8,10 @@ from analysis.claims import Claims
 from analysis.confirmed import ConfirmedRuns
 from analysis.findings import Findings
 from analysis.intervals import summarise
+from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, Setup, measure
 from analysis.overhead import cost_table
 from analysis.rates import with_wilson
-from analysis.schema import KEY
 from analysis.selection import TRIAL
 from analysis.sensitivity import sensitivity_tables
 from analysis.stability import outcomes, rates, seed_spread

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.findings import Findings
-from analysis.schema import TUNING_PHASES
+from analysis.ledger.schema import TUNING_PHASES
 from analysis.selection import RATE, SWEEP_TRIALS, is_planned_rate, sweep_through
 from analysis.wording import count, listing
 

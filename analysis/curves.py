@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import polars as pl
 
 from analysis.intervals import summarise
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
+from analysis.ledger.schema import KEY, TUNING_PHASES
+from analysis.ledger.study import Study
 from analysis.metrics import METRICS, measure
-from analysis.schema import KEY, TUNING_PHASES
 from analysis.selection import TRIAL, Setting, setting_column
-from analysis.spec import Study
 
 CURVES = ("train_loss", "validation_loss", "train_error", "validation_error", "generalization_gap")
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from analysis import curves
 from analysis.intervals import summarise
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.results import Result, confirmed_accuracies, results, results_table
 from analysis.selection import Setting, settings, shown_runs, winners
 

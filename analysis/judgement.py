@@ -8,7 +8,7 @@ import polars as pl
 
 from analysis.claims import Claims, packaged_text, parse_claims
 from analysis.findings import Findings
-from analysis.spec import LedgerError, Study
+from analysis.ledger.study import LedgerError, Study
 from analysis.verdicts import Verdict, judge
 
 

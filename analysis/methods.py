@@ -6,7 +6,7 @@ from typing import Any
 from analysis.claims_methods import claims_methods
 from analysis.findings import Findings
 from analysis.judgement import Judgement
-from analysis.spec import NO_MODEL, Study
+from analysis.ledger.study import NO_MODEL, Study
 from analysis.wording import LEVEL_NAME, count
 
 CIFAR10 = (

@@ -15,10 +15,10 @@ from analysis.comparison import compare
 from analysis.files import DISK, replace_all
 from analysis.findings import find
 from analysis.judgement import judge_claims
+from analysis.ledger.join import load_studies
 from analysis.overview import tally
 from analysis.repeats import repeats_table
 from analysis.results import Result
-from analysis.studies import load_studies
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.intervals import Estimate, estimate, paired_differences
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
+from analysis.ledger.schema import KEY, TUNING_PHASES
+from analysis.ledger.study import Study
 from analysis.metrics import METRICS, measure
-from analysis.schema import KEY, TUNING_PHASES
 from analysis.selection import Setting, confirm_number
-from analysis.spec import Study
 
 
 @dataclass(frozen=True, kw_only=True)

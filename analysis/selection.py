@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.intervals import summarise
-from analysis.schema import TUNING_PHASES
-from analysis.spec import Optimizer, Study
+from analysis.ledger.schema import TUNING_PHASES
+from analysis.ledger.study import Optimizer, Study
 
 TRIAL = ("optimizer", "phase", "number")
 RATE = "learning_rate"

@@ -11,10 +11,10 @@ from scipy.special import chdtri
 
 from analysis.inference import Interval
 from analysis.intervals import LEVEL
+from analysis.ledger.schema import KEY
 from analysis.metrics import Setup
 from analysis.metrics.stability import blown_up_at, can_tell_blow_up, can_tell_collapse, collapsed_at
 from analysis.rates import with_wilson
-from analysis.schema import KEY
 
 LABELS = ("diverged", "blown_up", "collapsed", "unstable")
 """What can go wrong with a replicate; unstable is diverged or collapsed."""

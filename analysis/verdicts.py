@@ -19,7 +19,7 @@ from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.findings import Findings
 from analysis.gathering import gather
 from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.sensitivity import Missing, probability_best
 from analysis.wording import listing

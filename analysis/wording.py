@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from analysis.intervals import LEVEL, Estimate
-from analysis.spec import Axis, Optimizer
+from analysis.ledger.study import Axis, Optimizer
 
 NONE = "–"
 LEVEL_NAME = f"{100 * LEVEL:.0f}%"

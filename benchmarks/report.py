@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.schema import epochs_schema, trials_schema
+from analysis.ledger.files import write_part
+from analysis.ledger.schema import epochs_schema, trials_schema
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.ledger import write_study
-from study.ledger.files import write_part
 from study.provenance import provenance
 from study.spec import Extent, StudySpec
 from trainables.optimizers import DEFAULTS

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from analysis.layout import NUMBER, REPEATS, repeat_directory
+from analysis.ledger.schema import NUMBER, REPEATS, repeat_directory
 from study.ledger import Ledger, MirroredLedger
 from study.ledger.files import free_name
 from study.ledger.mirror import Mirror, MirrorError, is_content

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.schema import STATUSES
+from analysis.ledger.schema import STATUSES
 from study.console import say
 from study.fleet import Fleet
 from study.rows import Row

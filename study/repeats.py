@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from analysis.layout import repeat_directory, stored_repeats
+from analysis.ledger.schema import repeat_directory, stored_repeats
 from study.ledger.lock import locked
 
 

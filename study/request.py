@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.claims import hash_of, packaged_text
-from analysis.layout import repeat_directory
-from analysis.spec import NO_MODEL
+from analysis.ledger.schema import repeat_directory
+from analysis.ledger.study import NO_MODEL
 from study.ledger import read_study
 from study.output import Output, open_output
 from study.repeats import repeats
@@ -168,7 +168,7 @@ def _load(selection: Selection, *, resumable: bool) -> dict[str, OptimizerSpec]:
             if resumable:
                 check_resumable(name, optimizers[name])
     # A hyperparameter may not have the name of a ledger column.
-    from analysis.schema import trials_schema
+    from analysis.ledger.schema import trials_schema
 
     trials_schema(hyperparameter for spec in optimizers.values() for hyperparameter in spec.space)
     return optimizers

@@ -148,7 +148,7 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Ou
 def _report(
     console: "Console", words: Sequence[str], output: "Output", jobs: Sequence["Job"], stop: StopRequest
 ) -> int:
-    from analysis.spec import LedgerError
+    from analysis.ledger.study import LedgerError
     from study.console import say
     from study.reporting import report_apart
     from study.summary import print_report

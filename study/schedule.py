@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.schema import TUNING_PHASES
+from analysis.ledger.schema import TUNING_PHASES
 from study.search import Point, SearchAlgorithm
 from study.spec import StudySpec
 from study.tuning import Tuning

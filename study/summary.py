@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.claims import packaged_text, parse_claims
-from analysis.spec import NO_MODEL
+from analysis.ledger.study import NO_MODEL
 from study.console import say
 from study.job import Job
 from study.plan import Plan

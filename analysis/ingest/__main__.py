@@ -19,8 +19,8 @@ from analysis.ingest.runs import SourceRun
 from analysis.ingest.tables import Tables, read_tables
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse_readings
 from analysis.ingest.write import write
-from analysis.load import Ledger
-from analysis.schema import TRIALS_HEAD, TRIALS_TAIL
+from analysis.ledger.load import Ledger
+from analysis.ledger.schema import TRIALS_HEAD, TRIALS_TAIL
 from analysis.selection import RATE
 from analysis.wording import count, listing
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from analysis.ingest.description import Description
 from analysis.ingest.runs import Row, SourceRun, outcome
 from analysis.ingest.values import SourceError, listed
-from analysis.schema import TUNING_PHASES
-from analysis.spec import Optimizer
+from analysis.ledger.schema import TUNING_PHASES
+from analysis.ledger.study import Optimizer
 
 UNKNOWN = "unknown"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.ingest.values import SourceError
-from analysis.schema import RESERVED
-from analysis.spec import NO_MODEL, SCALES, Axis, Optimizer, one_line
+from analysis.ledger.schema import RESERVED
+from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer, one_line
 
 NOT_GIVEN = "not given"
 WORDS = ("dataset", "model", "precision")

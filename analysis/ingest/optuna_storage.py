@@ -9,7 +9,7 @@ from analysis.ingest.description import NOT_GIVEN, check_axis
 from analysis.ingest.optuna_open import open_storage, open_study
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
-from analysis.spec import Axis, Optimizer, one_line
+from analysis.ledger.study import Axis, Optimizer, one_line
 
 if TYPE_CHECKING:
     import optuna

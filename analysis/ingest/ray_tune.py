@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from analysis.ingest.assemble import check_setting
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, flatten, listed, read_curves, whole
-from analysis.spec import Optimizer, one_line
+from analysis.ledger.study import Optimizer, one_line
 
 PARAMS, RESULT, ERROR = "params.json", "result.json", "error.txt"
 ITERATION = "training_iteration"

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from analysis import schema
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, Reading, SourceError, listed, whole
-from analysis.schema import KEY, PHASES, STATUSES
-from analysis.spec import Optimizer, one_line
+from analysis.ledger import schema
+from analysis.ledger.schema import KEY, PHASES, STATUSES
+from analysis.ledger.study import Optimizer, one_line
 
 TRIAL = "trial"
 """Column that joins both tables where number and replicate are left to this program."""

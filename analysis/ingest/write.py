@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis import schema
 from analysis.ingest.assemble import UNKNOWN, Assembled
 from analysis.ingest.description import Description
 from analysis.ingest.values import SourceError
-from analysis.load import Ledger, load
-from analysis.parts import crc32_of
-from analysis.spec import FORMAT_VERSION, LedgerError, description_crc32
+from analysis.ledger import schema
+from analysis.ledger.load import Ledger, load
+from analysis.ledger.parts import crc32_of
+from analysis.ledger.study import FORMAT_VERSION, LedgerError, description_crc32
 
 PACKAGES = ("polars", "pyarrow")
 

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from analysis.ledger.study import Axis
 from analysis.palette import Palette
 from analysis.plots.base import (
     DIVERGENCE,
@@ -20,7 +21,6 @@ from analysis.plots.base import (
     opacity,
     trial_tips,
 )
-from analysis.spec import Axis
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

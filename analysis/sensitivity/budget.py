@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from analysis.load import Ledger
-from analysis.schema import TUNING_PHASES
+from analysis.ledger.load import Ledger
+from analysis.ledger.schema import TUNING_PHASES
 from analysis.selection import settings
 from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.selection import RATE
 from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds, transform

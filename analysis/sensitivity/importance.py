@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.sensitivity.bootstrap import draw_points, draw_seeds, drawn_means, student_interval
 from analysis.sensitivity.forest import Forest, grow, variances
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, clouds

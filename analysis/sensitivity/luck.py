@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.sensitivity.budget import shown_budgets, tuning_trials
 from analysis.sensitivity.scale import MIN_POINTS, Missing, lacking
 

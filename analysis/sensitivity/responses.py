@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.sensitivity.bootstrap import draw_seeds, student_interval
 from analysis.sensitivity.curve import basin, common_range, depth, headroom, mean_weights, own_weights
 from analysis.sensitivity.scale import Missing, rounded

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
+from analysis.ledger.study import Axis, Optimizer
 from analysis.selection import settings
-from analysis.spec import Axis, Optimizer
 
 MIN_POINTS = 16
 """Explore points below which no number is given: intervals from fewer did not cover what they promise."""

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.load import Ledger
-from analysis.schema import KEY
+from analysis.ledger.load import Ledger
+from analysis.ledger.schema import KEY
 from analysis.selection import RATE, Setting, setting_column, settings, sweep_through, winners
 from analysis.sensitivity.scale import Missing, errors_by_seed, lacking, rounded
 

@@ -4,7 +4,7 @@ import polars as pl
 import polars.selectors as cs
 
 from analysis.intervals import DIGITS
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
 from analysis.sensitivity.budget import best_so_far, expected_best, tunability
 from analysis.sensitivity.drift import drift
 from analysis.sensitivity.importance import importances

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from analysis.command_line import Parser
-from analysis.parts import DamagedFileError
-from analysis.schema import KEYS
+from analysis.ledger.parts import DamagedFileError
+from analysis.ledger.schema import KEYS
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study

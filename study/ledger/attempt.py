@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from analysis.schema import epochs_schema
-from study.ledger.files import write_part
+from analysis.ledger.files import write_part
+from analysis.ledger.schema import epochs_schema
 from study.ledger.log import LOGS, EpochLog, StoredLog
 from study.rows import Record, Row, epoch_rows
 from study.schedule import Task

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.parts import DamagedFileError, read_part
-from analysis.schema import TUNING_PHASES
+from analysis.ledger.parts import DamagedFileError, read_part
+from analysis.ledger.schema import TUNING_PHASES
 from study.ledger.attempt import ATTEMPTS
 from study.ledger.log import LOGS, read_logs
 from study.ledger.store import Ledger

@@ -5,9 +5,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.layout import REPEATS
-from analysis.spec import description_crc32
-from study.ledger.files import publish
+from analysis.ledger.files import publish
+from analysis.ledger.schema import REPEATS
+from analysis.ledger.study import description_crc32
 from study.spec import FORMAT_VERSION, StudySpec
 
 NAME = "study.json"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
-from analysis.parts import read_parts
-from analysis.schema import KEYS
-from study.ledger.files import publish
+from analysis.ledger.files import publish
+from analysis.ledger.parts import read_parts
+from analysis.ledger.schema import KEYS
 from study.ledger.tables import concatenated
 
 

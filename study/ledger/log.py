@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.schema import epochs_schema
-from study.ledger.files import publish
+from analysis.ledger.files import publish
+from analysis.ledger.schema import epochs_schema
 from study.rows import Row
 
 LOGS = "log"

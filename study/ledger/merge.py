@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.parts import read_part
-from analysis.schema import KEYS
-from study.ledger.files import write_part
+from analysis.ledger.files import write_part
+from analysis.ledger.parts import read_part
+from analysis.ledger.schema import KEYS
 from study.ledger.tables import concatenated
 
 FULL = {"trials": 100, "epochs": 1000}

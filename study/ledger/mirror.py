@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from analysis.parts import CHECKED_NAME, crc32_of
+from analysis.ledger.files import publish
+from analysis.ledger.parts import CHECKED_NAME, crc32_of
 from analysis.wording import count
 from study.ledger.description import NAME as STUDY
 from study.ledger.description import parse_study
-from study.ledger.files import publish
 from study.ledger.outdated import OUTDATED, outdated, set_aside
 from study.ledger.recovery import move_to_damaged
 from trainables.storage import Storage, one_line

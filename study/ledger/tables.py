@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from analysis.parts import DamagedFileError, Part, check_columns, conform, counting, read_part
-from analysis.schema import KEY, KEYS, PHASES, RESERVED
+from analysis.ledger.parts import DamagedFileError, Part, check_columns, conform, counting, read_part
+from analysis.ledger.schema import KEY, KEYS, PHASES, RESERVED
 from study.spec import StudySpec
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import schema
 from analysis.claims import packaged_text, parse_claims
+from analysis.ledger import schema
 from analysis.metrics import Run, Setup
 from analysis.report import Report, write_report
 

@@ -6,7 +6,7 @@ import pytest
 from analysis.answers import find_answers
 from analysis.claims import packaged_text, parse_claims
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 
 
 @pytest.fixture

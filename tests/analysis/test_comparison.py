@@ -11,7 +11,7 @@ import pytest
 
 from analysis.comparison import Comparison, compare, difference_rows, side_names, verdict_rows
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.report import main, write_comparison, write_report
 
 HOSTILE = "<script>alert('x')<|script> {{ 7*7 }} \"quoted\" 🙂"

@@ -8,7 +8,7 @@ import pytest
 from analysis.completeness import completeness
 from analysis.figures.cost import step_times
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS, Run, measure
 from analysis.palette import Palette
 

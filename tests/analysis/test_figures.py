@@ -18,7 +18,7 @@ from analysis.figures.effects import effects
 from analysis.findings import find
 from analysis.inference import Interval
 from analysis.judgement import judge_claims
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.palette import Palette
 from analysis.verdict_prose import amount, interval, on_axis, sentence

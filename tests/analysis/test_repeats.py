@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.repeats import repeats_table, repeats_text
 from analysis.report import write_report
 from analysis.results import results_table

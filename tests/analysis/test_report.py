@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.report import main, write_report
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import pytest
 
 from analysis.figures import responses
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.palette import Palette
 
 FORMER = {"momentum": {"learning_rate": 0.01, "momentum": 0.25}}

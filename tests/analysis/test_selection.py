@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.results import confirmed_accuracies, results
 from analysis.selection import confirm_number, settings, shown_runs, winner, winners
 

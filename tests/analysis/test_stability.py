@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
 from analysis.rates import wilson_interval
 from analysis.stability import LABELS, bootstrap_spread, normal_spread, outcomes, rates, seed_spread

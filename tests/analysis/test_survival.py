@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import brentq
 
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
 from analysis.rates import wilson_interval, with_wilson
 from analysis.selection import TRIAL

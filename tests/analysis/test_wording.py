@@ -4,8 +4,8 @@ import pytest
 
 from analysis import wording
 from analysis.intervals import Estimate
+from analysis.ledger.study import Axis
 from analysis.page import linked, markdown_text, script_json
-from analysis.spec import Axis
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 import polars as pl
 import pytest
 
-from analysis.parts import read_parts
+from analysis.ledger.parts import read_parts
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOKEN = "f00d" * 8

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from analysis.load import load
+from analysis.ledger.load import load
 
 ROOT = pathlib.Path(__file__).parents[2]
 SSHD = pathlib.Path("/usr/sbin/sshd")

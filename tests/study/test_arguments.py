@@ -9,11 +9,11 @@ import sys
 import pyarrow as pa
 import pytest
 
-from analysis.schema import trials_schema
+from analysis.ledger.files import write_part
+from analysis.ledger.schema import trials_schema
 from study import __version__
 from study.arguments import FEWEST_CONFIRM_SEEDS, parser
 from study.ledger import write_study
-from study.ledger.files import write_part
 from study.rows import failed_rows
 from study.run import main
 from study.schedule import Task, TrialKey

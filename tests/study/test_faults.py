@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.parts import read_parts
+from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, read_study, write_study
 from study.ledger.check import check_ledger
 from study.rows import trial_rows

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.schema import SCHEMA_VERSION, epochs_schema, trials_schema
+from analysis.ledger.files import write_part
+from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from study.ledger import Ledger, read_study, write_study
-from study.ledger.files import write_part
 from study.rows import failed_rows, trial_rows
 from study.schedule import Outcome, Task, TrialKey
 from study.spec import StudySpec

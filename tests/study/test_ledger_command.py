@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.ledger.files import write_part
 from analysis.report import main as report
 from study.ledger import Ledger, locked, read_study
 from study.ledger.__main__ import main
-from study.ledger.files import write_part
 from study.spec import StudySpec
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")

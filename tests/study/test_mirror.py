@@ -10,7 +10,7 @@ import time
 import polars as pl
 import pytest
 
-from analysis.parts import read_parts
+from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, MirroredLedger, read_study
 from study.ledger.check import check_ledger
 from study.ledger.mirror import Mirror, MirrorError

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.parts import read_parts
-from analysis.schema import timings_schema
+from analysis.ledger.files import write_part
+from analysis.ledger.parts import read_parts
+from analysis.ledger.schema import timings_schema
 from study.ledger import Ledger, read_study
-from study.ledger.files import write_part
 from study.ledger.log import EpochLog, read_log
 from study.rows import epoch_rows, trial_rows
 from study.schedule import Task, TrialKey

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import ray
 
-from analysis.layout import repeat_directory, stored_repeats
+from analysis.ledger.schema import repeat_directory, stored_repeats
 from study.arguments import MOST_REPEATS, parser
 from study.budget import time_budgets
 from study.ledger import Ledger, locked, read_study, write_study

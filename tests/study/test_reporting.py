@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from analysis.spec import LedgerError
+from analysis.ledger.study import LedgerError
 from study.reporting import report_apart
 
 

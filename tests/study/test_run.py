@@ -17,7 +17,7 @@ import ray
 import torch
 from rich.console import Console
 
-from analysis.schema import epochs_schema, trials_schema
+from analysis.ledger.schema import epochs_schema, trials_schema
 from study.budget import TimeBudget
 from study.callback import LedgerCallback
 from study.cluster import nodes

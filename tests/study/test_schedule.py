@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import schema
+from analysis.ledger import schema
 from study.schedule import SWEEP_DECADES, Schedule, TrialKey
 from study.search import load_search
 

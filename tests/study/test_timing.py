@@ -9,7 +9,7 @@ import time
 import polars as pl
 import pytest
 
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.overhead import step_cost_ratio
 from study.job import Job
 from study.launch import put_dataset, time_on_cluster

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.findings import find
 from analysis.ingest.__main__ import main
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.report import write_report
 
 HOW = (

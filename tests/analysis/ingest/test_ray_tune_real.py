@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from analysis.ingest.__main__ import main
-from analysis.load import load
+from analysis.ledger.load import load
 
 PROGRAM = """
 import sys

@@ -9,9 +9,9 @@ import pytest
 
 from analysis.findings import find
 from analysis.ingest.__main__ import main
-from analysis.load import load
+from analysis.ledger.load import load
+from analysis.ledger.schema import KEY
 from analysis.report import write_report
-from analysis.schema import KEY
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"
@@ -272,7 +272,7 @@ def test_our_own_ledgers_may_not_leave_anything_unknown(words, taken):
     """What is relaxed for other programs stays required of ours."""
     import json
 
-    from analysis.spec import LedgerError
+    from analysis.ledger.study import LedgerError
 
     folder = taken(*words)
     path = folder / "study.json"

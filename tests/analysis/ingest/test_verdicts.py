@@ -5,7 +5,7 @@ import pytest
 from analysis.claims import read_claims
 from analysis.findings import find
 from analysis.judgement import judge_claims
-from analysis.load import load
+from analysis.ledger.load import load
 
 RATES = sorted({10 ** (-4 + place / 4) for place in range(17)} | {1e-2, 1e-3})
 CLAIMS = """

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from scipy.stats import qmc
 
-from analysis.load import Ledger
-from analysis.spec import Axis, Optimizer, Study
+from analysis.ledger.load import Ledger
+from analysis.ledger.study import Axis, Optimizer, Study
 
 RATE = Axis(low=1e-4, high=1.0, scale="log")
 MOMENTUM = Axis(low=0.0, high=0.99, scale="log_complement")

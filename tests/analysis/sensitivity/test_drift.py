@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from analysis.ledger.study import Axis
 from analysis.sensitivity import drift
 from analysis.sensitivity.drift import slope_of_best
-from analysis.spec import Axis
 
 RATE = Axis(low=1e-4, high=1.0, scale="log")
 

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import qmc
 from sklearn.tree import DecisionTreeRegressor
 
+from analysis.ledger.study import Axis
 from analysis.sensitivity import importances
 from analysis.sensitivity.forest import Forest, grow, variances
 from analysis.sensitivity.importance import fanova, ped_anova, shares_of_variance
 from analysis.sensitivity.scale import Cloud
-from analysis.spec import Axis
 
 
 def cloud_of(function, num_points=256, num_axes=2):

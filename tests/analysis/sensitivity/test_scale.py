@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.load import Ledger
+from analysis.ledger.load import Ledger
+from analysis.ledger.study import Axis
 from analysis.sensitivity.scale import Missing, clouds, pooled_seed_deviation, unit
-from analysis.spec import Axis
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from analysis.load import load
+from analysis.ledger.load import load
 from analysis.sensitivity import responses, sensitivity_tables
 
 

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from scipy.stats import qmc
 
+from analysis.ledger.study import Axis
 from analysis.sensitivity import Missing, good_volume_difference, good_volumes
 from analysis.sensitivity.best import best_error
 from analysis.sensitivity.bootstrap import NUM_DRAWS, draw_points, draw_seeds
 from analysis.sensitivity.volume import rule_range
-from analysis.spec import Axis
 
 EVEN = [[(place + 0.5) / 20] for place in range(20)]
 LOG = Axis(low=1e-4, high=1.0, scale="log")

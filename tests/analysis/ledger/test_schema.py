@@ -6,9 +6,9 @@ import re
 import pyarrow as pa
 import pytest
 
-from analysis import schema
 from analysis.findings import find
-from analysis.load import load
+from analysis.ledger import schema
+from analysis.ledger.load import load
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "ledger.md"
 

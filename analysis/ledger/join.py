@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from analysis.layout import repeat_directory, stored_repeats
-from analysis.load import Ledger, load
-from analysis.schema import KEY, KEYS
-from analysis.spec import LedgerError, Study, one_line
+from analysis.ledger.load import Ledger, load
+from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
+from analysis.ledger.study import LedgerError, Study, one_line
 
 YOUNGER: Mapping[str, Any] = {"repeat": 0, "shared_order": False}
 """Fields that an identity of an old release lacks, and what it means by that."""

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
-from analysis.load import load
-from analysis.schema import KEY, timings_schema
-from analysis.spec import FixedClaims, LedgerError
-from analysis.studies import load_studies
+from analysis.ledger.join import load_studies
+from analysis.ledger.load import load
+from analysis.ledger.schema import KEY, timings_schema
+from analysis.ledger.study import FixedClaims, LedgerError
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_each_row_keeps_its_run(write, monkeypatch):
         own = pl.when(pl.col("number") < 3).then(0).otherwise(1).cast(pl.Int32)
         study = dataclasses.replace(ledger.study, runs=runs)
         ledgers[name] = dataclasses.replace(ledger, study=study, trials=ledger.trials.with_columns(run=own))
-    monkeypatch.setattr("analysis.studies.load", lambda folder: ledgers[folder.name])
+    monkeypatch.setattr("analysis.ledger.join.load", lambda folder: ledgers[folder.name])
     here = write("x").parent
     joined = load_studies([here / "mine", here / "theirs"]).first
     assert joined.study.runs == (first, second, third)
@@ -84,7 +84,7 @@ def test_claims_that_were_not_the_same_for_all_rows_were_not_fixed_before_them(w
         ledger = load(write(name))
         claims = text and FixedClaims(text=text, known=(known,))
         ledgers[name] = dataclasses.replace(ledger, study=dataclasses.replace(ledger.study, claims=claims))
-    monkeypatch.setattr("analysis.studies.load", lambda folder: ledgers[folder.name])
+    monkeypatch.setattr("analysis.ledger.join.load", lambda folder: ledgers[folder.name])
     here = write("x").parent
     assert load_studies([here / "mine", here / "theirs"]).first.study.claims == kept
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.load import load
-from analysis.schema import KEY as RUN
-from analysis.spec import LedgerError
+from analysis.ledger.load import load
+from analysis.ledger.schema import KEY as RUN
+from analysis.ledger.study import LedgerError
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_step_losses_are_those_of_confirmation_runs_and_null_elsewhere(ledger_di
 
 
 def test_a_file_of_several_phases_and_row_groups_keeps_each_step_loss_in_its_row(copied, monkeypatch):
-    monkeypatch.setattr("analysis.parts.BATCH_ROWS", 3)
+    monkeypatch.setattr("analysis.ledger.parts.BATCH_ROWS", 3)
     tables = [pq.read_table(path) for path in sorted((copied / "epochs").glob("*.parquet"))]
     for path in (copied / "epochs").glob("*.parquet"):
         path.unlink()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from analysis import schema
-from analysis.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
-from analysis.schema import KEY, KEYS
-from analysis.spec import LedgerError, Study, read_study
+from analysis.ledger import schema
+from analysis.ledger.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
+from analysis.ledger.schema import KEY, KEYS
+from analysis.ledger.study import LedgerError, Study, read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
 

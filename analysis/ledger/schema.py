@@ -1,8 +1,10 @@
 """The columns a ledger must have: names, Arrow types, units. The reader owns the schema.
 
-`python -m analysis.schema` prints the tables of `docs/ledger.md`.
+`python -m analysis.ledger.schema` prints the tables of `docs/ledger.md`.
 """
 
+import pathlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -178,3 +180,19 @@ def _markdown_table(columns: Sequence[Column]) -> str:
 
 if __name__ == "__main__":
     print(markdown(), end="")
+
+REPEATS = "repeats"
+"""Folder of the repeats but the first, which is the study itself; each is named by its number."""
+
+NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+
+def repeat_directory(study_dir: pathlib.Path, repeat: int) -> pathlib.Path:
+    """Folder of a repeat; that of the study for repeat 0."""
+    return study_dir / REPEATS / str(repeat) if repeat else study_dir
+
+
+def stored_repeats(study_dir: pathlib.Path) -> list[int]:
+    """Numbers of the repeats that have begun, in order; the study itself, repeat 0, is left out."""
+    begun = (path.parent.name for path in (study_dir / REPEATS).glob("*/study.json"))
+    return sorted(int(name) for name in begun if NUMBER.fullmatch(name))

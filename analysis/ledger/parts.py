@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.schema import COLUMNS_SINCE, SCHEMA_VERSION
+from analysis.ledger.schema import COLUMNS_SINCE, SCHEMA_VERSION
 
 REPLACES = b"replaces"
 """Metadata: names of the files in the same folder whose rows this one holds, as JSON; they no longer count."""
