@@ -7,14 +7,13 @@ import polars as pl
 from analysis.claims import Claims
 from analysis.confirmed import ConfirmedRuns
 from analysis.findings import Findings
-from analysis.intervals import summarise
 from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, Setup, measure
 from analysis.overhead import cost_table
-from analysis.rates import with_wilson
 from analysis.selection import TRIAL
 from analysis.sensitivity import sensitivity_tables
 from analysis.stability import outcomes, rates, seed_spread
+from analysis.statistics.intervals import summarise, with_wilson
 from analysis.survival import (
     performance_profiles,
     performance_ratios,

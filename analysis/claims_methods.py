@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from analysis.claims import Question
 from analysis.evidence import PairedSeeds
 from analysis.findings import Findings
-from analysis.inference import LARGEST_EXACT, NUM_FLIPS
 from analysis.judgement import Judgement
 from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.verdict_prose import is_held, noun_of
 from analysis.verdicts import Verdict
 from analysis.wording import count, listing, number, percent

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from analysis.intervals import summarise
 from analysis.ledger.load import Ledger
 from analysis.ledger.schema import KEY, TUNING_PHASES
 from analysis.ledger.study import Study
 from analysis.metrics import METRICS, measure
 from analysis.selection import TRIAL, Setting, setting_column
+from analysis.statistics.intervals import summarise
 
 CURVES = ("train_loss", "validation_loss", "train_error", "validation_error", "generalization_gap")
 

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.inference import Interval, percentile_interval, sign_flip_interval, sign_flip_p
+from analysis.statistics.intervals import Interval, percentile_interval
+from analysis.statistics.paired import sign_flip_interval, sign_flip_p
 
 
 class NotTestableError(Exception):

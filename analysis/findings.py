@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis import curves
-from analysis.intervals import summarise
 from analysis.ledger.load import Ledger
 from analysis.results import Result, confirmed_accuracies, results, results_table
 from analysis.selection import Setting, settings, shown_runs, winners
+from analysis.statistics.intervals import summarise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from analysis.claims import Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds
-from analysis.inference import fewest_pairs
 from analysis.metrics import METRICS, PAIR_METRICS, Run
+from analysis.statistics.paired import fewest_pairs
 from analysis.study_evidence import STUDY_EVIDENCE
 from analysis.wording import count
 

@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.inference import percentile_interval
-from analysis.intervals import LEVEL
+from analysis.statistics.intervals import LEVEL, percentile_interval
 
 FEWEST_BLOCKS = 6
 """The bootstrap of a median of fewer blocks is hardly more than their range."""

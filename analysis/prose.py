@@ -2,9 +2,9 @@
 
 from analysis.completeness import Completeness
 from analysis.findings import Findings
-from analysis.intervals import Estimate
 from analysis.ledger.study import NO_MODEL, one_line
 from analysis.results import Result
+from analysis.statistics.intervals import Estimate
 from analysis.wording import LEVEL_NAME, count, listing, number_word, percent, percent_interval, points
 
 QUESTION = "Is this optimizer really better, or was it only tuned better?"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.intervals import Estimate, estimate, paired_differences
 from analysis.ledger.load import Ledger
 from analysis.ledger.schema import KEY, TUNING_PHASES
 from analysis.ledger.study import Study
 from analysis.metrics import METRICS, measure
 from analysis.selection import Setting, confirm_number
+from analysis.statistics.intervals import Estimate, estimate, paired_differences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.intervals import summarise
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.ledger.study import Optimizer, Study
+from analysis.statistics.intervals import summarise
 
 TRIAL = ("optimizer", "phase", "number")
 RATE = "learning_rate"

@@ -9,12 +9,10 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy.special import chdtri
 
-from analysis.inference import Interval
-from analysis.intervals import LEVEL
 from analysis.ledger.schema import KEY
 from analysis.metrics import Setup
 from analysis.metrics.stability import blown_up_at, can_tell_blow_up, can_tell_collapse, collapsed_at
-from analysis.rates import with_wilson
+from analysis.statistics.intervals import LEVEL, Interval, with_wilson
 
 LABELS = ("diverged", "blown_up", "collapsed", "unstable")
 """What can go wrong with a replicate; unstable is diverged or collapsed."""

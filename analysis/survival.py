@@ -11,12 +11,11 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from analysis.intervals import DIGITS, LEVEL, summarise
 from analysis.metrics import Setup, runs_of
 from analysis.metrics.base import Clock
 from analysis.metrics.convergence import budget, times_to_targets
-from analysis.rates import with_wilson
 from analysis.selection import TRIAL
+from analysis.statistics.intervals import DIGITS, LEVEL, summarise, with_wilson
 
 GROUP = ("optimizer", "setting", "target")
 LARGEST_RATIO = 4.0

@@ -18,10 +18,11 @@ from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.findings import Findings
 from analysis.gathering import gather
-from analysis.inference import Interval, a12, hodges_lehmann, holm, seeds_needed, standardised_mean
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.sensitivity import Missing, probability_best
+from analysis.statistics.intervals import Interval
+from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, standardised_mean
 from analysis.wording import listing
 
 CONFIRM = ("confirm",)

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from analysis.intervals import LEVEL, Estimate
 from analysis.ledger.study import Axis, Optimizer
+from analysis.statistics.intervals import LEVEL, Estimate
 
 NONE = "–"
 LEVEL_NAME = f"{100 * LEVEL:.0f}%"

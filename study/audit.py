@@ -16,8 +16,8 @@ from scipy.stats import binom, nct, t
 
 from analysis.command_line import Parser
 from analysis.evidence import Draws, PairedSeeds
-from analysis.inference import sign_flip_interval
 from analysis.overhead import step_cost_ratio
+from analysis.statistics.paired import sign_flip_interval
 from analysis.study_evidence import FEWEST_BLOCKS
 from analysis.verdicts import Word, weigh
 from study.console import new_console

@@ -15,8 +15,8 @@ from study.plan import Plan
 from trainables.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs
-    from analysis.intervals import Estimate
     from analysis.report import Report
+    from analysis.statistics.intervals import Estimate
 
 
 def compile_convolutions(console: Console) -> None:

@@ -3,8 +3,8 @@
 from analysis import plots
 from analysis.figures.base import Figure, Panel, with_tips
 from analysis.findings import Findings
-from analysis.intervals import summarise
 from analysis.palette import Palette
+from analysis.statistics.intervals import summarise
 from analysis.wording import LEVEL_NAME, percent
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from analysis.inference import Interval
-from analysis.intervals import LEVEL
+from analysis.statistics.intervals import LEVEL, Interval
 
 NUM_DRAWS = 4_000
 SEED = 20_200

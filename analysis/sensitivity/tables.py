@@ -3,7 +3,6 @@
 import polars as pl
 import polars.selectors as cs
 
-from analysis.intervals import DIGITS
 from analysis.ledger.load import Ledger
 from analysis.sensitivity.budget import best_so_far, expected_best, tunability
 from analysis.sensitivity.drift import drift
@@ -11,6 +10,7 @@ from analysis.sensitivity.importance import importances
 from analysis.sensitivity.luck import probabilities_best
 from analysis.sensitivity.responses import responses
 from analysis.sensitivity.volume import EPSILON, good_volumes
+from analysis.statistics.intervals import DIGITS
 
 
 def sensitivity_tables(

@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.inference import percentile_interval
-from analysis.intervals import LEVEL
 from analysis.ledger.load import Ledger
 from analysis.ledger.study import Axis, Optimizer
 from analysis.sensitivity.best import best_error
 from analysis.sensitivity.bootstrap import SEED, draw_points, draw_seeds, drawn_means
 from analysis.sensitivity.scale import MIN_POINTS, Cloud, Missing, clouds, lacking, pooled_seed_deviation, transform
+from analysis.statistics.intervals import LEVEL, percentile_interval
 
 EPSILON = 0.02
 """Errors that differ by no more count as equally good, as a fraction: two points of error."""

@@ -16,11 +16,11 @@ from analysis.figures.base import reasons
 from analysis.figures.convergence import survival
 from analysis.figures.effects import effects
 from analysis.findings import find
-from analysis.inference import Interval
 from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.palette import Palette
+from analysis.statistics.intervals import Interval
 from analysis.verdict_prose import amount, interval, on_axis, sentence
 from analysis.verdicts import Verdict
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.inference import percentile_interval
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.overhead import FEWEST_BLOCKS, NUM_DRAWS, StepCostRatio, cost_table, step_cost_ratio
+from analysis.statistics.intervals import percentile_interval
 
 
 def timings_of(costs, *, batch_size=32, device="cpu", first=0, steps=7):

@@ -9,8 +9,8 @@ from scipy import stats
 
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
-from analysis.rates import wilson_interval
 from analysis.stability import LABELS, bootstrap_spread, normal_spread, outcomes, rates, seed_spread
+from analysis.statistics.intervals import wilson_interval
 
 SETUP = Setup(chance_accuracy=0.1, num_steps=375)
 

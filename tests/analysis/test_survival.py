@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from analysis.findings import find
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
-from analysis.rates import wilson_interval, with_wilson
 from analysis.selection import TRIAL
+from analysis.statistics.intervals import wilson_interval, with_wilson
 from analysis.survival import (
     kaplan_meier,
     performance_profiles,

@@ -10,12 +10,12 @@ import pytest
 
 from analysis.claims import parse_claims
 from analysis.findings import find
-from analysis.inference import Interval
 from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.report import main
+from analysis.statistics.intervals import Interval
 from analysis.verdict_prose import not_tested, sentence
 from analysis.verdicts import decide
 

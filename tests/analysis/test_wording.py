@@ -3,9 +3,9 @@
 import pytest
 
 from analysis import wording
-from analysis.intervals import Estimate
 from analysis.ledger.study import Axis
 from analysis.page import linked, markdown_text, script_json
+from analysis.statistics.intervals import Estimate
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.intervals import mean_interval
 from analysis.sensitivity import Missing, Sweep, responses, sweeps
 from analysis.sensitivity.bootstrap import draw_seeds, student_interval
 from analysis.sensitivity.curve import Basin, Headroom, basin, headroom, mean_weights
+from analysis.statistics.intervals import mean_interval
 
 DECADES = np.arange(-4, 0.5, 0.5)
 """log10 of the nine rates of a sweep, 0.01 in the middle."""

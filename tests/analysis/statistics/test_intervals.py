@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from analysis.intervals import estimate, half_width, mean_interval, paired_differences, summarise
+from analysis.statistics.intervals import estimate, half_width, mean_interval, paired_differences, summarise
 
 
 def test_interval_of_two_values_is_the_cauchy_quantile_times_half_their_distance():

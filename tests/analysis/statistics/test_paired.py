@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test
 
-from analysis.inference import (
-    Interval,
+from analysis.statistics.intervals import Interval, percentile_interval
+from analysis.statistics.paired import (
     a12,
     fewest_pairs,
     hodges_lehmann,
     holm,
-    percentile_interval,
     seeds_needed,
     sign_flip_interval,
     sign_flip_p,

@@ -5,11 +5,12 @@ Everything here rests on one assumption: under the null hypothesis the paired di
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
+
+from analysis.statistics.intervals import Interval, _checked
 
 LARGEST_EXACT = 20
 """Pairs up to which all 2^n flips are computed."""
@@ -19,14 +20,6 @@ NUM_FLIPS = 100_000
 
 TIE = 1e-12
 """Sums that differ by less, relative to the sum of magnitudes, are equal: rounding must not break ties."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Ends of an interval; infinite where so few values allow none at the level asked for."""
-
-    low: float
-    high: float
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
@@ -78,22 +71,6 @@ def sign_flip_interval(differences: ArrayLike, level: float, *, seed: int = 0) -
     if outside == 0:
         return Interval(-math.inf, math.inf)
     return Interval(float(means[outside - 1]), float(means[-outside]))
-
-
-def percentile_interval(draws: ArrayLike, level: float) -> Interval:
-    """The middle part of bootstrap draws; infinite where they are too few to have a single one beyond each end.
-
-    Args:
-        draws: Shape (num_draws,), finite.
-        level: Probability of coverage, between 0 and 1.
-
-    Reference: B. Efron, Annals of Statistics 7 (1979) 1-26.
-    """
-    values = _checked(draws)
-    if (1 - level) / 2 * len(values) < 1:
-        return Interval(-math.inf, math.inf)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
 
 
 def hodges_lehmann(differences: ArrayLike) -> float:
@@ -192,13 +169,3 @@ def _subset_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]
 def _random_subsets(num_values: int, seed: int) -> NDArray[np.float64]:
     """Each value is in or out with probability one half, shape (100,000, num_values)."""
     return np.random.default_rng(seed).integers(0, 2, size=(NUM_FLIPS, num_values)).astype(np.float64)
-
-
-def _checked(values: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.size == 0 or not np.isfinite(array).all():
-        raise ValueError(
-            f"at least one value is needed and all must be finite, got {array.size} with "
-            f"{int((~np.isfinite(array)).sum())} that are not; decide what a diverged run scores before comparing."
-        )
-    return array

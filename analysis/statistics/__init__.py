@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: paired tests and intervals. No tables, no words."""
