@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import polars as pl
 
-from analysis.claims import Claims
+from analysis.claims.file import Claims
 from analysis.confirmed import ConfirmedRuns
 from analysis.findings import Findings
 from analysis.ledger.schema import KEY

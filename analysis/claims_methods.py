@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.claims import Question
+from analysis.claims.questions import Question
 from analysis.evidence import PairedSeeds
 from analysis.findings import Findings
 from analysis.judgement import Judgement

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis import verdict_prose
-from analysis.claims import Claims
+from analysis.claims.file import Claims
 from analysis.findings import Findings, find
 from analysis.judgement import Judgement, judge_claims
 from analysis.ledger.join import YOUNGER, load_studies, refuse_twice, shown

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from analysis.claims import Claims
+from analysis.claims.file import Claims
+from analysis.claims.landmarks import Landmarks
 from analysis.findings import Findings
-from analysis.landmarks import Landmarks
 from analysis.metrics import Run, Setup, runs_of
 from analysis.selection import TRIAL
 

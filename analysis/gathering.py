@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.claims import Question
+from analysis.claims.questions import Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.metrics import METRICS, PAIR_METRICS, Run

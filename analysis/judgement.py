@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.claims import Claims, packaged_text, parse_claims
+from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.findings import Findings
 from analysis.ledger.study import LedgerError, Study
 from analysis.verdicts import Verdict, judge

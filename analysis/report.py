@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.answers import find_answers
-from analysis.claims import read_claims
+from analysis.claims.file import read_claims
 from analysis.command_line import Parser
 from analysis.comparison import compare
 from analysis.files import DISK, replace_all

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import numpy as np
 
-from analysis.claims import Question
+from analysis.claims.questions import Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Draws, NotTestableError
 from analysis.overhead import step_cost_ratio

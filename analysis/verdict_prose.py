@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.claims import Question
+from analysis.claims.questions import Question
 from analysis.evidence import PairedSeeds
 from analysis.verdicts import Verdict, Word, unit_of
 from analysis.wording import NONE, count, listing, number, points

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from analysis.claims import Claims, Question
+from analysis.claims.file import Claims
+from analysis.claims.questions import Question
 from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.findings import Findings

@@ -77,7 +77,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--claims",
         type=pathlib.Path,
         metavar="FILE.toml",
-        help="claims to judge, fixed with the first run (default: the article's, as in analysis/claims.toml)",
+        help="claims to judge, fixed with the first run (default: the article's, as in analysis/claims/article.toml)",
     )
     group.add_argument(
         "--values",

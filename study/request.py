@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.claims import hash_of, packaged_text
+from analysis.claims.file import hash_of, packaged_text
 from analysis.ledger.schema import repeat_directory
 from analysis.ledger.study import NO_MODEL
 from study.ledger import read_study

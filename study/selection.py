@@ -182,7 +182,7 @@ def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dic
 
 
 def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
-    from analysis.claims import read_claims  # here, because its tables take time to load and few runs need it
+    from analysis.claims.file import read_claims  # here, because its tables take time to load and few runs need it
 
     claims = read_claims(path)
     claims.check_names([*optimizer_names(), *files])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from analysis.claims import packaged_text, parse_claims
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
 from study.console import say
 from study.job import Job

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.claims import packaged_text, parse_claims
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger import schema
 from analysis.metrics import Run, Setup
 from analysis.report import Report, write_report

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.answers import find_answers
-from analysis.claims import packaged_text, parse_claims
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.findings import find
 from analysis.ledger.load import load
 

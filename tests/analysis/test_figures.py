@@ -9,7 +9,7 @@ import pytest
 
 from analysis import plots
 from analysis.answers import find_answers, mean_losses
-from analysis.claims import packaged_text, parse_claims
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.evidence import Draws, PairedSeeds
 from analysis.figures import FAMILIES, figures, metric_family
 from analysis.figures.base import reasons

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from analysis.claims import packaged_text, parse_claims
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.report import write_comparison, write_report
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")

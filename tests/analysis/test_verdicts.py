@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.claims import parse_claims
+from analysis.claims.file import parse_claims
 from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.ledger.load import load

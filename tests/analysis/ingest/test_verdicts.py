@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.claims import read_claims
+from analysis.claims.file import read_claims
 from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.ledger.load import load

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.claims import packaged_text, parse_claims, read_claims
+from analysis.claims.file import packaged_text, parse_claims, read_claims
 
 QUESTION = """
 [[questions]]

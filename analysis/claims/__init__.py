@@ -1,0 +1,1 @@
+"""What is claimed: the file, its questions, and what is fixed about a data set."""
