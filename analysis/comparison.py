@@ -8,12 +8,12 @@ import polars as pl
 
 from analysis import verdict_prose
 from analysis.claims.file import Claims
-from analysis.findings import Findings, find
 from analysis.judgement import Judgement, judge_claims
 from analysis.ledger.join import YOUNGER, load_studies, refuse_twice, shown
 from analysis.ledger.study import Optimizer, Study
 from analysis.repeats import repeats_table
-from analysis.results import Result
+from analysis.tables.overview import Findings, find
+from analysis.tables.results import Result
 from analysis.verdicts import Verdict
 
 VERDICT_COLUMNS = {

@@ -4,12 +4,12 @@ from typing import Any
 
 from analysis import plots, prose, verdict_prose
 from analysis.comparison import Comparison, Side, difference_rows
-from analysis.completeness import completeness
 from analysis.figures.base import Figure, Panel, with_tips
 from analysis.page import Cell, drawing, embedded, environment, result_row
 from analysis.palette import Palette
 from analysis.repeats import repeats_text
 from analysis.statistics.intervals import summarise
+from analysis.tables.completeness import completeness
 from analysis.verdicts import Verdict
 from analysis.wording import LEVEL_NAME, NONE, listing, percent
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.claims.file import Claims, packaged_text, parse_claims
-from analysis.findings import Findings
 from analysis.ledger.study import LedgerError, Study
+from analysis.tables.overview import Findings
 from analysis.verdicts import Verdict, judge
 
 

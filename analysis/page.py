@@ -12,15 +12,15 @@ import vl_convert
 from markupsafe import Markup
 
 from analysis import methods, plots, prose
-from analysis.completeness import completeness
 from analysis.figures import Figure, Figures
-from analysis.findings import Findings
 from analysis.judgement import Judgement
 from analysis.library import chart_library
 from analysis.overview import overview
 from analysis.palette import Palette
 from analysis.repeats import repeats_text
-from analysis.results import Result
+from analysis.tables.completeness import completeness
+from analysis.tables.overview import Findings
+from analysis.tables.results import Result
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
 
 BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")

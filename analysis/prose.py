@@ -1,10 +1,10 @@
 """Sentences of the report about its numbers: description, not tests."""
 
-from analysis.completeness import Completeness
-from analysis.findings import Findings
 from analysis.ledger.study import NO_MODEL, one_line
-from analysis.results import Result
 from analysis.statistics.intervals import Estimate
+from analysis.tables.completeness import Completeness
+from analysis.tables.overview import Findings
+from analysis.tables.results import Result
 from analysis.wording import LEVEL_NAME, count, listing, number_word, percent, percent_interval, points
 
 QUESTION = "Is this optimizer really better, or was it only tuned better?"

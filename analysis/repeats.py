@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from analysis import prose
-from analysis.completeness import completeness
-from analysis.findings import Findings
-from analysis.results import results_table
+from analysis.tables.completeness import completeness
+from analysis.tables.overview import Findings
+from analysis.tables.results import results_table
 from analysis.wording import count, listing, percent
 
 

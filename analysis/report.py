@@ -8,17 +8,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.answers import find_answers
 from analysis.claims.file import read_claims
 from analysis.command_line import Parser
 from analysis.comparison import compare
 from analysis.files import DISK, replace_all
-from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.ledger.join import load_studies
 from analysis.overview import tally
 from analysis.repeats import repeats_table
-from analysis.results import Result
+from analysis.tables.overview import find
+from analysis.tables.questions import find_answers
+from analysis.tables.results import Result
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ import polars as pl
 
 from analysis.claims.file import Claims
 from analysis.claims.questions import Question
-from analysis.confirmed import ConfirmedRuns
 from analysis.evidence import Evidence, NotTestableError, PairedSeeds
-from analysis.findings import Findings
 from analysis.gathering import gather
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
-from analysis.sensitivity import Missing, probability_best
 from analysis.statistics.intervals import Interval
 from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.tables.overview import Findings
+from analysis.tables.runs import ConfirmedRuns
+from analysis.tables.sensitivity import Missing, probability_best
 from analysis.wording import listing
 
 CONFIRM = ("confirm",)

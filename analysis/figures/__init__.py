@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis.answers import Answers
 from analysis.figures.accuracy import accuracy
 from analysis.figures.base import Figure, Panel
 from analysis.figures.budget import expected_best
@@ -16,10 +15,11 @@ from analysis.figures.overhead import step_cost
 from analysis.figures.responses import divergence, learning_rate, sensitivity
 from analysis.figures.space import good_volume, importance, valley
 from analysis.figures.stability import divergence_rates
-from analysis.findings import Findings
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.palette import Palette
 from analysis.plots import unchecked
+from analysis.tables.overview import Findings
+from analysis.tables.questions import Answers
 from analysis.verdicts import Verdict
 
 Maker = Callable[[Answers, Palette], Figure]

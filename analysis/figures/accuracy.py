@@ -2,9 +2,9 @@
 
 from analysis import plots
 from analysis.figures.base import Figure, Panel, with_tips
-from analysis.findings import Findings
 from analysis.palette import Palette
 from analysis.statistics.intervals import summarise
+from analysis.tables.overview import Findings
 from analysis.wording import LEVEL_NAME, percent
 
 

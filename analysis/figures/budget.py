@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from analysis import plots
-from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel, reasons
 from analysis.figures.curves import readable_limits
 from analysis.palette import Palette
+from analysis.tables.questions import Answers
 from analysis.wording import LEVEL_NAME, count, percent
 
 WHOLE = (-0.03, 1.03)

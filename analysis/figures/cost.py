@@ -4,8 +4,8 @@ import polars as pl
 
 from analysis import plots
 from analysis.figures.base import Figure, Panel
-from analysis.findings import Findings
 from analysis.palette import Palette
+from analysis.tables.overview import Findings
 from analysis.wording import count, number
 
 

@@ -6,8 +6,8 @@ import polars as pl
 
 from analysis import plots
 from analysis.figures.base import Figure, Panel, with_tips
-from analysis.findings import Findings
 from analysis.palette import Palette
+from analysis.tables.overview import Findings
 from analysis.wording import LEVEL_NAME, listing, number, percent
 
 

@@ -3,10 +3,10 @@
 import polars as pl
 
 from analysis import plots
-from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel
 from analysis.figures.curves import readable_limits
 from analysis.palette import Palette
+from analysis.tables.questions import Answers
 from analysis.wording import count, number, percent
 
 ANYWHERE = (-float("inf"), float("inf"))

@@ -3,9 +3,9 @@
 import polars as pl
 
 from analysis import plots
-from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel
 from analysis.palette import Palette
+from analysis.tables.questions import Answers
 from analysis.wording import LEVEL_NAME, count, number
 
 ASIDE = 1.05

@@ -4,10 +4,10 @@ import polars as pl
 
 from analysis import plots
 from analysis.figures.base import Figure, Panel
-from analysis.findings import Findings
 from analysis.ledger.study import Axis
 from analysis.palette import Palette
-from analysis.selection import RATE, SWEEP_TRIALS, setting_column, sweep_through
+from analysis.tables.overview import Findings
+from analysis.tables.settings import RATE, SWEEP_TRIALS, setting_column, sweep_through
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
 MARKS = (

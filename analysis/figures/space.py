@@ -5,9 +5,9 @@ from typing import Any
 import polars as pl
 
 from analysis import plots
-from analysis.answers import Answers
 from analysis.figures.base import Figure, Panel, reasons
 from analysis.palette import Palette
+from analysis.tables.questions import Answers
 from analysis.wording import LEVEL_NAME, count, number, percent
 
 METHODS = ("fANOVA", "PED-ANOVA")

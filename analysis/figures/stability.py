@@ -3,9 +3,10 @@
 import polars as pl
 
 from analysis import plots
-from analysis.answers import SEARCH_SPACE, Answers
 from analysis.figures.base import Figure, Panel
 from analysis.palette import Palette
+from analysis.tables.questions import Answers
+from analysis.tables.stability import SEARCH_SPACE
 from analysis.wording import LEVEL_NAME, count, percent
 
 LABELS = {

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from analysis.command_line import Parser
 from analysis.files import DISK
-from analysis.findings import find
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
 from analysis.ingest.optuna_storage import Optuna, read_optuna
@@ -21,7 +20,8 @@ from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse
 from analysis.ingest.write import write
 from analysis.ledger.load import Ledger
 from analysis.ledger.schema import TRIALS_HEAD, TRIALS_TAIL
-from analysis.selection import RATE
+from analysis.tables.overview import find
+from analysis.tables.settings import RATE
 from analysis.wording import count, listing
 
 PROGRAM = "python -m analysis.ingest"

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from analysis.comparison import Comparison, compare, difference_rows, side_names, verdict_rows
-from analysis.findings import find
 from analysis.ledger.load import load
 from analysis.report import main, write_comparison, write_report
+from analysis.tables.overview import find
 
 HOSTILE = "<script>alert('x')<|script> {{ 7*7 }} \"quoted\" 🙂"
 

@@ -6,11 +6,11 @@ import re
 import polars as pl
 import pytest
 
-from analysis.findings import find
 from analysis.ledger.load import load
 from analysis.repeats import repeats_table, repeats_text
 from analysis.report import write_report
-from analysis.results import results_table
+from analysis.tables.overview import find
+from analysis.tables.results import results_table
 from analysis.verdicts import look_number
 
 

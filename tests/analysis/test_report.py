@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analysis.findings import find
 from analysis.ledger.load import load
 from analysis.report import main, write_report
+from analysis.tables.overview import find
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOSTILE = "<script>alert('x')</script>\n\"quoted\" 🙂 a|b {{ 7*7 }}"

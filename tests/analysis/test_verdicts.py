@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.claims.file import parse_claims
-from analysis.findings import find
 from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.report import main
 from analysis.statistics.intervals import Interval
+from analysis.tables.overview import find
 from analysis.verdict_prose import not_tested, sentence
 from analysis.verdicts import decide
 

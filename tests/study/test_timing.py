@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analysis.ledger.load import load
-from analysis.overhead import step_cost_ratio
+from analysis.tables.cost import step_cost_ratio
 from study.job import Job
 from study.launch import put_dataset, time_on_cluster
 from study.ledger import Ledger, read_study

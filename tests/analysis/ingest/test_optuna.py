@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
-from analysis.findings import find
 from analysis.ledger.load import load
 from analysis.report import write_report
+from analysis.tables.overview import find
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

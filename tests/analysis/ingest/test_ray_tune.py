@@ -9,10 +9,10 @@ import re
 import polars as pl
 import pytest
 
-from analysis.findings import find
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.report import write_report
+from analysis.tables.overview import find
 
 HOW = (
     "--optimizer-key", "opt", "--seed-key", "seed",

@@ -7,11 +7,11 @@ import pathlib
 import polars as pl
 import pytest
 
-from analysis.findings import find
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
 from analysis.report import write_report
+from analysis.tables.overview import find
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"

@@ -6,9 +6,9 @@ import re
 import pyarrow as pa
 import pytest
 
-from analysis.findings import find
 from analysis.ledger import schema
 from analysis.ledger.load import load
+from analysis.tables.overview import find
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "ledger.md"
 

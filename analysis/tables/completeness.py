@@ -1,0 +1,67 @@
+"""How much of a study is there: trials done of trials planned, and what is missing."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.ledger.schema import TUNING_PHASES
+from analysis.tables.overview import Findings
+from analysis.tables.settings import RATE, SWEEP_TRIALS, is_planned_rate, sweep_through
+from analysis.wording import count, listing
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Trials that ended, trials planned, and a sentence for each optimizer that lacks some."""
+
+    done: int
+    planned: int
+    missing: tuple[str, ...]
+
+
+def completeness(findings: Findings) -> Completeness:
+    """Compare the trials of a ledger with the plan of its study.
+
+    A trial counts once all its replicates are there, whatever their outcome.
+    """
+    study = findings.ledger.study
+    total_done = total_planned = 0
+    missing = []
+    for result in findings.results:
+        ended = _ended(findings, result.optimizer)
+        planned = {
+            "tuning": study.num_trials,
+            "sweep": SWEEP_TRIALS if study.has_sweep and RATE in study.optimizers[result.optimizer].space else 0,
+            # The winner stands beside the published setting unless it is the published setting, or there is none.
+            "confirmation": (1 if result.published_won or not result.published else 2)
+            if study.num_confirm_seeds
+            else 0,
+        }
+        done = {name: min(ended[name], number) for name, number in planned.items()}
+        lacking = [count(planned[name] - done[name], f"{name} trial") for name in planned if done[name] < planned[name]]
+        if lacking:
+            missing.append(f"{result.optimizer}: {listing(lacking)}")
+        total_done += sum(done.values())
+        total_planned += sum(planned.values())
+    return Completeness(total_done, total_planned, tuple(missing))
+
+
+def _ended(findings: Findings, optimizer: str) -> dict[str, int]:
+    study, points = findings.ledger.study, findings.points.filter(optimizer=optimizer)
+    needed = {"sweep": study.num_seeds, "confirm": study.num_confirm_seeds}
+    full = points.filter(
+        pl.col("replicates") >= pl.col("phase").replace_strict(needed, default=study.num_seeds, return_dtype=pl.Int64)
+    )
+    shown = findings.shown.filter(optimizer=optimizer, phase="confirm")["number"].unique()
+    best = findings.best.get(optimizer)
+    swept = (
+        sweep_through(best, full).filter(is_planned_rate(best.hyperparameters[RATE])).height
+        if best and RATE in best.hyperparameters
+        else 0
+    )
+    # Sweep and confirmation of a setting that a later trial has overtaken are no longer part of the plan.
+    return {
+        "tuning": full.filter(pl.col("phase").is_in(TUNING_PHASES)).height,
+        "sweep": swept,
+        "confirmation": full.filter(pl.col("phase") == "confirm", pl.col("number").is_in(shown.to_list())).height,
+    }
