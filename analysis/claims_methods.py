@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from analysis.claims.questions import Question
-from analysis.evidence import PairedSeeds
-from analysis.judgement import Judgement
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Findings
 from analysis.verdict_prose import is_held, noun_of
-from analysis.verdicts import Verdict
+from analysis.verdicts.evidence import PairedSeeds
+from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
 

@@ -8,13 +8,13 @@ import polars as pl
 
 from analysis import verdict_prose
 from analysis.claims.file import Claims
-from analysis.judgement import Judgement, judge_claims
 from analysis.ledger.join import YOUNGER, load_studies, refuse_twice, shown
 from analysis.ledger.study import Optimizer, Study
 from analysis.repeats import repeats_table
 from analysis.tables.overview import Findings, find
 from analysis.tables.results import Result
-from analysis.verdicts import Verdict
+from analysis.verdicts.judgement import Judgement, judge_claims
+from analysis.verdicts.verdicts import Verdict
 
 VERDICT_COLUMNS = {
     "verdict": pl.String, "estimate": pl.Float64, "low": pl.Float64, "high": pl.Float64, "seeds": pl.Int64

@@ -10,7 +10,7 @@ from analysis.palette import Palette
 from analysis.repeats import repeats_text
 from analysis.statistics.intervals import summarise
 from analysis.tables.completeness import completeness
-from analysis.verdicts import Verdict
+from analysis.verdicts.verdicts import Verdict
 from analysis.wording import LEVEL_NAME, NONE, listing, percent
 
 ABSENT = Cell(NONE, "not in this study")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.claims_methods import claims_methods
-from analysis.judgement import Judgement
 from analysis.ledger.study import NO_MODEL, Study
 from analysis.tables.overview import Findings
+from analysis.verdicts.judgement import Judgement
 from analysis.wording import LEVEL_NAME, count
 
 CIFAR10 = (

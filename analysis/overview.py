@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import Any
 
 from analysis import verdict_prose
-from analysis.judgement import Judgement
 from analysis.verdict_prose import SYMBOLS, is_held
-from analysis.verdicts import Verdict, Word
+from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.verdicts import Verdict, Word
 from analysis.wording import NONE, count, listing
 
 MEANINGS: dict[Word, str] = {

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from analysis import methods, plots, prose
 from analysis.figures import Figure, Figures
-from analysis.judgement import Judgement
 from analysis.library import chart_library
 from analysis.overview import overview
 from analysis.palette import Palette
@@ -21,6 +20,7 @@ from analysis.repeats import repeats_text
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import Findings
 from analysis.tables.results import Result
+from analysis.verdicts.judgement import Judgement
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
 
 BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")

@@ -12,13 +12,13 @@ from analysis.claims.file import read_claims
 from analysis.command_line import Parser
 from analysis.comparison import compare
 from analysis.files import DISK, replace_all
-from analysis.judgement import judge_claims
 from analysis.ledger.join import load_studies
 from analysis.overview import tally
 from analysis.repeats import repeats_table
 from analysis.tables.overview import find
 from analysis.tables.questions import find_answers
 from analysis.tables.results import Result
+from analysis.verdicts.judgement import judge_claims
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims.questions import Question
-from analysis.evidence import PairedSeeds
-from analysis.verdicts import Verdict, Word, unit_of
+from analysis.verdicts.evidence import PairedSeeds
+from analysis.verdicts.verdicts import Verdict, Word, unit_of
 from analysis.wording import NONE, count, listing, number, points
 
 SYMBOLS: dict[Word, str] = {

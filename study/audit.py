@@ -15,11 +15,11 @@ from rich.table import Table
 from scipy.stats import binom, nct, t
 
 from analysis.command_line import Parser
-from analysis.evidence import Draws, PairedSeeds
 from analysis.statistics.paired import sign_flip_interval
-from analysis.study_evidence import FEWEST_BLOCKS
 from analysis.tables.cost import step_cost_ratio
-from analysis.verdicts import Word, weigh
+from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.evidence_of_study import FEWEST_BLOCKS
+from analysis.verdicts.verdicts import Word, weigh
 from study.console import new_console
 from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 

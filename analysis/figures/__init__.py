@@ -20,7 +20,7 @@ from analysis.palette import Palette
 from analysis.plots import unchecked
 from analysis.tables.overview import Findings
 from analysis.tables.questions import Answers
-from analysis.verdicts import Verdict
+from analysis.verdicts.verdicts import Verdict
 
 Maker = Callable[[Answers, Palette], Figure]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from analysis import plots, verdict_prose
-from analysis.evidence import PairedSeeds
 from analysis.figures.base import Figure, Panel
 from analysis.palette import Palette
-from analysis.verdicts import Verdict
+from analysis.verdicts.evidence import PairedSeeds
+from analysis.verdicts.verdicts import Verdict
 
 MARGIN = 0.06
 """Part of the axis that is left free at each end."""

@@ -9,12 +9,10 @@ import pytest
 
 from analysis import plots
 from analysis.claims.file import packaged_text, parse_claims
-from analysis.evidence import Draws, PairedSeeds
 from analysis.figures import FAMILIES, figures, metric_family
 from analysis.figures.base import reasons
 from analysis.figures.convergence import survival
 from analysis.figures.effects import effects
-from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.palette import Palette
@@ -23,7 +21,9 @@ from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import find
 from analysis.tables.questions import find_answers
 from analysis.verdict_prose import amount, interval, on_axis, sentence
-from analysis.verdicts import Verdict
+from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.verdicts import Verdict
 
 PALETTE = Palette.of(["langevin", "sgd"])
 CLAIMS = parse_claims(packaged_text())

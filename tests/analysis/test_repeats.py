@@ -11,7 +11,7 @@ from analysis.repeats import repeats_table, repeats_text
 from analysis.report import write_report
 from analysis.tables.overview import find
 from analysis.tables.results import results_table
-from analysis.verdicts import look_number
+from analysis.verdicts.verdicts import look_number
 
 
 @pytest.fixture(scope="module")

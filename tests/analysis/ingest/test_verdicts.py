@@ -3,9 +3,9 @@
 import pytest
 
 from analysis.claims.file import read_claims
-from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.tables.overview import find
+from analysis.verdicts.judgement import judge_claims
 
 RATES = sorted({10 ** (-4 + place / 4) for place in range(17)} | {1e-2, 1e-3})
 CLAIMS = """

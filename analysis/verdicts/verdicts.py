@@ -15,8 +15,6 @@ import polars as pl
 
 from analysis.claims.file import Claims
 from analysis.claims.questions import Question
-from analysis.evidence import Evidence, NotTestableError, PairedSeeds
-from analysis.gathering import gather
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
@@ -24,6 +22,8 @@ from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, 
 from analysis.tables.overview import Findings
 from analysis.tables.runs import ConfirmedRuns
 from analysis.tables.sensitivity import Missing, probability_best
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence_of_runs import gather
 from analysis.wording import listing
 
 CONFIRM = ("confirm",)

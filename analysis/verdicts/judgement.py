@@ -9,7 +9,7 @@ import polars as pl
 from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.ledger.study import LedgerError, Study
 from analysis.tables.overview import Findings
-from analysis.verdicts import Verdict, judge
+from analysis.verdicts.verdicts import Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)

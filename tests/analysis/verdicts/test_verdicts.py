@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.claims.file import parse_claims
-from analysis.judgement import judge_claims
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
@@ -17,7 +16,8 @@ from analysis.report import main
 from analysis.statistics.intervals import Interval
 from analysis.tables.overview import find
 from analysis.verdict_prose import not_tested, sentence
-from analysis.verdicts import decide
+from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.verdicts import decide
 
 SGD = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}},

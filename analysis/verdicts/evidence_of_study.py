@@ -6,10 +6,10 @@ from statistics import fmean
 import numpy as np
 
 from analysis.claims.questions import Question
-from analysis.evidence import Draws, NotTestableError
 from analysis.tables.cost import step_cost_ratio
 from analysis.tables.runs import ConfirmedRuns
 from analysis.tables.sensitivity import Missing, good_volume_difference
+from analysis.verdicts.evidence import Draws, NotTestableError
 
 FEWEST_BLOCKS = 16
 """Timing blocks of a verdict.

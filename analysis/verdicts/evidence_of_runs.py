@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.claims.questions import Question
-from analysis.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.metrics import METRICS, PAIR_METRICS, Run
 from analysis.statistics.paired import fewest_pairs
-from analysis.study_evidence import STUDY_EVIDENCE
 from analysis.tables.runs import ConfirmedRuns
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence_of_study import STUDY_EVIDENCE
 from analysis.wording import count
 
 STEPS_TO_TARGET = "restricted_steps_to_target"

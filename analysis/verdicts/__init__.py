@@ -1,0 +1,1 @@
+"""What holds: evidence on each claim, and the verdict on it."""
