@@ -79,7 +79,7 @@ def measure(shape: Shape, repetitions: int) -> list[Row]:
 def report_cost(directory: pathlib.Path) -> tuple[float, float]:
     """Wall time in seconds and peak memory in bytes of `python -m analysis.report`."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "analysis.report", str(directory)]
+    command = [sys.executable, "-m", "analysis.report.__main__", str(directory)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from analysis.report import Report, write_report
+from analysis.report.write import Report, write_report
 
 
 def report_apart(directory: pathlib.Path) -> Report:

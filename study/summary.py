@@ -15,7 +15,7 @@ from study.plan import Plan
 from trainables.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs
-    from analysis.report import Report
+    from analysis.report.write import Report
     from analysis.statistics.intervals import Estimate
 
 

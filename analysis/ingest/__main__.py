@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from analysis.command_line import Parser
-from analysis.files import DISK
+from analysis.command_line import DISK, Parser
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
 from analysis.ingest.optuna_storage import Optuna, read_optuna

@@ -4,7 +4,7 @@ import pytest
 
 from analysis import wording
 from analysis.ledger.study import Axis
-from analysis.page import linked, markdown_text, script_json
+from analysis.report.page import linked, markdown_text, script_json
 from analysis.statistics.intervals import Estimate
 
 

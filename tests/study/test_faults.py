@@ -650,7 +650,7 @@ def test_a_damaged_file_is_named_set_aside_and_its_trials_are_trained_again(
     found = check(copied)
     assert found.returncode == 1
     assert re.search(rf"^Damaged: {re.escape(str(path))}: ", found.stdout, re.MULTILINE), found.stdout
-    words = [sys.executable, "-m", "analysis.report", str(copied)]
+    words = [sys.executable, "-m", "analysis.report.__main__", str(copied)]
     refused = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert refused.returncode == 2
     assert re.fullmatch(rf"[^\n]*{re.escape(str(path))}[^\n]* is damaged [^\n]*\n", refused.stderr), refused.stderr

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.ledger.files import write_part
-from analysis.report import main as report
+from analysis.report.__main__ import main as report
 from study.ledger import Ledger, locked, read_study
 from study.ledger.__main__ import main
 from study.spec import StudySpec

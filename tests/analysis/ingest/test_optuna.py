@@ -9,7 +9,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from analysis.ledger.load import load
-from analysis.report import write_report
+from analysis.report.write import write_report
 from analysis.tables.overview import find
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

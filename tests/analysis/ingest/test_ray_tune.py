@@ -11,7 +11,7 @@ import pytest
 
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
-from analysis.report import write_report
+from analysis.report.write import write_report
 from analysis.tables.overview import find
 
 HOW = (

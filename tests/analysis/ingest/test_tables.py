@@ -10,7 +10,7 @@ import pytest
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
-from analysis.report import write_report
+from analysis.report.write import write_report
 from analysis.tables.overview import find
 
 RATES = (1e-3, 1e-2, 1e-1)

@@ -10,7 +10,7 @@ from analysis.ledger import schema
 from analysis.ledger.load import load
 from analysis.tables.overview import find
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs" / "ledger.md"
+PAGE = pathlib.Path(__file__).parents[3] / "docs" / "ledger.md"
 
 
 def test_the_documentation_holds_the_tables_of_the_schema():

@@ -5,10 +5,10 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from analysis.figures.cost import step_times
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS, Run, measure
-from analysis.palette import Palette
+from analysis.report.charts.palette import Palette
+from analysis.report.figures.cost import step_times
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import find
 

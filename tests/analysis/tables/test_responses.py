@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.figures import responses
 from analysis.ledger.load import load
-from analysis.palette import Palette
+from analysis.report.charts.palette import Palette
+from analysis.report.figures import hyperparameters
 from analysis.tables.overview import find
 
 FORMER = {"momentum": {"learning_rate": 0.01, "momentum": 0.25}}
@@ -27,7 +27,7 @@ def drawn(figure, optimizer="momentum"):
 def figures_of(folder):
     findings = find(load(folder))
     palette = Palette.of(findings.ledger.study.optimizers)
-    return [responses.learning_rate(findings, palette), responses.sensitivity(findings, palette)]
+    return [hyperparameters.learning_rate(findings, palette), hyperparameters.sensitivity(findings, palette)]
 
 
 def test_only_the_sweep_through_the_winner_is_drawn(grown):

@@ -12,10 +12,10 @@ from analysis.claims.file import parse_claims
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
-from analysis.report import main
+from analysis.report.__main__ import main
+from analysis.report.text.verdicts import not_tested, sentence
 from analysis.statistics.intervals import Interval
 from analysis.tables.overview import find
-from analysis.verdict_prose import not_tested, sentence
 from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.verdicts import decide
 

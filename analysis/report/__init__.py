@@ -1,0 +1,1 @@
+"""The page, its Markdown, tables and figures; `python -m analysis.report`."""

@@ -1,0 +1,94 @@
+"""What a tuning budget buys, and how much of the result is luck."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from analysis.report import charts
+from analysis.report.charts.palette import Palette
+from analysis.report.figures.figure import Figure, Panel, reasons
+from analysis.report.figures.learning_curves import readable_limits
+from analysis.tables.questions import Answers
+from analysis.wording import LEVEL_NAME, count, percent
+
+WHOLE = (-0.03, 1.03)
+
+
+def expected_best(answers: Answers, palette: Palette) -> Figure:
+    """Expected best against budget, best so far and the probability of being best."""
+    panels = [*_expected(answers, palette), *_so_far(answers, palette), *_chances(answers, palette)]
+    missing = reasons(answers.expected_best)
+    text = (
+        "Validation error that tuning by so many explore points is expected to reach: the mean of the best over all "
+        "choices of n of the points tried (Tang et al., 2020; exact for random points, nearly so for Sobol points). "
+        f"The {LEVEL_NAME} band resamples points and seeds and ends at a third of the points, beyond which a few lucky "
+        "ones decide. Best so far: what the search had found by each trial, in one run of the tuning. Probability of "
+        "being best: how often an optimizer would have the lowest error if all were tuned again by as many trials."
+    )
+    if missing:
+        text = f"{text} {missing}"
+    if not panels:
+        text = "No tuning trial has ended, so no budget has bought anything yet."
+    return Figure(
+        name="expected_best", title="What a tuning budget buys", text=text, panels=tuple(panels),
+        tables=("expected_best", "best_so_far", "probability_best", "tunability"),
+    )  # fmt: skip
+
+
+def _expected(answers: Answers, palette: Palette) -> list[Panel]:
+    rows = answers.expected_best.drop_nulls("unbiased")
+    if rows.is_empty():
+        return []
+    tips = [
+        f"{count(row['num_trials'], 'trial')}: {percent(row['unbiased'])}"
+        + (
+            ", no interval"
+            if row["low"] is None
+            else f" ({LEVEL_NAME} {percent(row['low'])} to {percent(row['high'])})"
+        )
+        for row in rows.to_dicts()
+    ]
+    drawn = rows.select(
+        "optimizer", "low", "high", x="num_trials", y="unbiased", order="num_trials", tip=pl.Series(tips)
+    )
+    title = "Expected best validation error"
+    axes = charts.Axes(title=title, x_title="explore points", kind="percent", limits=_limits(drawn["y"]))
+    return [Panel(chart=charts.plot_lines(drawn, palette, axes), description=f"{title} against the budget")]
+
+
+def _so_far(answers: Answers, palette: Palette) -> list[Panel]:
+    rows = answers.best_so_far
+    if rows.is_empty():
+        return []
+    tips = [f"after trial {row['number']} ({row['phase']}): {percent(row['best_so_far'])}" for row in rows.to_dicts()]
+    title = "Best validation error so far"
+    axes = charts.Axes(
+        title=title, x_title="number of the trial", kind="percent", limits=_limits(rows["best_so_far"]), shape="steps"
+    )
+    chart = _lines(rows, palette, axes, x="number", y="best_so_far", tips=tips)
+    return [Panel(chart=chart, description=f"{title} by number of the trial")]
+
+
+def _chances(answers: Answers, palette: Palette) -> list[Panel]:
+    rows = answers.probability_best
+    if rows.is_empty():
+        return []
+    tips = [f"{count(row['num_trials'], 'trial')}: best in {percent(row['probability'])}" for row in rows.to_dicts()]
+    title = "Probability of being best"
+    axes = charts.Axes(title=title, x_title="tuning trials of each optimizer", kind="percent", limits=WHOLE)
+    chart = _lines(rows, palette, axes, x="num_trials", y="probability", tips=tips)
+    return [Panel(chart=chart, description=f"{title} against the budget")]
+
+
+def _lines(
+    rows: pl.DataFrame, palette: Palette, axes: charts.Axes, *, x: str, y: str, tips: Sequence[str]
+) -> charts.Chart:
+    """A line per optimizer through values without an interval, `tips` those of the rows."""
+    nothing = pl.lit(None, dtype=pl.Float64)
+    drawn = rows.select("optimizer", x=x, y=y, order=x, low=nothing, high=nothing, tip=pl.Series(tips))
+    return charts.plot_lines(drawn, palette, axes)
+
+
+def _limits(errors: pl.Series) -> tuple[float, float]:
+    """Of the error axis: the first trials may be bad beyond all others."""
+    return readable_limits(errors, (0.0, WHOLE[1]))

@@ -1,0 +1,42 @@
+"""Files that are whole or absent."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
+    """Write files so that a reader sees the old or the new one, never half of one.
+
+    All are written before the first gets its name: where they do not fit, those of before stay as they were.
+
+    Args:
+        folder: Where they belong; made if it is not there.
+        contents: The text of each file by its path within the folder.
+
+    Raises:
+        OSError: A file cannot be written; the drafts are removed.
+    """
+    paths = {name: folder / name for name in contents}
+    drafts = {name: path.with_name(f"{path.name}.{os.getpid()}.tmp") for name, path in paths.items()}
+    try:
+        for name, content in contents.items():
+            drafts[name].parent.mkdir(parents=True, exist_ok=True)
+            drafts[name].write_text(content, encoding="utf-8", newline="\n")
+        for name, draft in drafts.items():
+            draft.replace(paths[name])
+    except OSError:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink()
+        raise
+
+
+def replace(path: pathlib.Path, content: str) -> None:
+    """Write one file as `replace_all` does.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    replace_all(path.parent, {path.name: content})

@@ -1,0 +1,50 @@
+"""One study tuned several times: how much of a result is the luck of the tuning."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from analysis.report.text import summary
+from analysis.tables.completeness import completeness
+from analysis.tables.overview import Findings
+from analysis.tables.results import results_table
+from analysis.wording import count, listing, percent
+
+
+def repeats_table(tunings: Sequence[Findings]) -> pl.DataFrame:
+    """The results of every tuning: the column `repeat`, then those of `results_table`."""
+    tables = [
+        results_table(findings.ledger.study, findings.results).select(
+            pl.lit(findings.ledger.study.repeat, pl.Int32).alias("repeat"), pl.all()
+        )
+        for findings in tunings
+    ]
+    return pl.concat(tables, how="diagonal_relaxed")
+
+
+def repeats_text(tunings: Sequence[Findings]) -> list[str]:
+    """What the repeats are, how far apart they lie and which are not whole, one sentence each."""
+    numbers = [str(findings.ledger.study.repeat) for findings in tunings]
+    text = [
+        f"The study was tuned {count(len(tunings), 'time')}, with other sampler seeds and the same training and "
+        f"confirmation seeds: repeats {listing(numbers)}. The other tables and all figures are those of repeat "
+        f"{numbers[0]}, the verdicts rest on all."
+    ]
+    if ranges := _ranges(tunings):
+        text.append(f"Mean test accuracy of the tuned setting over the repeats: {listing(ranges)}.")
+    for number, findings in zip(numbers, tunings, strict=True):
+        found = completeness(findings)
+        if found.missing:
+            text.append(f"Repeat {number} is {summary.status(found)}.")
+    return text
+
+
+def _ranges(tunings: Sequence[Findings]) -> list[str]:
+    means: dict[str, list[float]] = {}
+    for findings in tunings:
+        for result in findings.results:
+            if result.tuned_accuracy:
+                means.setdefault(result.optimizer, []).append(result.tuned_accuracy.mean)
+    return [
+        f"{name} {percent(min(values))} to {percent(max(values))}" for name, values in means.items() if len(values) > 1
+    ]

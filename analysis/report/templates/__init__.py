@@ -1,0 +1,1 @@
+"""Page, styles and Markdown of the report, filled in by `analysis.report.page`."""

@@ -1,0 +1,164 @@
+"""The part of the methods section on claims: what was fixed when, which rows answer, how verdicts are reached."""
+
+from collections.abc import Sequence
+
+from analysis.claims.questions import Question
+from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.report.text.verdicts import is_held, noun_of
+from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
+from analysis.tables.overview import Findings
+from analysis.verdicts.evidence import PairedSeeds
+from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.verdicts import Verdict
+from analysis.wording import count, listing, number, percent
+
+
+def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
+    """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
+    held = [verdict for verdict in judgement.verdicts if is_held(verdict)]
+    if not held:
+        return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
+    return [
+        _rows(findings),
+        f"{_origin(findings, judgement)} {_families(judgement, held)}",
+        _inference(judgement, held),
+        _rules(held),
+        _limits(findings, held),
+    ]
+
+
+def _rows(findings: Findings) -> str:
+    study, ledger = findings.ledger.study, findings.ledger
+    parts = [
+        "Which rows answer which question. Final error: test images, last epoch, confirmation runs of the tuned "
+        "setting. Convergence, stability and overfitting: training and validation curves of the same runs."
+        if findings.is_confirmed
+        else "Which rows answer which question. No confirmation has been run, so nothing that needs fresh seeds is "
+        "answered.",
+        "Learning-rate response, basin and headroom: the sweep through each winner."
+        if study.has_sweep
+        else "No sweep of learning rates was planned.",
+        "Share of good settings, importance and expected best: explore points only, which no sampler chose.",
+        "Cost of a step: steps timed in turns after the study."
+        if not ledger.timings.is_empty()
+        else "No steps were timed, so nothing is said about the cost of a step.",
+    ]
+    return " ".join(parts)
+
+
+def _origin(findings: Findings, judgement: Judgement) -> str:
+    name = judgement.claims.claims_hash
+    fixed = findings.ledger.study.claims
+    if fixed is None:
+        return f"The claims (hash {name}) were not fixed before the study."
+    if fixed.text != judgement.claims.text:
+        return f"The claims (hash {name}) are not those that were stored with the rows when the study began."
+    return f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
+
+
+def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
+    sizes = {
+        question.name: sum(verdict.question is question for verdict in held)
+        for question in judgement.claims.questions
+        if any(verdict.question is question for verdict in held)
+    }
+    families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
+    looks = sorted({verdict.look for verdict in held})
+    alpha = number(judgement.claims.alpha)
+    text = (
+        f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
+        f"{alpha}. Every report of other runs that the study itself has ended with counts as a look, and look k is "
+        f"judged at {alpha} / 2^k, so that all "
+    )
+    return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
+
+
+def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
+    paired = [verdict for verdict in held if isinstance(verdict.evidence, PairedSeeds)]
+    text = (
+        "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
+        "make a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices "
+        f"of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted "
+        "test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
+        "equivalence at 1 - 2 alpha / m. "
+        "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
+        "optimizer is better than one of the second."
+    )
+    if paired:
+        seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
+        text += f" From {listing([str(seed) for seed in seeds])} pairs no two-sided p-value can be below "
+        text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
+    others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
+    if others:
+        text += (
+            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
+            "percentiles of a bootstrap, over points and seeds for shares of settings and over blocks for times."
+        )
+    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
+    return f"{text} {_diverged(questions)}".strip()
+
+
+def _run_metrics() -> set[str]:
+    """Metrics of one run that claims compare by pairs of seeds."""
+    return {name for name in METRICS if name != "seconds_per_step"}
+
+
+def _diverged(questions: Sequence[Question]) -> str:
+    """What a diverged run scores in each claimed metric."""
+    scored, without = [], []
+    for name in dict.fromkeys(question.metric for question in questions):
+        if name in PAIR_METRICS or (name in _run_metrics() and METRICS[name].diverged is None):
+            without.append(noun_of(name))
+        elif name in _run_metrics():
+            score = METRICS[name].diverged
+            scored.append(f"{_score(score, METRICS[name].unit)} for {noun_of(name)}")
+    parts = []
+    if scored:
+        parts.append(f"A diverged run scores its worst: {listing(scored)}.")
+    if without:
+        parts.append(f"It has no {' and no '.join(without)}: a claim on that with a diverged run is not testable.")
+    return " ".join(parts)
+
+
+def _score(score: object, unit: str) -> str:
+    if not isinstance(score, int | float):
+        return "the whole budget"
+    return f"{score:.0%}" if unit == "fraction" else f"{score:g}" if unit == "1" else f"{score:g} {unit}"
+
+
+def _rules(held: Sequence[Verdict]) -> str:
+    names = list(dict.fromkeys(verdict.question.name for verdict in held if verdict.question.needs_learning))
+    untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
+    return (
+        f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
+        "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
+        "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
+        "blocks. Then, with the interval [l, u] of the improvement and the "
+        "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
+        "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
+        "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
+        "(2 z s / delta)^2 for the standard deviation s of the paired differences. The interval decides, also where "
+        "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
+    )
+
+
+def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
+    text = (
+        "What the verdicts do not cover. The sign-flip test needs paired differences that are symmetric about their "
+        "centre under the null hypothesis. Seeds cover initialisation, data order and noise, not the sampling of the "
+        "images: results hold for these training, validation and test images"
+    )
+    images = findings.ledger.study.identity.get("num_test_images")
+    if isinstance(images, int) and images > 0:
+        error = 0.5 / images**0.5
+        text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
+    repeats = max((len(v.evidence.by_repeat) for v in held if isinstance(v.evidence, PairedSeeds)), default=1)
+    if repeats > 1:
+        return (
+            f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them; "
+            "the intervals are about these tuning runs and do not cover that others would have found other settings."
+        )
+    return (
+        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
+        "that another tuning would have turned out the same stands in the last row of the overview."
+    )

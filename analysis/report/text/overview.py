@@ -1,0 +1,57 @@
+"""The first screen: how many verdicts of each kind, the matrix of questions and pairs, what the words mean."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from analysis.report.text import verdicts as verdict_text
+from analysis.report.text.verdicts import SYMBOLS, is_held
+from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.verdicts import Verdict, Word
+from analysis.wording import NONE, count, listing
+
+MEANINGS: dict[Word, str] = {
+    "SUPPORTED": "better by more than the least that would matter",
+    "EQUIVALENT": "any difference is too small to matter",
+    "DIRECTION ONLY": "better, but perhaps by too little to matter",
+    "REFUTED": "the opposite holds",
+    "INCONCLUSIVE": "the data cannot tell",
+    "NOT TESTABLE": "the rows cannot answer",
+}
+"""Each verdict in a few words, in the order in which they are counted."""
+
+
+def overview(judgement: Judgement) -> dict[str, Any]:
+    """What the templates show of the verdicts."""
+    pairs = verdict_text.pairs(judgement.verdicts)
+    return {
+        "claims_notes": judgement.notes,
+        "verdicts": verdict_text.rows(judgement.verdicts),
+        "verdict_pairs": pairs,
+        "verdict_sides": [(a, len(list(group))) for a, group in groupby(pairs, key=lambda pair: pair[0])],
+        "verdict_count": tally(judgement.verdicts),
+        "verdict_words": [
+            {"word": word, "symbol": SYMBOLS[word], "style": verdict_text.style(word), "meaning": meaning}
+            for word, meaning in MEANINGS.items()
+            if any(verdict.word == word for verdict in judgement.verdicts)
+        ],
+        "not_tested": verdict_text.not_tested(judgement.verdicts),
+        "luck": [luck(judgement.verdicts, pair) for pair in pairs],
+    }
+
+
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """How many claims got which verdict, in one sentence; empty if the study holds none."""
+    held = [verdict.word for verdict in verdicts if is_held(verdict)]
+    if not held:
+        return ""
+    parts = [f"{held.count(word)} {word.lower()}" for word in MEANINGS if word in held]
+    return f"Of {count(len(held), 'claim')}: {listing(parts)}."
+
+
+def luck(verdicts: Sequence[Verdict], pair: tuple[str, str]) -> str:
+    """Probability that the best setting of the first of a pair beats that of the second if both are tuned again."""
+    found = [verdict.luck for verdict in verdicts if (verdict.a, verdict.b) == pair and verdict.luck is not None]
+    if not found:
+        return NONE
+    return "< 1%" if found[0] < 0.005 else "> 99%" if found[0] > 0.995 else f"{found[0]:.0%}"

@@ -1,0 +1,98 @@
+"""From the folders of studies to a written report or comparison."""
+
+import pathlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.claims.file import read_claims
+from analysis.ledger.join import load_studies
+from analysis.report.comparison import compare
+from analysis.report.files import replace_all
+from analysis.report.repeats import repeats_table
+from analysis.report.text.overview import tally
+from analysis.tables.overview import find
+from analysis.tables.questions import find_answers
+from analysis.tables.results import Result
+from analysis.verdicts.judgement import judge_claims
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report.
+
+    Args:
+        path: Where its page lies.
+        results: The result of each optimizer, in the order of the study.
+        verdicts: How many claims came out how, in one sentence; empty if the study holds the sides of none.
+    """
+
+    path: pathlib.Path
+    results: tuple[Result, ...]
+    verdicts: str
+
+
+def write_report(
+    study_dirs: pathlib.Path | Sequence[pathlib.Path],
+    output: pathlib.Path | None = None,
+    claims: pathlib.Path | None = None,
+) -> Report:
+    """Write `report.html`, `report.md`, `verdicts.json`, `tables/*.csv` and `figures/*.svg`.
+
+    The same rows give the same bytes; files of an earlier report are replaced.
+
+    Args:
+        study_dirs: Folder of the ledger, or several of one study.
+        output: Folder of the report; `report` inside the first of `study_dirs` if None.
+        claims: File of other claims than those that the study began with; the report says so.
+
+    Raises:
+        LedgerError: A folder holds no ledger that can be reported on, the ledgers are not of one study, or the claims
+            name an optimizer that nobody knows; nothing is written.
+        ValueError: `claims` is no file of claims; nothing is written.
+        OSError: The folder of the report cannot be written.
+    """
+    # The chart libraries are loaded only now: refusing a folder takes no charts.
+    from analysis.report.figures import figures
+    from analysis.report.page import render
+
+    folders = [study_dirs] if isinstance(study_dirs, pathlib.Path) else list(study_dirs)
+    own = read_claims(claims) if claims else None
+    tunings = [find(ledger) for ledger in load_studies(folders).repeats]
+    first = tunings[0]
+    judgement = judge_claims(tunings, own)
+    answers = find_answers(first, judgement.claims)
+    tables = {**first.tables(), **answers.tables(), "verdicts": judgement.table()}
+    if len(tunings) > 1:
+        tables["repeats"] = repeats_table(tunings)
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
+    contents |= {
+        "verdicts.json": judgement.as_json(),
+        **render(tunings, figures(answers, judgement.verdicts), judgement, list(tables)),
+    }
+    folder = folders[0] / "report" if output is None else output
+    replace_all(folder, contents)
+    return Report(folder / "report.html", tuple(first.results), tally(judgement.verdicts))
+
+
+def write_comparison(
+    study_dirs: tuple[pathlib.Path, pathlib.Path], output: pathlib.Path, claims: pathlib.Path | None = None
+) -> pathlib.Path:
+    """Write `compare.html`, `compare.md`, `tables/compare_*.csv` and `figures/compare.svg`; returns the page.
+
+    Args:
+        study_dirs: Folders of two studies, whatever they compare.
+        output: Folder of the comparison.
+        claims: File of claims to judge both by, in the place of those that each study began with.
+
+    Raises:
+        LedgerError: A folder holds no ledger, both are the same, or the claims name an optimizer that nobody knows;
+            nothing is written.
+        ValueError: `claims` is no file of claims; nothing is written.
+        OSError: The folder of the comparison cannot be written.
+    """
+    from analysis.report.comparison_page import render
+
+    comparison = compare(*study_dirs, own=read_claims(claims) if claims else None)
+    contents = {f"tables/{name}.csv": table.write_csv() for name, table in comparison.tables().items()}
+    replace_all(output, contents | render(comparison))
+    return output / "compare.html"

@@ -1,1 +1,0 @@
-"""Page, styles and Markdown of the report, filled in by `analysis.page`."""

@@ -1,0 +1,295 @@
+"""The figures of the questions: what they draw, to which question they belong, what they say where rows are missing."""
+
+from dataclasses import replace
+
+import altair
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis.claims.file import packaged_text, parse_claims
+from analysis.ledger.load import load
+from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.report import charts
+from analysis.report.charts.palette import Palette
+from analysis.report.figures import FAMILIES, figures, metric_family
+from analysis.report.figures.effects import effects
+from analysis.report.figures.figure import reasons
+from analysis.report.figures.time_to_target import survival
+from analysis.report.text.verdicts import amount, interval, on_axis, sentence
+from analysis.statistics.intervals import Interval
+from analysis.tables.overfitting import mean_losses
+from analysis.tables.overview import find
+from analysis.tables.questions import find_answers
+from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.verdicts import Verdict
+
+PALETTE = Palette.of(["langevin", "sgd"])
+CLAIMS = parse_claims(packaged_text())
+QUESTIONS = {question.name: question for question in CLAIMS.questions}
+
+
+def figures_of(answers, claims=None):
+    judgement = judge_claims([answers.findings], claims)
+    return figures(replace(answers, claims=judgement.claims), judgement.verdicts)
+
+
+@pytest.fixture(scope="module")
+def answers(rich_dir):
+    return find_answers(find(load(rich_dir)), CLAIMS)
+
+
+@pytest.fixture(scope="module")
+def drawn(answers):
+    return figures_of(answers)
+
+
+@pytest.fixture(scope="module")
+def small(ledger_dir):
+    return {figure.name: figure for figure in figures_of(find_answers(find(load(ledger_dir)), CLAIMS)).every}
+
+
+def rows_of(panel):
+    return [row for rows in panel.chart.tables.values() for row in rows]
+
+
+def paired(differences, word="SUPPORTED", name="overfits less", **changes):
+    values = np.array([differences], dtype=np.float64)
+    evidence = PairedSeeds.of(values, values + 1, values)
+    ends = changes.pop("interval", Interval(min(differences), max(differences)))
+    fields = {"a": "langevin", "b": "sgd", "level": 0.99, "smallest_effect": 0.02, "evidence": evidence}
+    return Verdict(question=QUESTIONS[name], word=word, interval=ends, **(fields | changes))
+
+
+def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
+    names = {question: [figure.name for figure in own] for question, own in drawn.of_questions.items()}
+    assert names["converges faster"] == ["effects_1_converges_faster", "learning_curves", "survival"]
+    assert names["is more stable"] == ["effects_2_is_more_stable", "divergence_rates", "divergence"]
+    assert names["overfits less"] == ["effects_3_overfits_less", "losses", "generalization_gap"]
+    assert names["costs little more"] == ["effects_5_costs_little_more", "step_cost"]
+    assert names["classifies better"] == ["effects_6_classifies_better"]
+    assert {"learning_rate", "good_volume", "expected_best", "importance"} < set(names["is less sensitive"])
+    assert drawn.of_families == {}
+
+
+def test_figures_that_no_question_asks_for_stand_under_their_own_heading(answers):
+    text = packaged_text()
+    found = figures_of(answers, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
+    assert list(found.of_questions) == ["converges faster"]
+    assert list(found.of_families) == ["stability", "overfitting", "sensitivity", "overhead"]
+
+
+def test_every_figure_stands_once(drawn):
+    names = [figure.name for figure in drawn.every]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("metric", sorted({*METRICS, *PAIR_METRICS, "good_volume"}))
+def test_every_metric_has_a_family(metric):
+    assert metric_family(metric) in {*FAMILIES, "accuracy"}
+
+
+def test_every_figure_of_a_large_study_is_drawn_and_every_panel_named(drawn):
+    for figure in drawn.every:
+        assert figure.panels, figure.text
+        assert len({panel.description for panel in figure.panels}) == len(figure.panels), figure.name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "good_volume",
+            "sgd and momentum have 4 of the 16 explore points that their good volume needs: 12 are missing",
+        ),
+        ("importance", "that their importance by fANOVA needs: 28 are missing"),
+        ("expected_best", "sgd and momentum have 4 of the 16 explore points"),
+        ("step_cost", "No steps were timed"),
+    ],
+)
+def test_a_figure_of_a_small_study_says_what_is_missing(small, name, said):
+    assert said in small[name].text
+
+
+def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_draw(ledger_dir):
+    findings, text = find(load(ledger_dir)), packaged_text()
+    targets = "targets = [0.25, 0.30, 0.35, 0.40]"
+    far = survival(find_answers(findings, parse_claims(text.replace(targets, "targets = [0.98]"))), PALETTE)
+    assert far.text.endswith("No run of sgd or momentum reaches any target.")
+    assert [panel.description for panel in far.panels] == ["Share of runs still below 98.0% accuracy"]
+    none = survival(find_answers(findings, parse_claims(text.replace(targets, ""))), PALETTE)
+    assert none.panels == ()
+    assert "fix no targets" in none.text
+
+
+def test_survival_curves_begin_with_all_runs_and_never_rise(drawn):
+    survival = drawn.of_questions["converges faster"][2]
+    assert len(survival.panels) == 4
+    for panel in survival.panels:
+        for name in ("sgd", "langevin"):
+            rows = sorted((row for row in rows_of(panel) if row["optimizer"] == name), key=lambda row: row["order"])
+            shares = [row["y"] for row in rows]
+            assert shares[0] == 1
+            assert shares == sorted(shares, reverse=True)
+
+
+def test_mean_losses_leave_out_runs_without_a_loss_and_count_the_rest():
+    seeds = pl.DataFrame(
+        {
+            "optimizer": ["sgd"] * 4,
+            "setting": ["tuned"] * 4,
+            "replicate": [0, 1, 0, 1],
+            "epoch": [1, 1, 2, 2],
+            "train_loss": [2.0, 3.0, 1.0, None],
+            "validation_loss": [2.5, 3.5, 1.25, None],
+            "generalization_gap": [0.5, 0.5, 0.25, None],
+        }
+    )
+    found = mean_losses(seeds)
+    assert found["train_loss"].to_list() == [2.5, 1.0]
+    assert found["validation_loss"].to_list() == [3.0, 1.25]
+    assert found["num_values"].to_list() == [2, 1]
+
+
+def test_losses_at_the_end_are_those_of_the_ledger(answers):
+    ledger = answers.findings.ledger
+    tuned = answers.findings.shown.filter(setting="tuned", optimizer="adam")
+    wanted = ledger.trials.join(tuned, on=["optimizer", "phase", "number"], how="semi").sort("replicate")
+    found = answers.run_losses.filter(optimizer="adam").sort("replicate")
+    assert found["test_loss"].to_list() == wanted["test_loss"].to_list()
+    assert found.height == 12
+
+
+def test_divergence_over_the_search_space_counts_every_explored_replicate(answers):
+    found = answers.divergence_rates.filter(setting="search space", optimizer="sgd")
+    explored = answers.findings.ledger.trials.filter(optimizer="sgd", phase="explore")
+    assert found["replicates"].to_list() == [explored.height]
+    assert found["events"].to_list() == [explored.filter(status="diverged").height]
+    assert found["events"][0] > 0
+
+
+def test_the_cost_of_a_step_has_the_bound_of_the_claim_and_a_baseline_of_one(drawn):
+    ratios, times = drawn.of_questions["costs little more"][1].panels
+    assert {"value": 1.1} in rows_of(ratios)
+    assert {row["y"] for row in rows_of(ratios) if row.get("optimizer") == "sgd"} == {1.0}
+    assert max(row["y"] for row in rows_of(times)) == pytest.approx(16.5, rel=0.1)
+
+
+def test_every_pair_of_seeds_is_drawn():
+    figure = effects([paired([0.01, 0.03, 0.05])], 1, PALETTE)
+    assert sorted(row["value"] for row in rows_of(figure.panels[0]) if "value" in row) == [0.01, 0.03, 0.05]
+    assert "one pair of runs" in figure.text
+
+
+def test_an_interval_without_an_end_reaches_to_the_end_of_the_axis():
+    figure = effects([paired([0.01, 0.05], interval=Interval(-0.01, float("inf")))], 1, PALETTE)
+    (claim,) = [row for row in rows_of(figure.panels[0]) if "tip" in row and "mean" in row]
+    assert claim["low"] == -0.01
+    assert claim["high"] > 0.05
+
+
+def test_claims_that_cannot_be_tested_have_no_effect_to_draw():
+    verdict = Verdict(
+        question=QUESTIONS["overfits less"],
+        a="langevin",
+        b="sgd",
+        word="NOT TESTABLE",
+        level=0.99,
+        smallest_effect=0.02,
+    )
+    figure = effects([verdict], 3, PALETTE)
+    assert figure.panels == ()
+    assert "no effect to draw" in figure.text
+
+
+@pytest.mark.parametrize(
+    ("name", "improvement", "drawn_at", "written"),
+    [
+        ("converges faster", 0.25, 25, "+25.0%"),
+        ("is more stable", 0.6931471805599453, 2, "2.00 times"),
+        ("overfits less", 0.02, 0.02, "+0.02 nats"),
+        ("is less sensitive", 0.05, 5, "+5.0 points"),
+        ("costs little more", 0.04, 1.06, "1.060 times"),
+        ("classifies better", -0.025, -2.5, "−2.5 points"),
+    ],
+)
+def test_an_improvement_is_written_in_the_unit_in_which_it_is_drawn(name, improvement, drawn_at, written):
+    assert on_axis(QUESTIONS[name], improvement) == pytest.approx(drawn_at)
+    assert amount(paired([0.1, 0.2], name=name), improvement) == written
+
+
+def test_the_unit_of_an_interval_stands_once():
+    assert interval(paired([0.1, 0.2], interval=Interval(-0.01, 0.02))) == "−0.01 to +0.02 nats"
+    cost = paired([0.1, 0.2], name="costs little more", interval=Interval(-0.01, 0.02))
+    assert interval(cost) == "1.080 to 1.110 times"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (
+            paired([0.03, 0.05]),
+            "With these settings langevin overfits less than sgd: 0.04 nats better in gap at equal training loss, and "
+            "the whole interval lies above 0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([0.03, 0.05], "REFUTED"),
+            "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
+            "that of langevin.",
+        ),
+        (
+            paired([0.03, 0.05], "DIRECTION ONLY", "is more stable", smallest_effect=0.0953),
+            "With these settings langevin is more stable than sgd: its swing of the step losses is 1.04 times better, "
+            "but perhaps by less than 1.10 times, the least that would matter.",
+        ),
+        (
+            paired([0.0, 0.01], "EQUIVALENT"),
+            "langevin and sgd differ in gap at equal training loss by less than 0.02 nats, the least that would "
+            "matter.",
+        ),
+        (
+            paired([-0.03, 0.05], "INCONCLUSIVE", seeds_needed=31),
+            "The interval reaches to both sides of no difference: 2 seeds cannot tell; about 31 would.",
+        ),
+        (
+            paired([0.0, 0.1], "NOT TESTABLE", reason="langevin has learned nothing"),
+            "langevin has learned nothing.",
+        ),
+        (paired([0.0, 0.1], "NOT TESTABLE", reason="no steps were timed"), "No steps were timed."),
+    ],
+    ids=lambda value: value.word if isinstance(value, Verdict) else "",
+)
+def test_a_verdict_in_plain_words(verdict, said):
+    assert sentence(verdict) == said
+
+
+def test_a_supported_cost_names_the_ratio_and_its_bound():
+    evidence = Draws(estimate=0.04, value_a=1.06, value_b=1.0, num_values=9, draws=np.array([0.03, 0.05]))
+    verdict = paired(
+        [0.1], name="costs little more", smallest_effect=0.0, evidence=evidence, interval=Interval(0.03, 0.05)
+    )
+    assert sentence(verdict) == (
+        "langevin costs little more than sgd: its time per step is 1.060 times that of sgd, and the whole interval "
+        "lies below 1.100 times."
+    )
+
+
+def test_optimizers_that_lack_the_same_share_a_sentence():
+    lacking = "has 4 of the 16 explore points that its good volume needs: 12 are missing."
+    table = pl.DataFrame(
+        {"optimizer": ["sgd", "sgd", "adam", "langevin"], "reason": [f"sgd {lacking}"] * 2 + [f"adam {lacking}", None]}
+    )
+    assert reasons(table) == (
+        "sgd and adam have 4 of the 16 explore points that their good volume needs: 12 are missing."
+    )
+    assert reasons(table.filter(optimizer="adam")) == f"adam {lacking}"
+
+
+@pytest.mark.parametrize(
+    "name", ["effects_2_is_more_stable", "survival", "losses", "divergence_rates", "importance", "step_cost"]
+)
+def test_every_kind_of_chart_follows_the_schema_of_vega_lite(drawn, name):
+    (figure,) = [figure for figure in drawn.every if figure.name == name]
+    for panel in figure.panels[-2:]:
+        altair.Chart.from_dict(charts.for_page(panel.chart), validate=True)
