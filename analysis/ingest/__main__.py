@@ -11,10 +11,10 @@ from dataclasses import replace
 from analysis.command_line import DISK, Parser
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
-from analysis.ingest.optuna_storage import Optuna, read_optuna
-from analysis.ingest.ray_tune import RayTune, read_ray_tune
 from analysis.ingest.runs import SourceRun
-from analysis.ingest.tables import Tables, read_tables
+from analysis.ingest.sources.optuna import Optuna, read_optuna
+from analysis.ingest.sources.ray_tune import RayTune, read_ray_tune
+from analysis.ingest.sources.tables import Tables, read_tables
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse_readings
 from analysis.ingest.write import write
 from analysis.ledger.load import Ledger

@@ -1,0 +1,1 @@
+"""Programs whose results can be read, one file each."""
