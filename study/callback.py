@@ -14,9 +14,9 @@ from study.commits import Commit, Commits
 from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
 from study.progress import Progress
+from study.queue.tasks import TrialKey
 from study.router import Router
 from study.rows import failed_rows, outcomes, trial_rows
-from study.schedule import TrialKey
 
 LONGEST_MESSAGE = 1000
 

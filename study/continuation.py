@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from study.ledger import Ledger
-from study.schedule import Task, TrialKey
+from study.queue.tasks import Task, TrialKey
 from trainables.checkpoints import Checkpoints
 
 NAME = re.compile(r"[0-9a-f]{12}/[0-9a-f]{32}/\w+-\w+-\d+-\d+", re.ASCII)

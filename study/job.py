@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from study.ledger import Ledger
+from study.queue.tasks import Outcome
+from study.queue.trial_queue import Schedule
 from study.request import Request
-from study.schedule import Outcome, Schedule
 from study.search import load_search
 
 

@@ -15,8 +15,9 @@ from rich.text import Text
 from analysis.ledger.schema import STATUSES
 from study.console import say
 from study.fleet import Fleet
+from study.queue.tasks import Outcome
+from study.queue.trial_queue import Schedule
 from study.rows import Row
-from study.schedule import Outcome, Schedule
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -9,10 +9,11 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from study.budget import TimeBudget
 from study.continuation import Continuation
 from study.devices import Slots
-from study.schedule import Outcome, Schedule, Task
+from study.queue.tasks import Outcome, Task
+from study.queue.time_budget import TimeBudget
+from study.queue.trial_queue import Schedule
 from study.spec import Identity
 
 

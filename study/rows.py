@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from study.schedule import Outcome, Task
+from study.queue.tasks import Outcome, Task
 
 Record = Mapping[str, Any]
 """A `trainables.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""

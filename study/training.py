@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from study.budget import TimeBudget, time_budgets
 from study.callback import LedgerCallback
 from study.cluster import describe, find_slots
 from study.connection import Connection, connected
@@ -18,6 +17,7 @@ from study.fleet import Fleet
 from study.job import Job
 from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.progress import Progress
+from study.queue.time_budget import TimeBudget, time_budgets
 from study.router import Router
 from study.rows import Row
 from study.signals import StopRequest

@@ -12,7 +12,7 @@ from study.ledger.attempt import ATTEMPTS
 from study.ledger.log import LOGS, read_logs
 from study.ledger.store import Ledger
 from study.ledger.tables import broken, describe, duplicates, read_table, refuse_foreign
-from study.schedule import Schedule
+from study.queue.trial_queue import Schedule
 from study.search import load_search
 from study.spec import StudySpec
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from study.ledger.attempt import Attempt
 from study.ledger.mirror import Mirror
 from study.ledger.store import Ledger
+from study.queue.tasks import Outcome
 from study.rows import Row
-from study.schedule import Outcome
 from study.spec import StudySpec
 
 

@@ -25,8 +25,8 @@ from study.ledger.recovery import recover_tables
 from study.ledger.tables import concatenated, read_table, refuse_foreign
 from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
+from study.queue.tasks import Outcome, Task, TrialKey
 from study.rows import Row
-from study.schedule import Outcome, Task, TrialKey
 from study.spec import StudySpec
 
 

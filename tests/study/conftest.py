@@ -16,7 +16,8 @@ import pytest
 import ray
 
 from study.devices import Share, Slots
-from study.schedule import Outcome, Schedule, Task
+from study.queue.tasks import Outcome, Task
+from study.queue.trial_queue import Schedule
 from study.search import Proposal, Question, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.spec import Hyperparameter

@@ -3,7 +3,7 @@
 import pytest
 
 from study.callback import LONGEST_MESSAGE, MOST_TERMINATIONS, Losses, error_message
-from study.schedule import TrialKey
+from study.queue.tasks import TrialKey
 
 FRAMES = 'Failure # 1 (occurred at 2026-11-21)\nray::RayTrainable.train() (pid=7)\n  File "a.py", line 3\n    step()\n'
 

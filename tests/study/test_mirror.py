@@ -15,9 +15,9 @@ from study.ledger import Ledger, MirroredLedger, read_study
 from study.ledger.check import check_ledger
 from study.ledger.mirror import Mirror, MirrorError
 from study.output import open_output
+from study.queue.tasks import Task, TrialKey
 from study.rows import trial_rows
 from study.run import main
-from study.schedule import Task, TrialKey
 from trainables.storage import Storage
 
 KEY = ["optimizer", "phase", "number", "replicate"]

@@ -6,8 +6,8 @@ import pytest
 
 from study.job import Job
 from study.plan import EVALUATION_COST, Plan, local_workers
+from study.queue.trial_queue import Schedule
 from study.request import Request
-from study.schedule import Schedule
 
 
 @pytest.fixture

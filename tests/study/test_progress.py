@@ -9,7 +9,7 @@ from rich.console import Console
 from study.devices import Node
 from study.fleet import Fleet
 from study.progress import Progress
-from study.schedule import Schedule
+from study.queue.trial_queue import Schedule
 
 ROWS = [{"node": "10.0.0.2", "images": 0}]
 

@@ -18,15 +18,15 @@ import torch
 from rich.console import Console
 
 from analysis.ledger.schema import epochs_schema, trials_schema
-from study.budget import TimeBudget
 from study.callback import LedgerCallback
 from study.cluster import nodes
 from study.fleet import Fleet
 from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger, read_study
 from study.progress import Progress
+from study.queue.time_budget import TimeBudget
+from study.queue.trial_queue import Schedule
 from study.router import Router
-from study.schedule import Schedule
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition

@@ -14,8 +14,8 @@ from analysis.tables.cost import step_cost_ratio
 from study.job import Job
 from study.launch import put_dataset, time_on_cluster
 from study.ledger import Ledger, read_study
+from study.queue.trial_queue import Schedule
 from study.request import Request
-from study.schedule import Schedule
 from study.spec import OptimizerDefinition
 from study.timing import contenders, is_due, time_winners
 from trainables.data import load_dataset

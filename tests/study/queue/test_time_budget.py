@@ -2,8 +2,8 @@
 
 import pytest
 
-from study.budget import RESERVE, TimeBudget
-from study.schedule import Schedule
+from study.queue.time_budget import RESERVE, TimeBudget
+from study.queue.trial_queue import Schedule
 
 
 class Clock:

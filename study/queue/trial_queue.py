@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from analysis.ledger.schema import TUNING_PHASES
+from study.queue.tasks import Outcome, Task, TrialKey
+from study.queue.tuning import Tuning
 from study.search import Point, SearchAlgorithm
 from study.spec import StudySpec
-from study.tuning import Tuning
 from trainables.randomness import derive_seed, replicate_seed
 
 CONFIRM_GROUP = 6
@@ -15,44 +15,6 @@ CONFIRM_GROUP = 6
 
 SWEEP_DECADES = [step / 2 for step in range(-4, 5)]
 """Learning rates of the sweep, in decades from the winner's."""
-
-
-@dataclass(frozen=True, order=True)
-class TrialKey:
-    """One optimizer at one point in one phase; all tuning phases share one numbering."""
-
-    optimizer: str
-    phase: str
-    number: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A group of replicates to train at once: a trial, or the part of it that is missing."""
-
-    key: TrialKey
-    sampler: str
-    point: Point
-    replicates: tuple[int, ...]
-    seeds: tuple[int, ...]
-    order_seed: int | None = None
-    """Seed of the data order that the replicates share; None if each has its own."""
-
-    @property
-    def tests(self) -> bool:
-        """Whether the test set is read; confirmation alone does."""
-        return self.key.phase == "confirm"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one replicate of a trial ended: `status` is "complete", "diverged" (error 1) or "failed" (error None)."""
-
-    key: TrialKey
-    point: Point
-    replicate: int
-    status: str
-    validation_error: float | None
 
 
 class Schedule:

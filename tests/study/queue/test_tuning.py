@@ -2,8 +2,8 @@
 
 import pytest
 
+from study.queue.tuning import Tuning
 from study.search import load_search
-from study.tuning import Tuning
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.ledger import schema
-from study.schedule import SWEEP_DECADES, Schedule, TrialKey
+from study.queue.tasks import TrialKey
+from study.queue.trial_queue import SWEEP_DECADES, Schedule
 from study.search import load_search
 
 NAMES = ("sgd", "momentum", "sign")

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-from study.schedule import Schedule
+from study.queue.trial_queue import Schedule
 
 RESERVE = 1.2
 """Confirmation is expected to take this many times what the throughput so far says."""
