@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.callback import LedgerCallback
-from study.devices import Share, Slots
+from study.cluster.slots import Share, Slots
 from study.fleet import Fleet
 from study.ledger import Ledger
 from study.progress import Progress

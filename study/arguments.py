@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.command_line import Parser
 from study import __version__
-from study.devices import CHOICES
+from study.cluster.slots import CHOICES
 from study.search import search_names
 from trainables import optimizers
 from trainables.datasets import DATASETS, SYNTHETIC

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from study.devices import REFRESH_SECONDS, Node
+from study.cluster.slots import REFRESH_SECONDS, Node
 
 
 class Fleet:

@@ -9,8 +9,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from study.cluster.slots import Slots
 from study.continuation import Continuation
-from study.devices import Slots
 from study.queue.tasks import Outcome, Task
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule

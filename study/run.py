@@ -9,8 +9,8 @@ from contextlib import suppress
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from study.address import cluster_address
 from study.arguments import parser
+from study.cluster.address import cluster_address
 from study.provenance import command, resume_command
 from study.signals import StopRequest
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from rich.console import Console
 
 from study.callback import LedgerCallback
-from study.cluster import describe, find_slots
-from study.connection import Connection, connected
+from study.cluster.connection import Connection, connected
+from study.cluster.nodes import describe, find_slots
+from study.cluster.slots import Slots
 from study.console import say
 from study.continuation import Continuation
-from study.devices import Slots
 from study.fleet import Fleet
 from study.job import Job
 from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster

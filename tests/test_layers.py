@@ -14,11 +14,11 @@ FORBIDDEN = {
 }
 RAY_IS_ALLOWED_IN = {
     "trainables/ray_trainable.py",
-    "study/cluster.py",
-    "study/connection.py",
-    "study/handshake.py",
+    "study/cluster/nodes.py",
+    "study/cluster/connection.py",
+    "study/cluster/handshake.py",
     "study/launch.py",
-    "study/packages.py",
+    "study/cluster/packages.py",
     "study/callback.py",
     "study/router.py",
 }

@@ -73,8 +73,8 @@ SPEC = OptimizerSpec(
 JOIN = """
 import sys
 import ray
-from study.address import cluster_address
-from study.connection import connected
+from study.cluster.address import cluster_address
+from study.cluster.connection import connected
 from study.signals import StopRequest
 try:
     with connected(cluster_address(*sys.argv[1:] or [None]), StopRequest()):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import ray
 
-from study.devices import Share, Slots
+from study.cluster.slots import Share, Slots
 from study.queue.tasks import Outcome, Task
 from study.queue.trial_queue import Schedule
 from study.search import Proposal, Question, SearchAlgorithm

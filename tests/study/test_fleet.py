@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.devices import REFRESH_SECONDS, Node
+from study.cluster.slots import REFRESH_SECONDS, Node
 from study.fleet import Fleet
 
 HEAD = Node(id="h", address="10.0.0.1", cpus=0.0, gpus=0.0)

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from study.devices import Node
+from study.cluster.slots import Node
 from study.fleet import Fleet
 from study.progress import Progress
 from study.queue.trial_queue import Schedule

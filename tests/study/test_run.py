@@ -19,7 +19,7 @@ from rich.console import Console
 
 from analysis.ledger.schema import epochs_schema, trials_schema
 from study.callback import LedgerCallback
-from study.cluster import nodes
+from study.cluster.nodes import nodes
 from study.fleet import Fleet
 from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger, read_study

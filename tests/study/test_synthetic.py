@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from study.callback import LedgerCallback
-from study.cluster import nodes
+from study.cluster.nodes import nodes
+from study.cluster.slots import Share, Slots
 from study.continuation import Continuation
-from study.devices import Share, Slots
 from study.fleet import Fleet
 from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import ray
 
-from study.cluster import nodes
-from study.devices import Node
-from study.handshake import agree
-from study.packages import PackageCheck
+from study.cluster.handshake import agree
+from study.cluster.nodes import nodes
+from study.cluster.packages import PackageCheck
+from study.cluster.slots import Node
 from study.signals import StopRequest
 
 
@@ -52,7 +52,7 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
     """Start Ray on this machine, or join the cluster at an address; leave it at the end.
 
     Args:
-        address: As of `study.address.cluster_address`.
+        address: As of `study.cluster.address.cluster_address`.
         stop: Gets the signals back, which Ray takes for itself when it starts.
 
     Raises:

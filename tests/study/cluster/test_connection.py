@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from study.address import cluster_address
+from study.cluster.address import cluster_address
 
 TOKEN, OTHER = "a" * 32, "b" * 32
 PATIENCE_SECONDS = 120
@@ -32,7 +32,7 @@ for line in sys.stdin:
 
 JOIN = """
 import os, sys
-from study.connection import connected
+from study.cluster.connection import connected
 from study.signals import StopRequest
 try:
     with connected(sys.argv[1], StopRequest()):
@@ -237,7 +237,7 @@ def answering(reply):
     "reply", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"", b"220 mail\r\n", None]
 )
 def test_what_answers_but_is_not_ray_is_refused(reply, monkeypatch):
-    monkeypatch.setattr("study.address.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("study.cluster.address.ANSWER_SECONDS", 0.3)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     pattern = (
         r"--address must name a running Ray cluster, got 127\..*, which is something else than Ray; give the port .*"

@@ -9,8 +9,8 @@ import pytest
 import torch
 import yaml
 
-from study.cluster import nodes_of
-from study.devices import Node
+from study.cluster.nodes import nodes_of
+from study.cluster.slots import Node
 
 WITNESS = '''
 """SGD that tells what Ray has given its worker and, where there is a file "hold", never ends on a GPU."""

@@ -9,7 +9,7 @@ from typing import Any
 import ray
 import yaml
 
-from study.devices import Node, Share, Slots, kinds_of
+from study.cluster.slots import Node, Share, Slots, kinds_of
 
 UNLIMITED = 10_000
 """Nodes of one type, where a configuration gives no limit."""

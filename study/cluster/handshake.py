@@ -16,7 +16,7 @@ from ray._private import services
 from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
-from study.address import check_answer
+from study.cluster.address import check_answer
 
 MODES = ("token", "disabled")
 

@@ -7,7 +7,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study import __version__
-from study.devices import Node
+from study.cluster.slots import Node
 
 Contents = dict[str, tuple[str, str]]
 """Of each package its version and a digest of its files, both empty if it cannot be imported."""

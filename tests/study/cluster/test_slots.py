@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from study.devices import FEWEST_WAITING, LOSS_SECONDS, REFRESH_SECONDS, Node, Share, Slots, kinds_of
+from study.cluster.slots import FEWEST_WAITING, LOSS_SECONDS, REFRESH_SECONDS, Node, Share, Slots, kinds_of
 
 
 def node(cpus, gpus=0.0, name="a"):

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from study.cluster import nodes
-from study.packages import PackageCheck
+from study.cluster.nodes import nodes
+from study.cluster.packages import PackageCheck
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
