@@ -13,10 +13,10 @@ from ray.tune.experiment import Trial
 from study.commits import Commit, Commits
 from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
+from study.ledger.rows import failed_rows, outcomes, trial_rows
 from study.progress import Progress
 from study.queue.tasks import TrialKey
 from study.router import Router
-from study.rows import failed_rows, outcomes, trial_rows
 
 LONGEST_MESSAGE = 1000
 

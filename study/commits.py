@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
-from study.rows import Row
+from study.ledger.rows import Row
 
 NUM_AT_ONCE = 4
 """Commits at once: they mostly wait for the disk, which writes several as fast as one."""

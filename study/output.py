@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from analysis.ledger.schema import NUMBER, REPEATS, repeat_directory
 from study.ledger import Ledger, MirroredLedger
 from study.ledger.files import free_name
-from study.ledger.mirror import Mirror, MirrorError, is_content
-from study.repeats import repeats
+from study.ledger.lock import repeats
+from study.ledger.mirror.mirror import Mirror, MirrorError, is_content
 from study.selection import is_uri
 from study.spec import StudySpec
 from trainables.storage import Storage

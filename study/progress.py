@@ -15,9 +15,9 @@ from rich.text import Text
 from analysis.ledger.schema import STATUSES
 from study.console import say
 from study.fleet import Fleet
+from study.ledger.rows import Row
 from study.queue.tasks import Outcome
 from study.queue.trial_queue import Schedule
-from study.rows import Row
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -10,8 +10,8 @@ from analysis.claims.file import hash_of, packaged_text
 from analysis.ledger.schema import repeat_directory
 from analysis.ledger.study import NO_MODEL
 from study.ledger import read_study
+from study.ledger.lock import repeats
 from study.output import Output, open_output
-from study.repeats import repeats
 from study.search import load_search
 from study.selection import Selection
 from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec

@@ -62,8 +62,8 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     if arguments.autoscaling and address is None and not arguments.dry_run:
         raise ValueError("--autoscaling is for a cluster: give its --address, or leave it out.")
     # The arguments are sound; only now the imports that take seconds.
-    from study.ledger.mirror import MirrorError
-    from study.repeats import all_locked
+    from study.ledger.lock import all_locked
+    from study.ledger.mirror.mirror import MirrorError
     from study.request import study_output
 
     if arguments.storage is not None:

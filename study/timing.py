@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from study.job import Job
-from study.rows import Row
+from study.ledger.rows import Row
 from trainables.randomness import replicate_seed
 from trainables.trial import TrialConfig
 

@@ -16,10 +16,10 @@ from study.continuation import Continuation
 from study.fleet import Fleet
 from study.job import Job
 from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
+from study.ledger.rows import Row
 from study.progress import Progress
 from study.queue.time_budget import TimeBudget, time_budgets
 from study.router import Router
-from study.rows import Row
 from study.signals import StopRequest
 from study.summary import compile_convolutions
 from study.timing import Measure, is_due, time_winners

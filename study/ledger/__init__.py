@@ -3,7 +3,7 @@
 from study.ledger.attempt import Attempt
 from study.ledger.description import read_study, write_study
 from study.ledger.lock import locked
-from study.ledger.mirrored import MirroredLedger
+from study.ledger.mirror.mirrored_ledger import MirroredLedger
 from study.ledger.store import Ledger
 
 __all__ = ["Attempt", "Ledger", "MirroredLedger", "locked", "read_study", "write_study"]

@@ -10,8 +10,8 @@ import pyarrow as pa
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import epochs_schema
 from study.ledger.log import LOGS, EpochLog, StoredLog
+from study.ledger.rows import Record, Row, epoch_rows
 from study.queue.tasks import Task
-from study.rows import Record, Row, epoch_rows
 
 ATTEMPTS = "attempts"
 """Folder of what is superseded."""

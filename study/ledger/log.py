@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from analysis.ledger.files import publish
 from analysis.ledger.schema import epochs_schema
-from study.rows import Row
+from study.ledger.rows import Row
 
 LOGS = "log"
 """Folder of the logs."""

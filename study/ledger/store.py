@@ -22,11 +22,11 @@ from study.ledger.files import own_files
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables
+from study.ledger.rows import Row
 from study.ledger.tables import concatenated, read_table, refuse_foreign
 from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
 from study.queue.tasks import Outcome, Task, TrialKey
-from study.rows import Row
 from study.spec import StudySpec
 
 

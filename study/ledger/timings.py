@@ -11,8 +11,8 @@ from analysis.ledger.parts import conform
 from analysis.ledger.schema import timings_schema
 from study.ledger.attempt import ATTEMPTS, write_superseded
 from study.ledger.files import own_files
+from study.ledger.rows import Row
 from study.ledger.tables import read_table
-from study.rows import Row
 
 TIMINGS = "timings"
 

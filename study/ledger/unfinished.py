@@ -10,7 +10,7 @@ from study.ledger.attempt import keep_superseded
 from study.ledger.files import free_name
 from study.ledger.log import LOGS, StoredLog, rewrite_log
 from study.ledger.recovery import DAMAGED, move_to_damaged
-from study.rows import Row
+from study.ledger.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from analysis.ledger.schema import trials_schema
 from study import __version__
 from study.arguments import FEWEST_CONFIRM_SEEDS, parser
 from study.ledger import write_study
+from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
-from study.rows import failed_rows
 from study.run import main
 from study.search import search_names
 from study.selection import parse_values

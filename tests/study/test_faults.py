@@ -22,8 +22,8 @@ import pytest
 from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, read_study, write_study
 from study.ledger.check import check_ledger
+from study.ledger.rows import trial_rows
 from study.queue.tasks import Task, TrialKey
-from study.rows import trial_rows
 from study.run import main
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from study.ledger.rows import epoch_rows, failed_rows, outcomes, trial_rows
 from study.queue.tasks import Task, TrialKey
-from study.rows import epoch_rows, failed_rows, outcomes, trial_rows
 
 POINT = {"learning_rate": 0.1}
 RESULT = {"device": "cpu", "node_ip": "10.0.0.7"}

@@ -20,8 +20,8 @@ from analysis.ledger.parts import read_parts
 from analysis.ledger.schema import timings_schema
 from study.ledger import Ledger, read_study
 from study.ledger.log import EpochLog, read_log
+from study.ledger.rows import epoch_rows, trial_rows
 from study.queue.tasks import Task, TrialKey
-from study.rows import epoch_rows, trial_rows
 from study.spec import StudySpec
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")

@@ -13,10 +13,10 @@ import pytest
 from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, MirroredLedger, read_study
 from study.ledger.check import check_ledger
-from study.ledger.mirror import Mirror, MirrorError
+from study.ledger.mirror.mirror import Mirror, MirrorError
+from study.ledger.rows import trial_rows
 from study.output import open_output
 from study.queue.tasks import Task, TrialKey
-from study.rows import trial_rows
 from study.run import main
 from trainables.storage import Storage
 

@@ -4,10 +4,10 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from study.ledger.attempt import Attempt
-from study.ledger.mirror import Mirror
+from study.ledger.mirror.mirror import Mirror
+from study.ledger.rows import Row
 from study.ledger.store import Ledger
 from study.queue.tasks import Outcome
-from study.rows import Row
 from study.spec import StudySpec
 
 

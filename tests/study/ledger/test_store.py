@@ -12,8 +12,8 @@ import pytest
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from study.ledger import Ledger, read_study, write_study
+from study.ledger.rows import failed_rows, trial_rows
 from study.queue.tasks import Outcome, Task, TrialKey
-from study.rows import failed_rows, trial_rows
 from study.spec import StudySpec
 
 POINT = {"learning_rate": 0.1 + 0.2, "momentum": 0.9}  # 0.30000000000000004: no digit may be lost

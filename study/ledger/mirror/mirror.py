@@ -12,7 +12,7 @@ from analysis.ledger.parts import CHECKED_NAME, crc32_of
 from analysis.wording import count
 from study.ledger.description import NAME as STUDY
 from study.ledger.description import parse_study
-from study.ledger.outdated import OUTDATED, outdated, set_aside
+from study.ledger.mirror.outdated import OUTDATED, outdated, set_aside
 from study.ledger.recovery import move_to_damaged
 from trainables.storage import Storage, one_line
 

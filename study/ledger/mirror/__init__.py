@@ -1,0 +1,1 @@
+"""The copy of a ledger at a URI."""
