@@ -20,7 +20,7 @@ import benchmarks
 from analysis.command_line import Parser
 from benchmarks import ROW, Row
 from study.console import new_console
-from study.provenance import provenance
+from study.request.provenance import provenance
 
 SCHEMA = pa.schema(
     [

@@ -24,7 +24,7 @@ from analysis.ledger.schema import epochs_schema, trials_schema
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.ledger import write_study
-from study.provenance import provenance
+from study.request.provenance import provenance
 from study.spec import Extent, StudySpec
 from trainables.optimizers import DEFAULTS
 

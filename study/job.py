@@ -7,7 +7,7 @@ from typing import Self
 from study.ledger import Ledger
 from study.queue.tasks import Outcome
 from study.queue.trial_queue import Schedule
-from study.request import Request
+from study.request.request import Request
 from study.search import load_search
 
 

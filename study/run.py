@@ -9,17 +9,17 @@ from contextlib import suppress
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from study.arguments import parser
 from study.cluster.address import cluster_address
-from study.provenance import command, resume_command
+from study.request.options import parser
+from study.request.provenance import command, resume_command
 from study.signals import StopRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from study.job import Job
-    from study.output import Output
-    from study.selection import Selection
+    from study.request.checks import Selection
+    from study.request.output import Output
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def _print_error(error: Exception) -> None:
 
 
 def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest) -> int:
-    from study.selection import check  # here, because `--help` needs none of what it imports
+    from study.request.checks import check  # here, because `--help` needs none of what it imports
 
     selection = check(arguments)
     address = None if arguments.dry_run else cluster_address(arguments.address)
@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     # The arguments are sound; only now the imports that take seconds.
     from study.ledger.lock import all_locked
     from study.ledger.mirror.mirror import MirrorError
-    from study.request import study_output
+    from study.request.request import study_output
 
     if arguments.storage is not None:
         from trainables.checkpoints import Checkpoints
@@ -97,8 +97,8 @@ def _complete(
     """Train and time what is left of the study and its repeats, then report."""
     from study.console import new_console, say
     from study.job import Job
-    from study.provenance import provenance
-    from study.request import build_requests
+    from study.request.provenance import provenance
+    from study.request.request import build_requests
     from study.summary import announce
     from study.timing import is_due
 
@@ -126,7 +126,7 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Ou
     from study.job import Job
     from study.ledger import Ledger
     from study.plan import Plan, local_workers
-    from study.request import build_requests
+    from study.request.request import build_requests
     from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 

@@ -811,4 +811,4 @@ def test_only_the_labels_of_runs_and_looks_read_the_wall_clock():
             assert not direct, f"{path} must name the module where it reads a clock"
             if found := names & WALL_CLOCK:
                 reads[path.relative_to(ROOT).as_posix()] = found
-    assert reads == {"study/provenance.py": {"datetime.now"}, "study/ledger/store.py": {"datetime.now"}}
+    assert reads == {"study/request/provenance.py": {"datetime.now"}, "study/ledger/store.py": {"datetime.now"}}

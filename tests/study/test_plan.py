@@ -7,7 +7,7 @@ import pytest
 from study.job import Job
 from study.plan import EVALUATION_COST, Plan, local_workers
 from study.queue.trial_queue import Schedule
-from study.request import Request
+from study.request.request import Request
 
 
 @pytest.fixture

@@ -14,17 +14,17 @@ import pytest
 import ray
 
 from analysis.ledger.schema import repeat_directory, stored_repeats
-from study.arguments import MOST_REPEATS, parser
 from study.ledger import Ledger, locked, read_study, write_study
 from study.ledger.files import discard_drafts, own_files
 from study.ledger.lock import all_locked, repeats
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.time_budget import time_budgets
 from study.queue.trial_queue import Schedule
-from study.request import build_requests
+from study.request.checks import check
+from study.request.options import MOST_REPEATS, parser
+from study.request.request import build_requests
 from study.run import main
 from study.search import load_search
-from study.selection import check
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 WORDS = (

@@ -15,7 +15,7 @@ from study.job import Job
 from study.launch import put_dataset, time_on_cluster
 from study.ledger import Ledger, read_study
 from study.queue.trial_queue import Schedule
-from study.request import Request
+from study.request.request import Request
 from study.spec import OptimizerDefinition
 from study.timing import contenders, is_due, time_winners
 from trainables.data import load_dataset

@@ -15,8 +15,8 @@ from study.ledger import Ledger, MirroredLedger, read_study
 from study.ledger.check import check_ledger
 from study.ledger.mirror.mirror import Mirror, MirrorError
 from study.ledger.rows import trial_rows
-from study.output import open_output
 from study.queue.tasks import Task, TrialKey
+from study.request.output import open_output
 from study.run import main
 from trainables.storage import Storage
 

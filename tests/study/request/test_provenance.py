@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import torch
 
-from study import provenance as module
-from study.provenance import PACKAGES, command, provenance
+from study.request import provenance as module
+from study.request.provenance import PACKAGES, command, provenance
 
 
 def test_a_run_says_when_how_and_on_what_it_began():
@@ -46,10 +46,12 @@ def test_a_copy_inside_another_repository_has_no_commit(tmp_path):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run([*git, "init", "--quiet"], check=True, capture_output=True)
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "theirs"], check=True, capture_output=True)
-    folder = tmp_path / "site-packages" / "study"
+    folder = tmp_path / "site-packages" / "study" / "request"
     folder.mkdir(parents=True)
     (folder / "__init__.py").touch()
     (folder / "provenance.py").write_bytes(pathlib.Path(module.__file__).read_bytes())
-    code = "from study.provenance import provenance; print(provenance([])['commit'])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, check=True)
+    code = "from study.request.provenance import provenance; print(provenance([])['commit'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parents[1], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "None\n"

@@ -11,9 +11,9 @@ from analysis.ledger.schema import repeat_directory
 from analysis.ledger.study import NO_MODEL
 from study.ledger import read_study
 from study.ledger.lock import repeats
-from study.output import Output, open_output
+from study.request.checks import Selection
+from study.request.output import Output, open_output
 from study.search import load_search
-from study.selection import Selection
 from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.datasets import DATASETS
 from trainables.optimizers import optimizer_names, resolve_optimizer

@@ -7,8 +7,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from study.arguments import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.cluster.slots import CHOICES
+from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.search import search_names
 from trainables import optimizers
 from trainables.data import check_dataset

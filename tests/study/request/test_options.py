@@ -12,13 +12,13 @@ import pytest
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import trials_schema
 from study import __version__
-from study.arguments import FEWEST_CONFIRM_SEEDS, parser
 from study.ledger import write_study
 from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
+from study.request.checks import parse_values
+from study.request.options import FEWEST_CONFIRM_SEEDS, parser
 from study.run import main
 from study.search import search_names
-from study.selection import parse_values
 from trainables.optimizers import optimizer_names
 
 SPEC = """

@@ -14,7 +14,7 @@ from study.ledger import Ledger, MirroredLedger
 from study.ledger.files import free_name
 from study.ledger.lock import repeats
 from study.ledger.mirror.mirror import Mirror, MirrorError, is_content
-from study.selection import is_uri
+from study.request.checks import is_uri
 from study.spec import StudySpec
 from trainables.storage import Storage
 
