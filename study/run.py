@@ -123,9 +123,8 @@ def _complete(
 
 def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Output") -> int:
     from study.console import new_console
-    from study.job import Job
+    from study.job import Job, Plan, local_workers
     from study.ledger import Ledger
-    from study.plan import Plan, local_workers
     from study.request.request import build_requests
     from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image

@@ -10,8 +10,7 @@ from rich.table import Table
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
 from study.console import say
-from study.job import Job
-from study.plan import Plan
+from study.job import Job, Plan
 from trainables.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs

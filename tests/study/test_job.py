@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from study.job import Job
-from study.plan import EVALUATION_COST, Plan, local_workers
+from study.job import EVALUATION_COST, Job, Plan, local_workers
 from study.queue.trial_queue import Schedule
 from study.request.request import Request
 
