@@ -14,8 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 import study.run
-from study.callback import LedgerCallback
 from study.search import Proposal, Question, SearchAlgorithm, load_search
+from study.tune.callback import LedgerCallback
 
 
 class TimedCallback(LedgerCallback):
@@ -54,7 +54,7 @@ def timed_search(name: str) -> SearchAlgorithm:
 def main(words: Sequence[str]) -> int:
     """Run the study and write down what it took."""
     result, *options = words
-    with patch("study.callback.LedgerCallback", TimedCallback), patch("study.job.load_search", timed_search):
+    with patch("study.tune.callback.LedgerCallback", TimedCallback), patch("study.job.load_search", timed_search):
         status = study.run.main(options)
     wall, cpu, asking = map(list, zip(*TimedCallback.ends, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -20,16 +20,16 @@ from rich.console import Console
 
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
-from study.callback import LedgerCallback
 from study.cluster.slots import Share, Slots
 from study.fleet import Fleet
 from study.ledger import Ledger
 from study.progress import Progress
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
-from study.router import Router
 from study.search import load_search
 from study.spec import Extent, StudySpec
+from study.tune.callback import LedgerCallback
+from study.tune.router import Router
 
 OPTIMIZERS = ("sgd", "adam")
 

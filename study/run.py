@@ -100,7 +100,7 @@ def _complete(
     from study.request.provenance import provenance
     from study.request.request import build_requests
     from study.summary import announce
-    from study.timing import is_due
+    from study.tune.step_timing import is_due
 
     output.fetch(arguments.repeats)
     jobs = []
@@ -115,7 +115,7 @@ def _complete(
     if not all(job.schedule.finished for job in jobs) or (is_due(jobs[0]) and not arguments.no_timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
-            from study.training import train  # here, because its imports take seconds in which a signal may come
+            from study.tune.driver import train  # here, because its imports take seconds in which a signal may come
 
             train(console, arguments, address, provenance(words), jobs, stop)
     return _report(console, words, output, jobs, stop)

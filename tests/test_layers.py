@@ -17,10 +17,10 @@ RAY_IS_ALLOWED_IN = {
     "study/cluster/nodes.py",
     "study/cluster/connection.py",
     "study/cluster/handshake.py",
-    "study/launch.py",
+    "study/tune/launch.py",
     "study/cluster/packages.py",
-    "study/callback.py",
-    "study/router.py",
+    "study/tune/callback.py",
+    "study/tune/router.py",
 }
 PYARROW_IS_ALLOWED_IN = {"trainables/storage.py"}
 

@@ -183,7 +183,7 @@ def simulate(surface, outcomes_of) -> Callable[..., list[Task]]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A Ray of two CPUs on this machine, for all tests of the session that train within this process."""
-    from study.launch import TUNE_SETTINGS
+    from study.tune.launch import TUNE_SETTINGS
 
     os.environ |= TUNE_SETTINGS
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")

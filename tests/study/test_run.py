@@ -18,18 +18,18 @@ import torch
 from rich.console import Console
 
 from analysis.ledger.schema import epochs_schema, trials_schema
-from study.callback import LedgerCallback
 from study.cluster.nodes import nodes
 from study.fleet import Fleet
-from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger, read_study
 from study.progress import Progress
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
-from study.router import Router
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
+from study.tune.callback import LedgerCallback
+from study.tune.launch import put_dataset, run_schedule
+from study.tune.router import Router
 from trainables.data import load_dataset
 from trainables.optimizers import load_optimizer, load_optimizer_source
 from trainables.randomness import replicate_seed

@@ -6,20 +6,20 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from study.callback import LedgerCallback
 from study.cluster.nodes import nodes
 from study.cluster.slots import Share, Slots
-from study.continuation import Continuation
 from study.fleet import Fleet
-from study.launch import put_dataset, run_schedule
 from study.ledger import Ledger
 from study.progress import Progress
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
-from study.router import Router
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
+from study.tune.callback import LedgerCallback
+from study.tune.checkpoints import Continuation
+from study.tune.launch import put_dataset, run_schedule
+from study.tune.router import Router
 from trainables.data import load_dataset
 from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer
@@ -109,7 +109,7 @@ def run(spec, directory, continuation=None):
 def test_a_study_holds_the_curves_of_the_formula(cluster, synthetic_spec, tmp_path, monkeypatch):
     """Although two Tuners share its trials."""
     del cluster
-    monkeypatch.setattr("study.launch.TRIALS_PER_TUNER", 20)
+    monkeypatch.setattr("study.tune.launch.TRIALS_PER_TUNER", 20)
     spec = synthetic_spec(num_trials=4)
     trials = run(spec, tmp_path / "study", tmp_path / "checkpoints")
     assert set(trials["phase"]) == {"published", "explore", "confirm", "sweep"}

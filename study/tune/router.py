@@ -10,11 +10,11 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.cluster.slots import Slots
-from study.continuation import Continuation
 from study.queue.tasks import Outcome, Task
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
 from study.spec import Identity
+from study.tune.checkpoints import Continuation
 
 
 class FirstPending(FIFOScheduler):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from study.callback import LONGEST_MESSAGE, MOST_TERMINATIONS, Losses, error_message
 from study.queue.tasks import TrialKey
+from study.tune.callback import LONGEST_MESSAGE, MOST_TERMINATIONS, Losses, error_message
 
 FRAMES = 'Failure # 1 (occurred at 2026-11-21)\nray::RayTrainable.train() (pid=7)\n  File "a.py", line 3\n    step()\n'
 

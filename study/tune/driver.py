@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from study.callback import LedgerCallback
 from study.cluster.connection import Connection, connected
 from study.cluster.nodes import describe, find_slots
 from study.cluster.slots import Slots
 from study.console import say
-from study.continuation import Continuation
 from study.fleet import Fleet
 from study.job import Job
-from study.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.ledger.rows import Row
 from study.progress import Progress
 from study.queue.time_budget import TimeBudget, time_budgets
-from study.router import Router
 from study.signals import StopRequest
 from study.summary import compile_convolutions
-from study.timing import Measure, is_due, time_winners
+from study.tune.callback import LedgerCallback
+from study.tune.checkpoints import Continuation
+from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
+from study.tune.router import Router
+from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data import load_dataset
 from trainables.trial import TrialConfig
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
 from study.ledger.rows import Row
+from study.tune.checkpoints import Continuation
 
 NUM_AT_ONCE = 4
 """Commits at once: they mostly wait for the disk, which writes several as fast as one."""

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import ray
 from ray import tune
 
-from study.callback import LedgerCallback, error_message
-from study.router import FirstPending, Router
 from study.signals import StopRequest
+from study.tune.callback import LedgerCallback, error_message
+from study.tune.router import FirstPending, Router
 from trainables.data import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
 from trainables.trial import TrialConfig

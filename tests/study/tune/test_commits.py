@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.experiment import Trial
 
-from study.commits import MOST_WAITING, Commit, Commits
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
-from study.router import FirstPending, Router
+from study.tune.commits import MOST_WAITING, Commit, Commits
+from study.tune.router import FirstPending, Router
 
 
 class SlowDisk:

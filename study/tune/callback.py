@@ -10,13 +10,13 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from study.commits import Commit, Commits
-from study.continuation import Continuation
 from study.ledger import Attempt, Ledger
 from study.ledger.rows import failed_rows, outcomes, trial_rows
 from study.progress import Progress
 from study.queue.tasks import TrialKey
-from study.router import Router
+from study.tune.checkpoints import Continuation
+from study.tune.commits import Commit, Commits
+from study.tune.router import Router
 
 LONGEST_MESSAGE = 1000
 

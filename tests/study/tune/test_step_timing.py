@@ -12,12 +12,12 @@ import pytest
 from analysis.ledger.load import load
 from analysis.tables.cost import step_cost_ratio
 from study.job import Job
-from study.launch import put_dataset, time_on_cluster
 from study.ledger import Ledger, read_study
 from study.queue.trial_queue import Schedule
 from study.request.request import Request
 from study.spec import OptimizerDefinition
-from study.timing import contenders, is_due, time_winners
+from study.tune.launch import put_dataset, time_on_cluster
+from study.tune.step_timing import contenders, is_due, time_winners
 from trainables.data import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed

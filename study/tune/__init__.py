@@ -1,0 +1,1 @@
+"""What Ray Tune does for a study."""
