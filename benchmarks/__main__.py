@@ -19,7 +19,7 @@ from rich.table import Table
 import benchmarks
 from analysis.command_line import Parser
 from benchmarks import ROW, Row
-from study.console import new_console
+from study.display.console import new_console
 from study.request.provenance import provenance
 
 SCHEMA = pa.schema(

@@ -21,9 +21,9 @@ from rich.console import Console
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.cluster.slots import Share, Slots
-from study.fleet import Fleet
+from study.display.fleet import Fleet
+from study.display.progress import Progress
 from study.ledger import Ledger
-from study.progress import Progress
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
 from study.search import load_search

@@ -95,11 +95,11 @@ def _complete(
     stop: StopRequest,
 ) -> int:
     """Train and time what is left of the study and its repeats, then report."""
-    from study.console import new_console, say
+    from study.display.announce import announce
+    from study.display.console import new_console, say
     from study.job import Job
     from study.request.provenance import provenance
     from study.request.request import build_requests
-    from study.summary import announce
     from study.tune.step_timing import is_due
 
     output.fetch(arguments.repeats)
@@ -122,11 +122,11 @@ def _complete(
 
 
 def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Output") -> int:
-    from study.console import new_console
+    from study.display.announce import announce, print_estimate
+    from study.display.console import new_console
     from study.job import Job, Plan, local_workers
     from study.ledger import Ledger
     from study.request.request import build_requests
-    from study.summary import announce, print_estimate
     from trainables.probe import seconds_per_image
 
     with output.preview() as directory:
@@ -148,9 +148,8 @@ def _report(
     console: "Console", words: Sequence[str], output: "Output", jobs: Sequence["Job"], stop: StopRequest
 ) -> int:
     from analysis.ledger.study import LedgerError
-    from study.console import say
-    from study.reporting import report_apart
-    from study.summary import print_report
+    from study.display.console import say
+    from study.display.report import print_report, report_apart
 
     first = jobs[0]
     try:

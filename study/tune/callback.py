@@ -10,9 +10,9 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from study.display.progress import Progress
 from study.ledger import Attempt, Ledger
 from study.ledger.rows import failed_rows, outcomes, trial_rows
-from study.progress import Progress
 from study.queue.tasks import TrialKey
 from study.tune.checkpoints import Continuation
 from study.tune.commits import Commit, Commits

@@ -10,14 +10,14 @@ from rich.console import Console
 from study.cluster.connection import Connection, connected
 from study.cluster.nodes import describe, find_slots
 from study.cluster.slots import Slots
-from study.console import say
-from study.fleet import Fleet
+from study.display.announce import compile_convolutions
+from study.display.console import say
+from study.display.fleet import Fleet
+from study.display.progress import Progress
 from study.job import Job
 from study.ledger.rows import Row
-from study.progress import Progress
 from study.queue.time_budget import TimeBudget, time_budgets
 from study.signals import StopRequest
-from study.summary import compile_convolutions
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
 from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster

@@ -19,9 +19,9 @@ from rich.console import Console
 
 from analysis.ledger.schema import epochs_schema, trials_schema
 from study.cluster.nodes import nodes
-from study.fleet import Fleet
+from study.display.fleet import Fleet
+from study.display.progress import Progress
 from study.ledger import Ledger, read_study
-from study.progress import Progress
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
 from study.search import load_search

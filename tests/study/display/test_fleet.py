@@ -3,7 +3,7 @@
 import pytest
 
 from study.cluster.slots import REFRESH_SECONDS, Node
-from study.fleet import Fleet
+from study.display.fleet import Fleet
 
 HEAD = Node(id="h", address="10.0.0.1", cpus=0.0, gpus=0.0)
 ONE = Node(id="a", address="10.0.0.2", cpus=2.0, gpus=0.0)

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from study.cluster.slots import Node
-from study.fleet import Fleet
-from study.progress import Progress
+from study.display.fleet import Fleet
+from study.display.progress import Progress
 from study.queue.trial_queue import Schedule
 
 ROWS = [{"node": "10.0.0.2", "images": 0}]

@@ -1,21 +1,19 @@
-"""What a run says before and after training."""
+"""What a run says before training."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
-from study.console import say
+from study.display.console import say
 from study.job import Job, Plan
 from trainables.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs
-    from analysis.report.write import Report
-    from analysis.statistics.intervals import Estimate
+    pass
 
 
 def compile_convolutions(console: Console) -> None:
@@ -89,45 +87,6 @@ def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_w
         f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once."
         + (" Timing steps at the end takes up to 30 seconds more." if times else ""),
     )
-
-
-def print_report(console: Console, report: "Report") -> None:
-    """Show the result of each optimizer, how the claims came out and where the page is."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("optimizer", no_wrap=True)
-    words = [name for result in report.results if result.best for name in result.best.hyperparameters]
-    table.add_column("best setting", min_width=max(map(len, words), default=0))
-    for title in ("validation error", "test accuracy", "published"):
-        table.add_column(title, justify="right")
-    table.add_column("diverged", justify="right", min_width=len("diverged"))
-    for result in report.results:
-        best = result.best
-        table.add_row(
-            result.optimizer,
-            "-" if best is None else _point(best.hyperparameters),
-            "-" if best is None else f"{best.validation_error:.1%}",
-            _accuracy(result.tuned_accuracy),
-            _accuracy(result.published_accuracy),
-            f"{result.diverged} of {result.trials}",
-        )
-    console.print(table)
-    if failed := sum(result.failed for result in report.results):
-        say(console, f"{failed} tuning trials failed; the column `message` of the ledger's trials says why.")
-    if report.verdicts:
-        say(console, report.verdicts)
-    console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _point(point: Mapping[str, float]) -> str:
-    return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
-
-
-def _accuracy(estimate: "Estimate | None") -> str:
-    if estimate is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.1%}"
-    return f"{estimate.mean:.1%} ± {(estimate.high - estimate.low) / 2:.1%}"
 
 
 def _duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from analysis.ledger.study import LedgerError
-from study.reporting import report_apart
+from study.display.report import report_apart
 
 
 def test_what_is_no_ledger_is_refused_as_without_a_process(tmp_path):
@@ -14,6 +14,6 @@ def test_what_is_no_ledger_is_refused_as_without_a_process(tmp_path):
 
 
 def test_a_process_that_is_killed_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr("study.reporting.write_report", os._exit)
+    monkeypatch.setattr("study.display.report.write_report", os._exit)
     with pytest.raises(OSError, match=r"^the process that wrote the report was ended .* python -m analysis\.report 9$"):
         report_apart(9)

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.ledger.schema import STATUSES
-from study.console import say
-from study.fleet import Fleet
+from study.display.console import say
+from study.display.fleet import Fleet
 from study.ledger.rows import Row
 from study.queue.tasks import Outcome
 from study.queue.trial_queue import Schedule

@@ -1,0 +1,76 @@
+"""After training: the report, made in a process of its own, and what the terminal shows of it."""
+
+import pathlib
+import signal
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.report.write import Report, write_report
+from study.display.console import say
+
+if TYPE_CHECKING:  # statistics that only the end of a run needs
+    from analysis.report.write import Report
+    from analysis.statistics.intervals import Estimate
+
+
+def report_apart(directory: pathlib.Path) -> Report:
+    """What `write_report` does and raises.
+
+    Raises:
+        OSError: The process has ended before the report was whole.
+    """
+    # Ctrl-C reaches all processes of a terminal; it is for the driver to answer.
+    context, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ProcessPoolExecutor(1, mp_context=context, initializer=signal.signal, initargs=ignore) as process:
+            return process.submit(write_report, directory).result()
+    except BrokenProcessPool:
+        raise OSError(
+            "the process that wrote the report was ended from outside, perhaps for its memory; what is stored stays. "
+            f"Write the report again with: python -m analysis.report {directory}"
+        ) from None
+
+
+def print_report(console: Console, report: "Report") -> None:
+    """Show the result of each optimizer, how the claims came out and where the page is."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("optimizer", no_wrap=True)
+    words = [name for result in report.results if result.best for name in result.best.hyperparameters]
+    table.add_column("best setting", min_width=max(map(len, words), default=0))
+    for title in ("validation error", "test accuracy", "published"):
+        table.add_column(title, justify="right")
+    table.add_column("diverged", justify="right", min_width=len("diverged"))
+    for result in report.results:
+        best = result.best
+        table.add_row(
+            result.optimizer,
+            "-" if best is None else _point(best.hyperparameters),
+            "-" if best is None else f"{best.validation_error:.1%}",
+            _accuracy(result.tuned_accuracy),
+            _accuracy(result.published_accuracy),
+            f"{result.diverged} of {result.trials}",
+        )
+    console.print(table)
+    if failed := sum(result.failed for result in report.results):
+        say(console, f"{failed} tuning trials failed; the column `message` of the ledger's trials says why.")
+    if report.verdicts:
+        say(console, report.verdicts)
+    console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _point(point: Mapping[str, float]) -> str:
+    return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
+
+
+def _accuracy(estimate: "Estimate | None") -> str:
+    if estimate is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:.1%}"
+    return f"{estimate.mean:.1%} ± {(estimate.high - estimate.low) / 2:.1%}"
