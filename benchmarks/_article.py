@@ -9,7 +9,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from trainables.cifar10 import ByteArray
+from trainables.data.cifar10 import ByteArray
 
 
 class SimpleCNN(torch.nn.Module):

@@ -17,7 +17,7 @@ from ray import tune
 from torch.utils.data import DataLoader
 
 from benchmarks._article import Pictures, SimpleCNN, error, train_epoch
-from trainables.data import Dataset, load_dataset
+from trainables.data.dataset import Dataset, load_dataset
 
 
 def train(config: dict[str, Any], data: Dataset) -> None:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import Row, row
 from benchmarks._article import Pictures, SimpleCNN, train_epoch
-from trainables.data import as_tensor, load_dataset, normalize
+from trainables.data.dataset import as_tensor, load_dataset, normalize
 from trainables.optimizers import load_optimizer
 from trainables.training import Training
 from trainables.trial import TrialConfig

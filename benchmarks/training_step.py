@@ -6,7 +6,7 @@ import time
 import torch
 
 from benchmarks import Row, row
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.training import Training
 from trainables.trial import TrialConfig

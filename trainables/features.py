@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 
 from trainables import native
-from trainables.data import normalize
+from trainables.data.dataset import normalize
 from trainables.layers import Convolution
 
 FEATURES = 400

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
-from trainables.data import Dataset
+from trainables.data.dataset import Dataset
 from trainables.spec import OptimizerSpec
 from trainables.synthetic import SyntheticTraining
 from trainables.training import Training

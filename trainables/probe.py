@@ -4,8 +4,8 @@ from functools import cache
 
 import torch
 
-from trainables.data import Dataset, load_dataset
-from trainables.datasets import DATASETS
+from trainables.data.dataset import Dataset, load_dataset
+from trainables.data.sizes import DATASETS
 from trainables.spec import OptimizerSpec
 from trainables.training import Training
 from trainables.trial import TrialConfig

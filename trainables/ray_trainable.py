@@ -10,7 +10,7 @@ import ray
 import torch
 from ray import tune
 
-from trainables.data import Dataset
+from trainables.data.dataset import Dataset
 from trainables.learner import new_learner
 from trainables.optimizers import resolve_optimizer
 from trainables.timing import time_steps

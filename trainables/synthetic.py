@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainables.data import Dataset
+from trainables.data.dataset import Dataset
 from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter, OptimizerSpec
 from trainables.trial import ReplicateEpoch, TrialConfig

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from trainables.data import Dataset, as_tensor
+from trainables.data.dataset import Dataset, as_tensor
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.training import Training

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from trainables.building import build_optimizers
-from trainables.data import Dataset, as_tensor
+from trainables.data.dataset import Dataset, as_tensor
 from trainables.model import ReplicatedSimpleCNN, replicate_losses
 from trainables.precision import set_precision
 from trainables.randomness import derive_seed

@@ -11,8 +11,8 @@ from study.cluster.slots import CHOICES
 from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.search import search_names
 from trainables import optimizers
-from trainables.data import check_dataset
-from trainables.datasets import DATASETS, SplitSizes
+from trainables.data.dataset import check_dataset
+from trainables.data.sizes import DATASETS, SplitSizes
 from trainables.optimizers import check_user_name, optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 

@@ -10,7 +10,7 @@ from study import __version__
 from study.cluster.slots import CHOICES
 from study.search import search_names
 from trainables import optimizers
-from trainables.datasets import DATASETS, SYNTHETIC
+from trainables.data.sizes import DATASETS, SYNTHETIC
 from trainables.optimizers import optimizer_names
 from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 

@@ -15,7 +15,7 @@ from study.request.checks import Selection
 from study.request.output import Output, open_output
 from study.search import load_search
 from study.spec import MODEL, Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.datasets import DATASETS
+from trainables.data.sizes import DATASETS
 from trainables.optimizers import optimizer_names, resolve_optimizer
 from trainables.spec import OptimizerSpec
 

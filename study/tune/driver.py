@@ -23,7 +23,7 @@ from study.tune.checkpoints import Continuation
 from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.tune.router import Router
 from study.tune.step_timing import Measure, is_due, time_winners
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.trial import TrialConfig
 
 

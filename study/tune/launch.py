@@ -13,7 +13,7 @@ from ray import tune
 from study.signals import StopRequest
 from study.tune.callback import LedgerCallback, error_message
 from study.tune.router import FirstPending, Router
-from trainables.data import Dataset
+from trainables.data.dataset import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
 from trainables.trial import TrialConfig
 

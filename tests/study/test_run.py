@@ -30,7 +30,7 @@ from study.spec import OptimizerDefinition
 from study.tune.callback import LedgerCallback
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer, load_optimizer_source
 from trainables.randomness import replicate_seed
 from trainables.training import Training

@@ -20,7 +20,7 @@ from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed

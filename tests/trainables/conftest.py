@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.data import Dataset, load_dataset
+from trainables.data.dataset import Dataset, load_dataset
 from trainables.model import SHAPES
 from trainables.optimizers import load_optimizer
 from trainables.precision import set_precision

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from trainables import native
-from trainables.data import as_tensor, normalize
+from trainables.data.dataset import as_tensor, normalize
 from trainables.model import (
     NUM_PARAMETERS,
     ReplicatedSimpleCNN,

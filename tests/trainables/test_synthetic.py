@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
 from trainables.synthetic import CHANCE, DECAY_EPOCHS, GAP, HIGHEST, LOWEST, NOISE, Surface, SyntheticTraining

@@ -18,7 +18,7 @@ from study.request.request import Request
 from study.spec import OptimizerDefinition
 from study.tune.launch import put_dataset, time_on_cluster
 from study.tune.step_timing import contenders, is_due, time_winners
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
 from trainables.trial import TrialConfig

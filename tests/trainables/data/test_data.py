@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables import cifar10, cifar10_mini
-from trainables.data import Dataset, as_tensor, check_dataset, load_dataset, normalize
-from trainables.datasets import DATASETS, SplitSizes
+from trainables.data import cifar10, cifar10_mini
+from trainables.data.dataset import Dataset, as_tensor, check_dataset, load_dataset, normalize
+from trainables.data.sizes import DATASETS, SplitSizes
 
 BINARY_MD5 = cifar10._BINARY_MD5
 PICKLE_MD5 = cifar10._PICKLE_MD5
@@ -414,6 +414,6 @@ def test_the_data_check_needs_no_torch():
         "import sys; from trainables.data import check_dataset; check_dataset('cifar10-mini'); "
         "print(sorted({'torch', 'torchvision', 'ray'} & set(sys.modules)))"
     )
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

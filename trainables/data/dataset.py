@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainables.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_cifar10, load_cifar10
-from trainables.cifar10_mini import check_cifar10_mini, load_cifar10_mini
-from trainables.datasets import DATASETS, SYNTHETIC, SplitSizes
+from trainables.data.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_cifar10, load_cifar10
+from trainables.data.cifar10_mini import check_cifar10_mini, load_cifar10_mini
+from trainables.data.sizes import DATASETS, SYNTHETIC, SplitSizes
 
 if TYPE_CHECKING:
     from torch import Tensor

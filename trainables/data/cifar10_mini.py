@@ -1,6 +1,6 @@
 """The mini data set: the first images of each class of CIFAR-10, shipped as one lossless picture.
 
-`python -m trainables.cifar10_mini DATA_DIR FILE` makes the picture from a full CIFAR-10.
+`python -m trainables.data.cifar10_mini DATA_DIR FILE` makes the picture from a full CIFAR-10.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from trainables.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_md5, load_cifar10
+from trainables.data.cifar10 import IMAGE_SHAPE, NUM_CLASSES, ByteArray, LabelledImages, check_md5, load_cifar10
 
 TRAIN_PER_CLASS = 500
 TEST_PER_CLASS = 100
