@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from trainables.precision import DEFAULT_PRECISION
+from trainables.models.precision import DEFAULT_PRECISION
 from trainables.spec import NAME, Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
@@ -69,7 +69,7 @@ class Identity:
         search: Name of the search algorithm.
         lag: A point is chosen from the trials whose number is at least this much smaller.
         model: Name of the network; "none" if nothing is trained.
-        precision: Name in `trainables.precision.PRECISIONS`.
+        precision: Name in `trainables.models.precision.PRECISIONS`.
         shared_order: Whether the replicates of a tuning trial see the images in one order.
         repeat: Which of several tunings this is; they differ in the random streams of their samplers alone.
     """

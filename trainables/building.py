@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from trainables.model import split_layers
+from trainables.models.simple_cnn.network import split_layers
 from trainables.spec import OptimizerSpec
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from trainables.building import build_optimizers
-from trainables.model import NUM_PARAMETERS
+from trainables.models.simple_cnn.network import NUM_PARAMETERS
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 

@@ -12,8 +12,8 @@ import torch
 
 from trainables.building import build_optimizers
 from trainables.data.dataset import Dataset, as_tensor
-from trainables.model import ReplicatedSimpleCNN, replicate_losses
-from trainables.precision import set_precision
+from trainables.models.precision import set_precision
+from trainables.models.simple_cnn.network import ReplicatedSimpleCNN, replicate_losses
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.trial import ReplicateEpoch, TrialConfig

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from trainables.precision import PRECISIONS
+from trainables.models.precision import PRECISIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
 from study.display.console import say
 from study.job import Job, Plan
-from trainables.native import NoLibraryError, library
+from trainables.models.simple_cnn.native import NoLibraryError, library
 
 if TYPE_CHECKING:  # statistics that only the end of a run needs
     pass

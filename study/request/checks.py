@@ -13,8 +13,8 @@ from study.search import search_names
 from trainables import optimizers
 from trainables.data.dataset import check_dataset
 from trainables.data.sizes import DATASETS, SplitSizes
+from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
 from trainables.optimizers import check_user_name, optimizer_names
-from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 PACKAGES = ("analysis", "study", "trainables")
 

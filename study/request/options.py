@@ -11,8 +11,8 @@ from study.cluster.slots import CHOICES
 from study.search import search_names
 from trainables import optimizers
 from trainables.data.sizes import DATASETS, SYNTHETIC
+from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
 from trainables.optimizers import optimizer_names
-from trainables.precision import DEFAULT_PRECISION, PRECISIONS
 
 LAG = 8
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from trainables.data.dataset import Dataset, load_dataset
-from trainables.model import SHAPES
+from trainables.models.precision import set_precision
+from trainables.models.simple_cnn.network import SHAPES
 from trainables.optimizers import load_optimizer
-from trainables.precision import set_precision
 from trainables.spec import OptimizerSpec
 from trainables.training import Training
 from trainables.trial import TrialConfig

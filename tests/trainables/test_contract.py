@@ -7,7 +7,7 @@ import torch
 
 from trainables.building import build_optimizers
 from trainables.contract import check_optimizer, check_point, check_resumable
-from trainables.model import NUM_PARAMETERS, split_layers
+from trainables.models.simple_cnn.network import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from trainables.data.dataset import as_tensor, load_dataset, normalize
-from trainables.model import initial_parameters
+from trainables.models.simple_cnn.network import initial_parameters
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
 from trainables.randomness import derive_seed
 from trainables.training import Training

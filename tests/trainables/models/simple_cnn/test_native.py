@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from trainables import native
-from trainables.features import NativeFeatures, TorchFeatures
-from trainables.model import ReplicatedSimpleCNN
+from trainables.models.simple_cnn import native
+from trainables.models.simple_cnn.features import NativeFeatures, TorchFeatures
+from trainables.models.simple_cnn.network import ReplicatedSimpleCNN
 
 LOAD = "from trainables import native; native.library()"
 

@@ -2,16 +2,16 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import native
 from trainables.data.dataset import as_tensor, normalize
-from trainables.model import (
+from trainables.models.simple_cnn import native
+from trainables.models.simple_cnn.native import NoLibraryError
+from trainables.models.simple_cnn.network import (
     NUM_PARAMETERS,
     ReplicatedSimpleCNN,
     initial_parameters,
     replicate_losses,
     split_layers,
 )
-from trainables.native import NoLibraryError
 from trainables.optimizers import optimizer_names
 
 CPU = torch.device("cpu")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 
-from trainables.features import FeatureExtractor, NativeFeatures, TorchFeatures
-from trainables.layers import Convolution, Dense, cross_entropy, rectify_backward
-from trainables.native import NoLibraryError
-from trainables.precision import dtype_of
+from trainables.models.precision import dtype_of
+from trainables.models.simple_cnn.features import FeatureExtractor, NativeFeatures, TorchFeatures
+from trainables.models.simple_cnn.layers import Convolution, Dense, cross_entropy, rectify_backward
+from trainables.models.simple_cnn.native import NoLibraryError
 
 NUM_CLASSES = 10
 SHAPES = (
@@ -33,7 +33,7 @@ NUM_PARAMETERS = sum(SIZES)
 class ReplicatedSimpleCNN:
     """S copies of conv 3->6, max-pool, conv 6->16, max-pool, dense 400->120->84->10, side by side.
 
-    Each dense layer is one batched product; see `trainables.features` for the convolutions. All parameters live in one
+    Each dense layer is one batched product; see `trainables.models.simple_cnn.features` for the convolutions. All parameters live in one
     tensor, so an element-wise optimizer updates all replicates in one operation and the norms of their gradients take
     one reduction.
 

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import torch
 
-from trainables import native
 from trainables.data.dataset import normalize
-from trainables.layers import Convolution
+from trainables.models.simple_cnn import native
+from trainables.models.simple_cnn.layers import Convolution
 
 FEATURES = 400
 

@@ -1,0 +1,1 @@
+"""Networks, several replicates at a time."""
