@@ -26,8 +26,8 @@ from benchmarks import Row, row
 from benchmarks._article import Pictures, SimpleCNN, train_epoch
 from trainables.data.dataset import as_tensor, load_dataset, normalize
 from trainables.optimizers import load_optimizer
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 GFLOP_PER_IMAGE = 3.2e-3
 """Of a forward and backward pass."""

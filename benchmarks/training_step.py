@@ -8,8 +8,8 @@ import torch
 from benchmarks import Row, row
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 NUM_STEPS = 40
 NUM_EPOCHS = 14

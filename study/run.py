@@ -127,7 +127,7 @@ def _estimate(arguments: argparse.Namespace, selection: "Selection", output: "Ou
     from study.job import Job, Plan, local_workers
     from study.ledger import Ledger
     from study.request.request import build_requests
-    from trainables.probe import seconds_per_image
+    from trainables.training.probe import seconds_per_image
 
     with output.preview() as directory:
         requests = build_requests(arguments, selection, directory, str(output))

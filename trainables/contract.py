@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from trainables.building import build_optimizers
 from trainables.models.simple_cnn.network import NUM_PARAMETERS
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
+from trainables.training.optimizers import build_optimizers
 
 NUM_STEPS = 3
 

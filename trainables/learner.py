@@ -8,8 +8,8 @@ import torch
 from trainables.data.dataset import Dataset
 from trainables.spec import OptimizerSpec
 from trainables.synthetic import SyntheticTraining
-from trainables.training import Training
-from trainables.trial import ReplicateEpoch, TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import ReplicateEpoch, TrialConfig
 
 
 class Evaluated(Protocol):

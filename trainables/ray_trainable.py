@@ -13,8 +13,8 @@ from ray import tune
 from trainables.data.dataset import Dataset
 from trainables.learner import new_learner
 from trainables.optimizers import resolve_optimizer
-from trainables.timing import time_steps
-from trainables.trial import TrialConfig
+from trainables.training.step_timing import time_steps
+from trainables.training.trial import TrialConfig
 from trainables.trial_checkpoint import TrialCheckpoint
 
 

@@ -15,7 +15,7 @@ import torch
 from trainables.data.dataset import Dataset
 from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter, OptimizerSpec
-from trainables.trial import ReplicateEpoch, TrialConfig
+from trainables.training.trial import ReplicateEpoch, TrialConfig
 
 CHANCE = 0.9
 """Error before the first epoch: that of guessing one of ten classes."""

@@ -6,7 +6,7 @@ from typing import Any
 from study.queue.tasks import Outcome, Task
 
 Record = Mapping[str, Any]
-"""A `trainables.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
+"""A `trainables.training.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
 
 Row = Mapping[str, Any]
 """A row of a table, or of the log: there an epoch has its `diverged_step` as well."""

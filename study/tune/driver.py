@@ -24,7 +24,7 @@ from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_clu
 from study.tune.router import Router
 from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data.dataset import load_dataset
-from trainables.trial import TrialConfig
+from trainables.training.trial import TrialConfig
 
 
 class _Common(NamedTuple):

@@ -15,7 +15,7 @@ from study.tune.callback import LedgerCallback, error_message
 from study.tune.router import FirstPending, Router
 from trainables.data.dataset import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
-from trainables.trial import TrialConfig
+from trainables.training.trial import TrialConfig
 
 DatasetRef: TypeAlias = "ray.ObjectRef[Dataset]"
 """Images in Ray's object store."""

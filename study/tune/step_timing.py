@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from study.job import Job
 from study.ledger.rows import Row
 from trainables.randomness import replicate_seed
-from trainables.trial import TrialConfig
+from trainables.training.trial import TrialConfig
 
 Measure = Callable[[Sequence[TrialConfig]], Sequence[Row]]
 """Times steps somewhere; returns rows of `timings`, their blocks numbered from 0."""

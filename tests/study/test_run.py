@@ -33,8 +33,8 @@ from study.tune.router import Router
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer, load_optimizer_source
 from trainables.randomness import replicate_seed
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 MEASURED = ["seconds", "node"]  # all that may differ between two runs of one study

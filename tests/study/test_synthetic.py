@@ -25,7 +25,7 @@ from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
 from trainables.synthetic import Surface
-from trainables.trial import TrialConfig
+from trainables.training.trial import TrialConfig
 
 NO_IMAGES = dict.fromkeys(
     ("num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images"), 0

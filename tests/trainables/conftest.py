@@ -11,8 +11,8 @@ from trainables.models.precision import set_precision
 from trainables.models.simple_cnn.network import SHAPES
 from trainables.optimizers import load_optimizer
 from trainables.spec import OptimizerSpec
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 MakeTraining = Callable[..., Training]
 

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from trainables.building import build_optimizers
 from trainables.contract import check_optimizer, check_point, check_resumable
 from trainables.models.simple_cnn.network import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
+from trainables.training.optimizers import build_optimizers
 
 LION = '''
 """Lion: steps of one size along the sign of an interpolated momentum."""

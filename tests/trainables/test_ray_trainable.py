@@ -14,7 +14,7 @@ import torch
 from trainables.checkpoints import Checkpoints
 from trainables.optimizers import load_optimizer
 from trainables.ray_trainable import RayTrainable
-from trainables.training import Training
+from trainables.training.loop import Training
 
 NUM_EPOCHS = 4
 TIMES = {"seconds"}

@@ -21,7 +21,7 @@ from study.tune.step_timing import contenders, is_due, time_winners
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
-from trainables.trial import TrialConfig
+from trainables.training.trial import TrialConfig
 
 RESOURCES = {"CPU": 1.0}
 NO_IMAGES = dict.fromkeys(

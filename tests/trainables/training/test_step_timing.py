@@ -7,11 +7,19 @@ from itertools import pairwise
 import pytest
 import torch
 
-from trainables import timing
 from trainables.optimizers import DEFAULTS, load_optimizer
-from trainables.timing import BATCH_SIZES, FEWEST_BLOCKS, MOST_BLOCKS, TURN_SECONDS, interleave, plan, time_steps
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training import step_timing
+from trainables.training.loop import Training
+from trainables.training.step_timing import (
+    BATCH_SIZES,
+    FEWEST_BLOCKS,
+    MOST_BLOCKS,
+    TURN_SECONDS,
+    interleave,
+    plan,
+    time_steps,
+)
+from trainables.training.trial import TrialConfig
 
 
 class Machine:
@@ -176,9 +184,9 @@ def configs_of(*names, seed=3):
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setattr(timing, "MOST_BLOCKS", 6)
-    monkeypatch.setattr(timing, "TURN_SECONDS", 1e-9)
-    monkeypatch.setattr(timing, "BATCH_SIZES", (32, 500))
+    monkeypatch.setattr(step_timing, "MOST_BLOCKS", 6)
+    monkeypatch.setattr(step_timing, "TURN_SECONDS", 1e-9)
+    monkeypatch.setattr(step_timing, "BATCH_SIZES", (32, 500))
 
 
 @pytest.mark.usefixtures("brief", "untouched_global_generator")

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainables.building import build_optimizers
 from trainables.data.dataset import Dataset, as_tensor
 from trainables.models.precision import set_precision
 from trainables.models.simple_cnn.network import ReplicatedSimpleCNN, replicate_losses
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
-from trainables.trial import ReplicateEpoch, TrialConfig
+from trainables.training.optimizers import build_optimizers
+from trainables.training.trial import ReplicateEpoch, TrialConfig
 
 EVALUATION_BATCH = 250
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables.optimizers import load_optimizer
-from trainables.probe import seconds_per_image
+from trainables.training.probe import seconds_per_image
 
 
 @pytest.mark.parametrize(

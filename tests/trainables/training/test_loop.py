@@ -16,8 +16,8 @@ from trainables.data.dataset import as_tensor, load_dataset, normalize
 from trainables.models.simple_cnn.network import initial_parameters
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
 from trainables.randomness import derive_seed
-from trainables.training import Training
-from trainables.trial import ReplicateEpoch, TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import ReplicateEpoch, TrialConfig
 
 every_optimizer = pytest.mark.parametrize("name", optimizer_names())
 
@@ -256,8 +256,8 @@ def test_a_later_training_equals_one_in_a_fresh_process(make_training):
 import torch
 from trainables.data import load_dataset
 from trainables.optimizers import load_optimizer, optimizer_names
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 torch.set_num_threads(1)
 data = load_dataset("cifar10-mini").subset(200)
@@ -267,7 +267,7 @@ for name in optimizer_names():
     training = Training(config, spec, data)
     print([record.step_losses.tolist() for _ in range(2) for record in training.run_epoch()])
 """
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     run(make_training("momentum", {"learning_rate": 1e9, "momentum": 0.5}, seeds=(1, 2, 3), batch_size=7))
     here = [str([record["step_losses"] for record in run(make_training(name))]) for name in reversed(optimizer_names())]

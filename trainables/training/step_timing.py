@@ -14,8 +14,8 @@ import torch
 from trainables.data.dataset import Dataset, as_tensor
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 BATCH_SIZES = (32, 100, 500)
 

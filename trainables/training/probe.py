@@ -7,8 +7,8 @@ import torch
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.data.sizes import DATASETS
 from trainables.spec import OptimizerSpec
-from trainables.training import Training
-from trainables.trial import TrialConfig
+from trainables.training.loop import Training
+from trainables.training.trial import TrialConfig
 
 NUM_STEPS = 20
 
