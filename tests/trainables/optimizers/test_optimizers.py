@@ -265,7 +265,7 @@ def test_a_closure_is_evaluated_with_gradients_before_the_step():
 
 def test_listing_the_names_imports_no_torch():
     script = "import sys; from trainables.optimizers import optimizer_names as f; print(f(), 'torch' in sys.modules)"
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == f"{optimizer_names()} False"
 
