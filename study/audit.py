@@ -21,7 +21,7 @@ from analysis.verdicts.evidence import Draws, PairedSeeds
 from analysis.verdicts.evidence_of_study import FEWEST_BLOCKS
 from analysis.verdicts.verdicts import Word, weigh
 from study.display.console import new_console
-from trainables.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
+from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
 ALPHA = 0.05 / 2
 """Of the first look at a study, the only one here."""

@@ -11,11 +11,11 @@ import torch
 from ray import tune
 
 from trainables.data.dataset import Dataset
-from trainables.learner import new_learner
 from trainables.optimizers import resolve_optimizer
 from trainables.training.step_timing import time_steps
 from trainables.training.trial import TrialConfig
 from trainables.trial_checkpoint import TrialCheckpoint
+from trainables.workloads.learner import new_learner
 
 
 class RayTrainable(tune.Trainable):

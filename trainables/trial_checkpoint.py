@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from trainables.checkpoints import Checkpoints
-from trainables.learner import Learner
+from trainables.workloads.learner import Learner
 
 _LOGGER = logging.getLogger(__name__)
 

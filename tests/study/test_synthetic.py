@@ -21,11 +21,11 @@ from study.tune.checkpoints import Continuation
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
 from trainables.data.dataset import load_dataset
-from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
-from trainables.synthetic import Surface
 from trainables.training.trial import TrialConfig
+from trainables.workloads.learner import new_learner
+from trainables.workloads.synthetic import Surface
 
 NO_IMAGES = dict.fromkeys(
     ("num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images"), 0

@@ -29,7 +29,7 @@ class SplitSizes(NamedTuple):
 
 
 SYNTHETIC = "synthetic"
-"""The data set without images: a formula in the place of training, see `trainables.synthetic`."""
+"""The data set without images: a formula in the place of training, see `trainables.workloads.synthetic`."""
 
 DATASETS: Mapping[str, SplitSizes] = {
     "cifar10-mini": SplitSizes(train=4_000, validation=1_000, test=1_000),

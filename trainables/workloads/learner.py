@@ -7,9 +7,9 @@ import torch
 
 from trainables.data.dataset import Dataset
 from trainables.spec import OptimizerSpec
-from trainables.synthetic import SyntheticTraining
 from trainables.training.loop import Training
 from trainables.training.trial import ReplicateEpoch, TrialConfig
+from trainables.workloads.synthetic import SyntheticTraining
 
 
 class Evaluated(Protocol):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.energies import double_well_escapes, noisy_gradient_ends, normal_start, quadratic_losses
+from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, normal_start, quadratic_losses
 
 
 def test_sgd_shrinks_each_mode_by_its_own_factor():

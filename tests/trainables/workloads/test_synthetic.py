@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from trainables.data.dataset import load_dataset
-from trainables.learner import new_learner
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
-from trainables.synthetic import CHANCE, DECAY_EPOCHS, GAP, HIGHEST, LOWEST, NOISE, Surface, SyntheticTraining
 from trainables.training.loop import Training
 from trainables.training.trial import TrialConfig
+from trainables.workloads.learner import new_learner
+from trainables.workloads.synthetic import CHANCE, DECAY_EPOCHS, GAP, HIGHEST, LOWEST, NOISE, Surface, SyntheticTraining
 
 NUM_EPOCHS = 4
 
