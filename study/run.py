@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace, words: Sequence[str], stop: StopRequest)
     from study.request.request import study_output
 
     if arguments.storage is not None:
-        from trainables.checkpoints import Checkpoints
+        from trainables.storage.checkpoints import Checkpoints
 
         Checkpoints(arguments.storage).check()
     output = study_output(arguments, selection)

@@ -22,7 +22,7 @@ RAY_IS_ALLOWED_IN = {
     "study/tune/callback.py",
     "study/tune/router.py",
 }
-PYARROW_IS_ALLOWED_IN = {"trainables/storage.py"}
+PYARROW_IS_ALLOWED_IN = {"trainables/storage/object_store.py"}
 
 
 def imported_packages(path: pathlib.Path) -> Iterator[str]:

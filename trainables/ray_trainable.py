@@ -12,9 +12,9 @@ from ray import tune
 
 from trainables.data.dataset import Dataset
 from trainables.optimizers import resolve_optimizer
+from trainables.storage.trial_checkpoint import TrialCheckpoint
 from trainables.training.step_timing import time_steps
 from trainables.training.trial import TrialConfig
-from trainables.trial_checkpoint import TrialCheckpoint
 from trainables.workloads.learner import new_learner
 
 

@@ -16,7 +16,7 @@ from study.ledger.lock import repeats
 from study.ledger.mirror.mirror import Mirror, MirrorError, is_content
 from study.request.checks import is_uri
 from study.spec import StudySpec
-from trainables.storage import Storage
+from trainables.storage.object_store import Storage
 
 CALLED = "--output"
 

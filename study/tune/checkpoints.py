@@ -7,7 +7,7 @@ from typing import Any
 
 from study.ledger import Ledger
 from study.queue.tasks import Task, TrialKey
-from trainables.checkpoints import Checkpoints
+from trainables.storage.checkpoints import Checkpoints
 
 NAME = re.compile(r"[0-9a-f]{12}/[0-9a-f]{32}/\w+-\w+-\d+-\d+", re.ASCII)
 """Name of a checkpoint. A log may come from anywhere; no name in it leads out of the storage."""

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.checkpoints import Checkpoints
 from trainables.optimizers import load_optimizer
 from trainables.ray_trainable import RayTrainable
+from trainables.storage.checkpoints import Checkpoints
 from trainables.training.loop import Training
 
 NUM_EPOCHS = 4

@@ -14,7 +14,7 @@ from study.ledger.description import NAME as STUDY
 from study.ledger.description import parse_study
 from study.ledger.mirror.outdated import OUTDATED, outdated, set_aside
 from study.ledger.recovery import move_to_damaged
-from trainables.storage import Storage, one_line
+from trainables.storage.object_store import Storage, one_line
 
 FOLDERS = ("attempts", "epochs", "trials", "timings")
 """Order in which files are put: superseded rows are kept before they go elsewhere, a trial always has its epochs."""

@@ -18,7 +18,7 @@ from study.ledger.rows import trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.output import open_output
 from study.run import main
-from trainables.storage import Storage
+from trainables.storage.object_store import Storage
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 MEASURED = ["seconds", "attempt", "run", "node"]

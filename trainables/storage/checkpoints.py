@@ -2,7 +2,7 @@
 
 import zlib
 
-from trainables.storage import Storage
+from trainables.storage.object_store import Storage
 
 CHECKSUM_BYTES = 4
 

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from trainables.checkpoints import Checkpoints
-from trainables.storage import Storage, draft_of
+from trainables.storage.checkpoints import Checkpoints
+from trainables.storage.object_store import Storage, draft_of
 
 NAME = "0a1b2c/6f00/adam-explore-00003-000-0"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trainables.checkpoints import Checkpoints
+from trainables.storage.checkpoints import Checkpoints
 from trainables.workloads.learner import Learner
 
 _LOGGER = logging.getLogger(__name__)
