@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -11,9 +10,6 @@ from analysis.ledger.study import NO_MODEL
 from study.display.console import say
 from study.job import Job, Plan
 from trainables.models.simple_cnn.native import NoLibraryError, library
-
-if TYPE_CHECKING:  # statistics that only the end of a run needs
-    pass
 
 
 def compile_convolutions(console: Console) -> None:

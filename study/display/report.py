@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from analysis.report.write import Report, write_report
+from analysis.statistics.intervals import Estimate
 from study.display.console import say
-
-if TYPE_CHECKING:  # statistics that only the end of a run needs
-    from analysis.report.write import Report
-    from analysis.statistics.intervals import Estimate
 
 
 def report_apart(directory: pathlib.Path) -> Report:
@@ -37,7 +33,7 @@ def report_apart(directory: pathlib.Path) -> Report:
         ) from None
 
 
-def print_report(console: Console, report: "Report") -> None:
+def print_report(console: Console, report: Report) -> None:
     """Show the result of each optimizer, how the claims came out and where the page is."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("optimizer", no_wrap=True)
@@ -68,7 +64,7 @@ def _point(point: Mapping[str, float]) -> str:
     return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
 
 
-def _accuracy(estimate: "Estimate | None") -> str:
+def _accuracy(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:

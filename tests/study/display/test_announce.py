@@ -4,7 +4,10 @@ import sys
 
 import pytest
 
-SAY = "from study.display.console import new_console; from study.display.announce import compile_convolutions as f; f(new_console())"
+SAY = (
+    "from study.display.console import new_console; "
+    "from study.display.announce import compile_convolutions as f; f(new_console())"
+)
 
 
 @pytest.mark.parametrize(

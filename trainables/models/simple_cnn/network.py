@@ -33,9 +33,9 @@ NUM_PARAMETERS = sum(SIZES)
 class ReplicatedSimpleCNN:
     """S copies of conv 3->6, max-pool, conv 6->16, max-pool, dense 400->120->84->10, side by side.
 
-    Each dense layer is one batched product; see `trainables.models.simple_cnn.features` for the convolutions. All parameters live in one
-    tensor, so an element-wise optimizer updates all replicates in one operation and the norms of their gradients take
-    one reduction.
+    Each dense layer is one batched product; `features` beside this file has the convolutions. All parameters live in
+    one tensor, so an element-wise optimizer updates all replicates in one operation and the norms of their gradients
+    take one reduction.
 
     Args:
         generators: Sources of the initial parameters, one per replicate, on the CPU: a replicate starts
