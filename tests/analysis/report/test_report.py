@@ -217,7 +217,7 @@ BLOCKED = """
 import sys
 for name in ("torch", "ray", "study", "trainables"):
     sys.modules[name] = None  # importing it raises, asking whether it is installed says no
-from analysis.report import main
+from analysis.report.__main__ import main
 assert not {"altair", "vl_convert"} & set(sys.modules)
 sys.exit(main(sys.argv[1:]))
 """

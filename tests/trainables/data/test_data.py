@@ -411,7 +411,7 @@ def test_normalization_reaches_both_ends_and_leaves_the_bytes_alone():
 
 def test_the_data_check_needs_no_torch():
     script = (
-        "import sys; from trainables.data import check_dataset; check_dataset('cifar10-mini'); "
+        "import sys; from trainables.data.dataset import check_dataset; check_dataset('cifar10-mini'); "
         "print(sorted({'torch', 'torchvision', 'ray'} & set(sys.modules)))"
     )
     root = pathlib.Path(__file__).parents[3]

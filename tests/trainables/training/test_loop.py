@@ -254,7 +254,7 @@ def test_divergence_survives_a_checkpoint(make_training):
 def test_a_later_training_equals_one_in_a_fresh_process(make_training):
     script = """
 import torch
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer, optimizer_names
 from trainables.training.loop import Training
 from trainables.training.trial import TrialConfig

@@ -13,7 +13,7 @@ from trainables.models.simple_cnn import native
 from trainables.models.simple_cnn.features import NativeFeatures, TorchFeatures
 from trainables.models.simple_cnn.network import ReplicatedSimpleCNN
 
-LOAD = "from trainables import native; native.library()"
+LOAD = "from trainables.models.simple_cnn import native; native.library()"
 
 
 @pytest.fixture(autouse=True)
