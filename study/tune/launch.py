@@ -133,7 +133,8 @@ def _is_loss(error: BaseException | None) -> bool:
 
 
 def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback) -> None:
-    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
+    # Where the clock jumps Tune may lose patience with its own thread, which then still writes while this is removed.
+    with tempfile.TemporaryDirectory(prefix="study-tune-", ignore_cleanup_errors=True) as scratch:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
 import polars as pl
 import pytest
 
 from analysis.ledger.parts import read_parts
+from tests.processes import wait_for
+from tests.user_optimizers import HELD_AFTER_ONE_TRIAL_PER_HOST, faulty_sgd
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOKEN = "f00d" * 8
@@ -26,49 +27,6 @@ CLUSTER = {
     "RAY_health_check_failure_threshold": "3",
 }
 """Of `ray start`; a host that is cut off counts as lost after some ten seconds instead of forty."""
-
-PATIENT = '''
-"""SGD that passes once on every host, then waits in its fifth step until a file is there."""
-
-import pathlib
-import socket
-import time
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-FOLDER = pathlib.Path({folder!r})
-
-
-class PatientSGD(torch.optim.SGD):
-    num_steps = 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        if self.num_steps == 5:  # later than the steps in which the file is tried out
-            num_before = len(list(FOLDER.glob(f"{{socket.gethostname()}}-*")))
-            (FOLDER / f"{{socket.gethostname()}}-{{num_before}}").touch()
-            until = time.monotonic() + 400
-            while num_before and not (FOLDER / "open").exists():
-                if time.monotonic() > until:
-                    raise TimeoutError("nobody has opened")
-                time.sleep(0.01)
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    return PatientSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
-    published={{"learning_rate": 0.1}},
-    reference="a test",
-)
-'''
 
 JOIN = """
 import sys
@@ -105,15 +63,6 @@ def give_token(host):
     (host.home / ".ray" / "auth_token").write_text(TOKEN, encoding="utf-8")
 
 
-def wait_for(condition, study):
-    """Wait until something holds; give up if the study ends before."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert study.poll() is None, study.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def table(directory):
     return pl.concat([pl.DataFrame(pl.from_arrow(part.rows)) for part in read_parts(directory)], how="diagonal")
 
@@ -122,7 +71,7 @@ def table(directory):
 def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, tmp_path):
     traces, out, patient = (tmp_path / name for name in ("traces", "out", "patient.py"))
     traces.mkdir()
-    patient.write_text(PATIENT.format(folder=str(traces)), encoding="utf-8")
+    patient.write_text(faulty_sgd(HELD_AFTER_ONE_TRIAL_PER_HOST, traces), encoding="utf-8")
     words = (
         *("--search", "optuna", "--optimizers", "patient,sgd", "--optimizer-file", str(patient), "--trials", "6"),
         *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2", "--confirm-seeds", "0"),
@@ -177,7 +126,7 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
 def test_a_host_with_other_files_that_joins_ends_the_study_in_one_line(hosts, tmp_path):
     traces, out, patient = (tmp_path / name for name in ("traces", "out", "patient.py"))
     traces.mkdir()
-    patient.write_text(PATIENT.format(folder=str(traces)), encoding="utf-8")
+    patient.write_text(faulty_sgd(HELD_AFTER_ONE_TRIAL_PER_HOST, traces), encoding="utf-8")
     words = (
         *("--search", "random", "--optimizers", "patient", "--optimizer-file", str(patient), "--trials", "6"),
         *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "1", "--confirm-seeds", "0"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import ray
+from filelock import FileLock
 
 from study.cluster.slots import Share, Slots
 from study.queue.tasks import Outcome, Task
@@ -181,6 +182,25 @@ def simulate(surface, outcomes_of) -> Callable[..., list[Task]]:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[pathlib.Path], object]], pathlib.Path]:
+    """Gives the folder of a name, which whoever asks first fills; all processes of a run of pytest share it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, fill: Callable[[pathlib.Path], object]) -> pathlib.Path:
+        path = shared / name
+        with FileLock(shared / f"{name}.lock"):
+            if not path.exists():
+                draft = shared / f"{name}.draft"
+                draft.mkdir()
+                fill(draft)
+                draft.rename(path)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A Ray of two CPUs on this machine, for all tests of the session that train within this process."""
     from study.tune.launch import TUNE_SETTINGS
@@ -199,6 +219,12 @@ def new_slots() -> Callable[..., Slots]:
         return Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": number})
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def no_cluster_of_others(monkeypatch) -> None:
+    """No test joins a cluster by chance."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
 @pytest.fixture
@@ -225,14 +251,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started = []
     # A killed driver leaves Ray's temporary files behind, among them sockets, whose names may not be long.
     scratch = tempfile.mkdtemp(prefix="s-")
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
 
     def run(directory: pathlib.Path, *words: str) -> subprocess.Popen[str]:
         directory.mkdir(exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "study.run", *words],
             cwd=directory,
-            env={**environment, "TMPDIR": scratch},
+            env={**os.environ, "TMPDIR": scratch, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

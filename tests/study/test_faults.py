@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from contextlib import suppress
 
@@ -25,6 +24,19 @@ from study.ledger.check import check_ledger
 from study.ledger.rows import trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.run import main
+from tests.processes import wait_for
+from tests.user_optimizers import (
+    ABORTING,
+    DIVERGING,
+    DYING_AT_A_CHANGE,
+    FAILING_TWICE,
+    HELD,
+    HELD_UNLESS_PUBLISHED,
+    HUNGRY,
+    SLOW,
+    WITNESS,
+    faulty_sgd,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 KEY = ["optimizer", "phase", "number", "replicate"]
@@ -35,107 +47,12 @@ PATIENCE_SECONDS = 200
 
 SIZE = (
     *("--search", "optuna", "--train-images", "40", "--batch-size", "20", "--epochs", "4", "--trials", "2"),
-    *("--seeds", "1", "--confirm-seeds", "0", "--no-sweep", "--no-timing"),
+    *("--seeds", "1", "--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-concurrent", "1"),
 )
+"""On one worker: most of what a tiny study takes is the start of its processes."""
 TINY = (*SIZE, "--optimizers", "sgd")
 """Two steps an epoch, so the fifth step is the first of the third epoch."""
-
-FAULTY = '''
-"""SGD with a fault, which never comes in the three steps in which a file is tried out."""
-
-import dataclasses
-import os
-import pathlib
-import resource
-import time
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-FOLDER = pathlib.Path({folder!r})
-PUBLISHED = 0.1
-
-
-class FaultySGD(torch.optim.SGD):
-    num_steps = 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        if self.num_steps > 3:
-            self.fault(self.num_steps, self.param_groups[0]["lr"])
-        return super().step(closure)
-
-    def fault(self, number, learning_rate):
-{fault}
-
-
-def build(parameters, *, generators, learning_rate):
-    return FaultySGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
-    published={{"learning_rate": PUBLISHED}},
-    reference="a test",
-)
-'''
-
-HELD = """
-if number == 5:
-    (FOLDER / f"held-{os.getpid()}").touch()
-    until = time.monotonic() + 200
-    while not (FOLDER / "open").exists():
-        if time.monotonic() > until:
-            raise TimeoutError("nobody has opened")
-        time.sleep(0.01)
-"""
-
-HELD_UNLESS_PUBLISHED = HELD.replace("number == 5", "number == 5 and learning_rate != PUBLISHED")
-
-SLOW = """
-if not (FOLDER / "open").exists():
-    time.sleep(0.3)
-"""
-
-HUNGRY = """
-if number == 5 and learning_rate != PUBLISHED:
-    (FOLDER / f"hungry-{os.getpid()}").touch()
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
-    little = pages * os.sysconf("SC_PAGE_SIZE") + 2**26
-    resource.setrlimit(resource.RLIMIT_AS, (little, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    torch.empty(2**40)
-"""
-
-ABORTING = """
-if number == 5 and learning_rate != PUBLISHED:
-    (FOLDER / f"aborting-{os.getpid()}").touch()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.abort()
-"""
-
-WITNESS = """
-(FOLDER / f"witness-{os.getpid()}-{learning_rate}").write_text(str(resource.getrlimit(resource.RLIMIT_AS)[0]))
-"""
-
-FAILING_TWICE = """
-if number == 5:
-    tries = len(list(FOLDER.glob(f"{learning_rate}-*")))
-    (FOLDER / f"{learning_rate}-{tries}").touch()
-    if tries < 2:
-        raise RuntimeError(f"failure {tries}")
-"""
-
-DIVERGING = """
-self.param_groups[0]["params"][0].data.fill_(float("inf"))
-"""
-
-
-@pytest.fixture(autouse=True)
-def no_cluster_of_others(monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+BOTH_NODES = ("--max-concurrent", "2")
 
 
 @pytest.fixture
@@ -150,21 +67,22 @@ def folder(tmp_path):
 def faulty(user_file, folder):
     """Writes a file of an optimizer with a fault; returns the words that add it."""
 
-    def write(name, fault):
-        text = FAULTY.format(folder=str(folder), fault=textwrap.indent(fault.strip(), " " * 8))
-        return ("--optimizer-file", str(user_file(name, text)))
+    def write(name, fault, more=""):
+        return ("--optimizer-file", str(user_file(name, faulty_sgd(fault, folder) + more)))
 
     return write
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+@pytest.fixture(scope="session")
+def finished(made_once):
     """The directory of a tiny study that has ended."""
-    parent = tmp_path_factory.mktemp("finished")
-    words = [sys.executable, "-m", "study.run", *TINY, "--output", "out"]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    subprocess.run(words, cwd=parent, env=environment, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
-    return parent / "out"
+
+    def run(parent):
+        words = [sys.executable, "-m", "study.run", *TINY, "--output", "out"]
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        subprocess.run(words, cwd=parent, env=environment, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+
+    return made_once("finished", run) / "out"
 
 
 @pytest.fixture
@@ -196,16 +114,6 @@ def disk(tmp_path):
 
     yield mounted, resize
     subprocess.run(["umount", "--lazy", str(mounted)], check=True)
-
-
-def wait_for(condition, process):
-    """Wait while a process runs until a condition holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := condition()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 EMPTY = pl.DataFrame(
@@ -363,7 +271,7 @@ def test_a_study_whose_disk_is_full_ends_in_one_line_and_the_same_command_comple
     """Full from the start, after the first trials, and at the report."""
     mounted, resize = disk
     directory = mounted / "out"
-    words = (*TINY, "--max-concurrent", "1", "--output", "disk/out")
+    words = (*TINY, "--output", "disk/out")
     other = mounted / "other"
     other.write_bytes(bytes(4096))
     stored = {"trials": pl.DataFrame(), "epochs": pl.DataFrame()}
@@ -403,7 +311,7 @@ def test_a_disk_that_is_full_at_the_report_or_the_look_ends_in_one_line(finished
     assert len(read_study(directory)["looks"]) == 1
     largest, report = used_kib(mounted), contents(directory / "report").keys()
     assert capsys.readouterr().err == ""
-    for kib in (smallest, smallest + 4, *range(smallest + 64, largest, 256), largest - 4, largest):
+    for kib in (smallest, smallest + 4, *range(smallest + 64, largest, 512), largest - 4, largest):
         shutil.rmtree(directory / "report")
         resize(8192)
         write_study(directory, {**read_study(directory), "looks": []})
@@ -464,17 +372,17 @@ def test_after_the_kill_of_a_run_the_next_works_at_once(start, study_command, fa
 @pytest.mark.skipif(sys.platform != "linux", reason="the address space of a process is limited on Linux alone")
 def test_a_worker_without_memory_fails_its_trial_alone(study_command, faulty, folder, tmp_path):
     files = (*faulty("hungry", HUNGRY), *faulty("aborting", ABORTING), *faulty("witness", WITNESS))
-    words = (*SIZE, *files, "--trials", "3", "--max-failures", "1")
+    words = (*SIZE, *files, "--max-failures", "1")
     done = study_command(*words, "--optimizers", "hungry,aborting,witness", "--output", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert every_key_once(tmp_path / "out")
     trials = table(tmp_path / "out", "trials")
     assert trials.select("optimizer", "phase", "status", "attempt").rows() == [
-        *([("aborting", "explore", "failed", 1)] * 2),
+        ("aborting", "explore", "failed", 1),
         ("aborting", "published", "complete", 0),
-        *([("hungry", "explore", "failed", 1)] * 2),
+        ("hungry", "explore", "failed", 1),
         ("hungry", "published", "complete", 0),
-        *([("witness", "explore", "complete", 0)] * 2),
+        ("witness", "explore", "complete", 0),
         ("witness", "published", "complete", 0),
     ]
     messages = trials.filter(status="failed").select("optimizer", "message").rows()
@@ -483,16 +391,16 @@ def test_a_worker_without_memory_fails_its_trial_alone(study_command, faulty, fo
         assert expected in message, message
         assert "\n" not in message
     # A process with the lowered limit trains nothing else: every attempt has had one of its own.
-    assert len(list(folder.glob("hungry-*"))) == 4
+    assert len(list(folder.glob("hungry-*"))) == 2
     witnesses = list(folder.glob("witness-*"))
-    assert len(witnesses) == 3
+    assert len(witnesses) == 2
     assert {int(path.read_text()) for path in witnesses} == {resource.getrlimit(resource.RLIMIT_AS)[0]}
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_asked_to_end_is_no_failure_of_its_trial(start, faulty, folder, tmp_path):
     """As every process of a machine is before that is switched off, when Ray does not know yet that its node goes."""
-    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--max-failures", "0", "--max-concurrent", "1")
+    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--max-failures", "0")
     study = start(tmp_path, *words, "--output", "out")
     wait_for(lambda: list(folder.glob("held-*")), study)
     (path,) = folder.glob("held-*")
@@ -529,33 +437,13 @@ def test_a_trial_is_started_again_as_often_as_asked(study_command, faulty, folde
         assert len(list(folder.iterdir())) == 2
 
 
-DYING_AT_A_CHANGE = """
-import ray
-
-
-def build(parameters, *, generators, learning_rate, plain=build):
-    if ray.is_initialized() and learning_rate != PUBLISHED:
-        tries = len(list(FOLDER.glob(f"{learning_rate}-*")))
-        (FOLDER / f"{learning_rate}-{tries}").touch()
-        if tries == 0:
-            os._exit(1)
-    return plain(parameters, generators=generators, learning_rate=learning_rate)
-
-
-SPEC = dataclasses.replace(SPEC, build=build)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("max_failures", [0, 1])
 def test_a_trial_whose_worker_dies_while_it_takes_the_trial_over_is_started_again(
     study_command, faulty, folder, tmp_path, max_failures
 ):
     """Tune itself would not: to it such a trial has not begun."""
-    path = faulty("dying", "pass")[1]
-    with pathlib.Path(path).open("a", encoding="utf-8") as file:
-        file.write(DYING_AT_A_CHANGE)
-    words = (*SIZE, "--optimizer-file", path, "--optimizers", "dying", "--max-concurrent", "1", "--output", "out")
+    words = (*SIZE, *faulty("dying", "pass", DYING_AT_A_CHANGE), "--optimizers", "dying", "--output", "out")
     done = study_command(*words, "--max-failures", str(max_failures))
     assert (done.returncode, done.stderr) == (0, "")
     assert every_key_once(tmp_path / "out")
@@ -580,7 +468,7 @@ def test_a_study_that_loses_a_node_ends_complete(start_cluster, start, faulty, f
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1})
     words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--trials", "4", "--output", "out")
-    study = start(tmp_path, *words, "--address", address)
+    study = start(tmp_path, *words, "--address", address, *BOTH_NODES)
     wait_for(lambda: len(list(folder.glob("held-*"))) == 2, study)
     workers = [int(path.name.partition("-")[2]) for path in folder.glob("held-*")]
     lose_node()
@@ -605,7 +493,7 @@ def test_an_epoch_that_is_lost_with_its_node_before_the_driver_has_read_it_is_tr
     monkeypatch.setenv("RAY_max_direct_call_object_size", "0")
     address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1})
     words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--trials", "4", "--max-failures", "0")
-    study = start(tmp_path, *words, "--output", "out", "--address", address)
+    study = start(tmp_path, *words, "--output", "out", "--address", address, *BOTH_NODES)
     wait_for(lambda: len(list(folder.glob("held-*"))) == 2, study)
     workers = [int(path.name.partition("-")[2]) for path in folder.glob("held-*")]
     study.send_signal(signal.SIGSTOP)
@@ -674,7 +562,7 @@ def test_a_trial_goes_on_from_its_checkpoint_after_the_kill_of_its_driver(
     start, study_command, faulty, folder, tmp_path
 ):
     """The trial is held in its third epoch; the command without --storage starts it over."""
-    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--epochs", "9", "--max-concurrent", "1")
+    words = (*SIZE, *faulty("held", HELD), "--optimizers", "held", "--epochs", "9")
     storage = ("--storage", str(tmp_path / "storage"))
     first = start(tmp_path, *words, *storage, "--output", "with")
     wait_for(lambda: list(folder.glob("held-*")), first)

@@ -5,9 +5,6 @@ import json
 import pathlib
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import polars as pl
 import pytest
@@ -25,6 +22,7 @@ from study.request.options import MOST_REPEATS, parser
 from study.request.request import build_requests
 from study.run import main
 from study.search import load_search
+from tests.processes import wait_for
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 WORDS = (
@@ -207,7 +205,7 @@ def bytes_of(directory):
 def test_the_command_adds_extends_and_reports_repeats(study_command, tmp_path):
     """One tuning first, then two: the first one's files stay as they are; then more trials for both."""
     out = tmp_path / "out"
-    address = ("--address", ray.get_runtime_context().gcs_address)
+    address = ("--address", ray.get_runtime_context().gcs_address, "--max-concurrent", "1")
     environment = {"RAY_AUTH_MODE": "token"}
 
     def run(*words):
@@ -249,25 +247,13 @@ def test_the_command_adds_extends_and_reports_repeats(study_command, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_in_a_repeat_ends_the_command_and_the_same_command_completes_it(study_command, tmp_path):
-    words = [*WORDS, "--trials", "6", "--epochs", "40", "--repeats", "2", "--no-timing"]
+def test_a_signal_in_a_repeat_ends_the_command_and_the_same_command_completes_it(start, study_command, tmp_path):
+    words = [*WORDS, "--trials", "6", "--epochs", "15", "--repeats", "2", "--no-timing", "--max-concurrent", "1"]
     last = tmp_path / "out" / "repeats" / "1"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "study.run", *words],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 300
-        while not list(last.glob("trials/*.parquet")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=200)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+    process = start(tmp_path, *words)
+    wait_for(lambda: list(last.glob("trials/*.parquet")), process)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 143, err
     assert "Not finished; go on with: python -m study.run --search optuna" in out
     assert "--repeats 2" in out

@@ -1,11 +1,8 @@
 """Whole studies on a real Ray: real images, real worker processes, real signals."""
 
 import io
-import os
-import pathlib
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -30,6 +27,14 @@ from study.spec import OptimizerDefinition
 from study.tune.callback import LedgerCallback
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
+from tests.processes import wait_for
+from tests.user_optimizers import (
+    CLIPPED_SGD,
+    FAILING_UNLESS_PUBLISHED,
+    FAILING_WITH_MARKUP,
+    KILLED_ONCE,
+    faulty_sgd,
+)
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer, load_optimizer_source
 from trainables.randomness import replicate_seed
@@ -38,117 +43,7 @@ from trainables.training.trial import TrialConfig
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 MEASURED = ["seconds", "node"]  # all that may differ between two runs of one study
-MAX_FAILURES = 2
-
-CLIPPED = '''
-"""SGD with the gradient clipped to norm 0.1, network by network, through a class of its own."""
-
-import dataclasses
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-@dataclasses.dataclass
-class Clipping:
-    largest: float
-
-    def __call__(self, parameters):
-        torch.nn.utils.clip_grad_norm_(parameters, self.largest)
-
-
-class ClippedSGD(torch.optim.SGD):
-    clipping = Clipping(0.1)
-
-    def step(self, closure=None):
-        for group in self.param_groups:
-            self.clipping(group["params"])
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    return ClippedSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g / max(1, 10 ‖g‖)",
-    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
-    published={"learning_rate": 0.1},
-    reference="a test",
-    mixes_elements=True,
-)
-'''
-
-FAILING = '''
-"""SGD that gives up at its seventh step unless its learning rate is the published one."""
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-class FailingSGD(torch.optim.SGD):
-    num_steps = 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        if self.num_steps == 7 and self.param_groups[0]["lr"] != 0.1:
-            raise RuntimeError("the fan stands still <script>alert(1)</script>")
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    return FailingSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
-    published={"learning_rate": 0.1},
-    reference="a test",
-)
-'''
-
-DYING = '''
-"""SGD whose worker process is killed once, in its second epoch, unless the marker is there already."""
-
-import os
-import pathlib
-import signal
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-MARKER = pathlib.Path({marker!r})
-
-
-class DyingSGD(torch.optim.SGD):
-    num_steps = 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        if self.num_steps == 12 and not MARKER.exists():
-            MARKER.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    return DyingSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
-    published={{"learning_rate": 0.1}},
-    reference="a test",
-)
-'''
+MAX_FAILURES = 1
 
 
 @pytest.fixture(scope="session")
@@ -161,7 +56,7 @@ def train(cluster, images, new_slots):
     """Runs what a study has left to do on the cluster of the session; returns its schedule."""
     del cluster
 
-    def run(spec, directory, *, workers=2, minutes=None):
+    def run(spec, directory, *, workers=1, minutes=None):
         ledger = Ledger(directory, spec)
         assert ledger.recover() == []
         outcomes = ledger.outcomes()
@@ -204,7 +99,7 @@ def study(train, real_spec, tmp_path_factory):
     """The ledger of a small study that two workers have trained to its end."""
     directory = tmp_path_factory.mktemp("study")
     spec = real_spec("langevin", "adam", num_trials=3, sweep=False)
-    assert train(spec, directory).finished
+    assert train(spec, directory, workers=2).finished
     return spec, directory
 
 
@@ -226,8 +121,8 @@ def tables(directory):
 def holds(after, before):
     """Whether tables still have every row of earlier ones."""
     return all(
-        before[name].join(after[name], on=before[name].columns, how="anti", nulls_equal=True).is_empty()
-        for name in before
+        rows.is_empty() or rows.join(after[name], on=rows.columns, how="anti", nulls_equal=True).is_empty()
+        for name, rows in before.items()
     )
 
 
@@ -347,7 +242,8 @@ def test_a_grid_trains_exactly_its_points(train, real_spec, tmp_path):
 
 @pytest.mark.slow
 def test_own_optimizers_run_on_the_workers_and_one_that_fails_stops_nobody(train, real_spec, tmp_path):
-    spec = real_spec("clipped", "failing", sources={"clipped": CLIPPED, "failing": FAILING}, num_trials=2, sweep=False)
+    sources = {"clipped": CLIPPED_SGD, "failing": faulty_sgd(FAILING_UNLESS_PUBLISHED)}
+    spec = real_spec("clipped", "failing", sources=sources, num_trials=2, sweep=False)
     schedule = train(spec, tmp_path)
     assert schedule.finished
     trials = table(tmp_path, "trials")
@@ -363,17 +259,17 @@ def test_own_optimizers_run_on_the_workers_and_one_that_fails_stops_nobody(train
     assert set(failed["attempt"]) == {MAX_FAILURES}
     assert failed["validation_error"].null_count() == 2
     stored = read_study(tmp_path)
-    assert stored["optimizers"]["clipped"]["source"] == CLIPPED
+    assert stored["optimizers"]["clipped"]["source"] == CLIPPED_SGD
     assert schedule.best("failing")[1] == {"learning_rate": 0.1}
 
 
 @pytest.mark.slow
 def test_a_trial_whose_worker_is_killed_is_trained_again_and_counts_once(train, real_spec, tmp_path):
     """In its second epoch: the first one's records of the lost attempt are superseded."""
-    sources = {"dying": DYING.format(marker=str(tmp_path / "marker"))}
+    sources = {"dying": faulty_sgd(KILLED_ONCE, tmp_path)}
     spec = real_spec("dying", sources=sources, num_trials=2, num_confirm_seeds=0, sweep=False)
     assert train(spec, tmp_path / "study").finished
-    assert (tmp_path / "marker").exists()
+    assert (tmp_path / "killed").exists()
     trials, epochs = table(tmp_path / "study", "trials"), table(tmp_path / "study", "epochs")
     assert trials["status"].to_list() == ["complete"] * 4
     assert sorted(trials["attempt"].to_list()) == [0, 0, 1, 1]
@@ -420,6 +316,7 @@ WORDS = (
     *("--search", "optuna", "--optimizers", "sgd", "--train-images", "200", "--batch-size", "20"),
     *("--epochs", "2", "--seeds", "2", "--confirm-seeds", "6", "--no-sweep", "--no-timing"),
 )
+ONE_WORKER = ("--max-concurrent", "1")
 
 
 def bytes_of(directory):
@@ -455,7 +352,7 @@ def test_the_command_starts_a_ray_of_its_own_and_extends_a_study(study_command, 
     small = study_command(*WORDS, "--trials", "2", "--output", "out")
     assert small.returncode == 0, small.stderr
     before = tables(tmp_path / "out")
-    large = study_command(*WORDS, "--trials", "4", "--max-concurrent", "1", "--output", "out")
+    large = study_command(*WORDS, "--trials", "4", *ONE_WORKER, "--output", "out")
     assert large.returncode == 0, large.stderr
     after = tables(tmp_path / "out")
     assert holds(after, before)
@@ -465,13 +362,13 @@ def test_the_command_starts_a_ray_of_its_own_and_extends_a_study(study_command, 
 
 @pytest.mark.slow
 def test_the_command_trains_an_optimizer_of_another_folder(study_command, user_file, tmp_path):
-    path = user_file("clipped", CLIPPED)
-    words = (*WORDS, "--optimizer-file", str(path), "--trials", "2", "--output", "out")
+    path = user_file("clipped", CLIPPED_SGD)
+    words = (*WORDS, *ONE_WORKER, "--optimizer-file", str(path), "--trials", "2", "--output", "out")
     done = study_command(*words)
     assert done.returncode == 0, done.stderr
     assert set(table(tmp_path / "out", "trials")["optimizer"]) == {"sgd", "clipped"}
-    assert read_study(tmp_path / "out")["optimizers"]["clipped"]["source"] == CLIPPED
-    path.write_text(CLIPPED + "\n# changed\n", encoding="utf-8")
+    assert read_study(tmp_path / "out")["optimizers"]["clipped"]["source"] == CLIPPED_SGD
+    path.write_text(CLIPPED_SGD + "\n# changed\n", encoding="utf-8")
     changed = study_command(*words)
     assert changed.returncode == 2
     assert "out holds a different study: clipped.source is " in changed.stderr
@@ -479,8 +376,9 @@ def test_the_command_trains_an_optimizer_of_another_folder(study_command, user_f
 
 @pytest.mark.slow
 def test_the_command_ends_well_when_every_trial_fails(study_command, user_file, tmp_path):
-    path = user_file("failing", FAILING.replace("!= 0.1", "> 0"))
-    done = study_command(*WORDS, "--optimizer-file", str(path), "--trials", "2", "--output", "out")
+    path = user_file("failing", faulty_sgd(FAILING_WITH_MARKUP))
+    words = ("--optimizer-file", str(path), "--trials", "2", "--max-failures", "0", "--output", "out")
+    done = study_command(*WORDS, *ONE_WORKER, *words)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "out" / "report" / "report.html").read_text(encoding="utf-8")
     assert "<script>alert(1)</script>" not in page
@@ -488,48 +386,40 @@ def test_the_command_ends_well_when_every_trial_fails(study_command, user_file, 
 
 
 @pytest.fixture
-def running(tmp_path):
-    """Starts a study that takes a while and waits until its first trial is stored."""
-    started = []
-    words = [*WORDS, "--trials", "12", "--epochs", "12", "--output", "out"]
+def running(start, tmp_path):
+    """Starts a study that takes a while, or goes on with it, and waits until a trial is stored."""
+    words = [*WORDS, *ONE_WORKER, "--trials", "12", "--epochs", "6", "--output", "out"]
 
-    def start():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "study.run", *words],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        deadline = time.monotonic() + 200
-        while not list(tmp_path.glob("out/trials/*.parquet")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    def stored():
+        """Names of the files of single trials; those of earlier runs are merged."""
+        return {path.name for path in tmp_path.glob("out/trials/sgd-*.parquet")}
+
+    def run():
+        before = stored()
+        process = start(tmp_path, *words)
+        wait_for(lambda: stored() - before, process)
         return process, words
 
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    return run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_study_with_a_report_and_the_same_command_completes_it(
-    running, study_command, tmp_path, number, status
-):
-    process, words = running()
-    process.send_signal(number)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == status, err
-    assert err == ""
-    assert "Not finished; go on with: python -m study.run --search optuna" in out
-    assert (tmp_path / "out" / "report" / "report.html").exists()
-    assert list((tmp_path / "out" / "log").iterdir()) == []
-    before = tables(tmp_path / "out")
+def test_a_signal_ends_the_study_with_a_report_and_the_same_command_completes_it(running, study_command, tmp_path):
+    before = {name: pl.DataFrame() for name in ("trials", "epochs")}
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process, words = running()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == status, err
+        assert err == ""
+        assert "Not finished; go on with: python -m study.run --search optuna" in out
+        assert (tmp_path / "out" / "report" / "report.html").exists()
+        shutil.rmtree(tmp_path / "out" / "report")
+        assert list((tmp_path / "out" / "log").iterdir()) == []
+        found = tables(tmp_path / "out")
+        assert holds(found, before)
+        assert found["trials"].height > before["trials"].height
+        before = found
     done = study_command(*words)
     assert done.returncode == 0, done.stderr
     assert holds(tables(tmp_path / "out"), before)
@@ -549,14 +439,3 @@ def test_a_second_signal_ends_the_study_at_once(running, tmp_path):
     assert process.returncode == 143
     assert "Not finished" not in out
     assert table(tmp_path / "out", "trials").height >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("CIFAR10_DIR" not in os.environ, reason="CIFAR10_DIR names no copy of the full data set")
-def test_the_command_trains_on_the_full_data_set(study_command, tmp_path):
-    directory = str(pathlib.Path(os.environ["CIFAR10_DIR"]).absolute())
-    done = study_command(*WORDS, "--dataset", "cifar10", "--data-dir", directory, "--trials", "2", "--output", "out")
-    assert done.returncode == 0, done.stderr
-    assert read_study(tmp_path / "out")["identity"]["num_test_images"] == 10_000
-    confirm = table(tmp_path / "out", "trials").filter(phase="confirm")
-    assert {len(bits) for bits in confirm["test_correct"]} == {1250}

@@ -16,36 +16,6 @@ from trainables.training.trial import TrialConfig
 
 MakeTraining = Callable[..., Training]
 
-CLIPPED_SGD = '''
-"""SGD whose gradient is clipped to norm 0.1, network by network: the update of an element depends on all others."""
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-class ClippedSGD(torch.optim.SGD):
-    def step(self, closure=None):
-        for group in self.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], max_norm=0.1)
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    del generators
-    return ClippedSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g / max(1, 10 ‖g‖)",
-    space={"learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log")},
-    published={"learning_rate": 0.1},
-    reference="a test",
-    mixes_elements=True,
-)
-'''
-
 
 class SimpleCNN(nn.Sequential):
     """The article's network as anyone would write it."""
@@ -116,12 +86,6 @@ def make_training(few_images) -> MakeTraining:
         return Training(config, spec, data, device)
 
     return make
-
-
-@pytest.fixture
-def clipped_sgd() -> str:
-    """Source of an optimizer that mixes elements and says so."""
-    return CLIPPED_SGD
 
 
 @pytest.fixture

@@ -5,51 +5,12 @@ import copy
 import pytest
 import torch
 
+from tests.user_optimizers import CLIPPED_SGD, FORGETFUL_LION, LION
 from trainables.contract import check_optimizer, check_point, check_resumable
 from trainables.models.simple_cnn.network import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
 from trainables.training.optimizers import build_optimizers
-
-LION = '''
-"""Lion: steps of one size along the sign of an interpolated momentum."""
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-class Lion(torch.optim.Optimizer):
-    def __init__(self, parameters, *, learning_rate, beta1, beta2):
-        super().__init__(parameters, {"lr": learning_rate, "betas": (beta1, beta2)})
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            beta1, beta2 = group["betas"]
-            for parameter in group["params"]:
-                momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-                parameter.sub_(momentum.lerp(parameter.grad, 1 - beta1).sign(), alpha=group["lr"])
-                momentum.lerp_(parameter.grad, 1 - beta2)
-
-
-def build(parameters, *, generators, learning_rate, beta1, beta2):
-    del generators
-    return Lion(parameters, learning_rate=learning_rate, beta1=beta1, beta2=beta2)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η sign(β₁ m + (1−β₁) g);  m ← β₂ m + (1−β₂) g",
-    space={
-        "learning_rate": Hyperparameter(low=1e-6, high=1e-2, scale="log"),
-        "beta1": Hyperparameter(low=0.5, high=0.99, scale="log_complement"),
-        "beta2": Hyperparameter(low=0.5, high=0.999, scale="log_complement"),
-    },
-    published={"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99},
-    reference="Chen et al. (2023), https://arxiv.org/abs/2302.06675",
-)
-'''
 
 corners = pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 every_optimizer = pytest.mark.parametrize("name", optimizer_names())
@@ -137,8 +98,8 @@ def test_sources_of_other_names_are_left_alone(name):
     assert resolve_optimizer("sgd", {name: "1 / 0"}) is load_optimizer("sgd")
 
 
-def test_an_optimizer_that_mixes_elements_trains_as_each_replicate_alone(make_training, clipped_sgd):
-    spec = load_optimizer_source("clipped", clipped_sgd)
+def test_an_optimizer_that_mixes_elements_trains_as_each_replicate_alone(make_training):
+    spec = load_optimizer_source("clipped", CLIPPED_SGD)
     check_optimizer("clipped", spec)
     group = make_training("clipped", {"learning_rate": 1.0}, spec=spec, seeds=(0, 1, 2))
     records = group.run_epoch()
@@ -150,8 +111,8 @@ def test_an_optimizer_that_mixes_elements_trains_as_each_replicate_alone(make_tr
         assert record.gradient_norm > 0.2, "nothing would have been clipped"
 
 
-def test_an_optimizer_that_mixes_elements_is_given_the_layers(clipped_sgd):
-    spec = load_optimizer_source("clipped", clipped_sgd)
+def test_an_optimizer_that_mixes_elements_is_given_the_layers():
+    spec = load_optimizer_source("clipped", CLIPPED_SGD)
     parameters, gradients = torch.zeros(2, NUM_PARAMETERS), torch.ones(2, NUM_PARAMETERS)
     optimizers = build_optimizers(
         spec, spec.published, parameters=parameters, gradients=gradients, generators=[torch.Generator()] * 2
@@ -246,11 +207,7 @@ def test_every_optimizer_goes_on_from_its_stored_state(name):
 
 def test_an_optimizer_that_remembers_beside_its_state_cannot_go_on():
     """A count of steps as an attribute, which no checkpoint holds."""
-    forgetful = LION.replace(
-        "        for group", "        self.count = getattr(self, 'count', 0) + 1\n        for group", 1
-    )
-    forgetful = forgetful.replace('alpha=group["lr"])', 'alpha=group["lr"] / self.count)')
-    spec = load_optimizer_source("forgetful", forgetful)
+    spec = load_optimizer_source("forgetful", FORGETFUL_LION)
     check_optimizer("forgetful", spec)
     with pytest.raises(
         ValueError, match=r"'forgetful' must keep all that it remembers in its state_dict .*; mend it or"

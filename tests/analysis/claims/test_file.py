@@ -40,8 +40,10 @@ def test_what_a_file_says_is_what_is_claimed():
 
 
 def test_every_change_of_the_text_changes_the_hash():
-    assert parse_claims(QUESTION).claims_hash == parse_claims(QUESTION).claims_hash
-    assert parse_claims(QUESTION).claims_hash != parse_claims(QUESTION.replace("0.02", "0.03")).claims_hash
+    """The first twelve digits of the text's SHA-256; studies that are stored hold theirs."""
+    assert parse_claims(QUESTION).claims_hash == "5a57b48a6081"
+    for changed in (QUESTION.replace("0.02", "0.03"), f"{QUESTION}# a comment\n"):
+        assert parse_claims(changed).claims_hash != parse_claims(QUESTION).claims_hash
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from urllib.parse import unquote
 
+import polars as pl
 import pytest
 
 from analysis.claims.file import packaged_text, parse_claims
@@ -214,10 +215,11 @@ def test_hostile_names_stay_text(synthetic, tmp_path):
 
 
 REAL = {
-    "default": ("--trials", "3", "--train-images", "100"),
+    "default": ("--trials", "3", "--train-images", "100", "--epochs", "4"),
     "full CIFAR-10": (
         *("--dataset", "cifar10", "--data-dir", os.environ.get("CIFAR10_DIR", ""), "--optimizers", "sgd,langevin"),
-        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "6", "--no-sweep"),
+        *("--trials", "2", "--epochs", "1", "--confirm-seeds", "6", "--no-sweep", "--no-timing"),
+        *("--train-images", "5000"),
     ),
 }
 
@@ -237,6 +239,11 @@ def test_the_report_of_a_real_study_is_drawn_and_says_what_is_stored(name, tmp_p
     page = tmp_path / "kept" / "report" / "report.html"
     stored = [entry["verdict"] for entry in json.loads(page.with_name("verdicts.json").read_text(encoding="utf-8"))]
     assert f"Of {len(stored) - stored.count('NOT TESTED')} claims: " in done.stdout
+    if name == "full CIFAR-10":
+        study = json.loads((tmp_path / "kept" / "study.json").read_text(encoding="utf-8"))
+        assert study["identity"]["num_test_images"] == 10_000
+        trials = pl.read_parquet(tmp_path / "kept" / "trials" / "*.parquet")
+        assert {len(bits) for bits in trials.filter(phase="confirm")["test_correct"]} == {1250}
     for entry in opened(page, tmp_path).values():
         assert entry["problems"] == []
         assert entry["before"]["panels"] == entry["before"]["drawn"] > 10

@@ -11,49 +11,8 @@ import yaml
 
 from study.cluster.nodes import nodes_of
 from study.cluster.slots import Node
+from tests.user_optimizers import HELD_ON_A_GPU, WITNESS_OF_RESOURCES, faulty_sgd
 
-WITNESS = '''
-"""SGD that tells what Ray has given its worker and, where there is a file "hold", never ends on a GPU."""
-
-import json
-import pathlib
-import time
-
-import ray
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-FOLDER = pathlib.Path({folder!r})
-
-
-class Witness(torch.optim.SGD):
-    def step(self, closure=None):
-        if ray.is_initialized() and (FOLDER / "hold").exists() and "GPU" in given():
-            (FOLDER / "held").touch()
-            time.sleep(400)
-            raise TimeoutError("nobody has taken the node")
-        return super().step(closure)
-
-
-def given():
-    return ray.get_runtime_context().get_assigned_resources()
-
-
-def build(parameters, *, generators, learning_rate):
-    if ray.is_initialized():
-        (FOLDER / f"{{learning_rate!r}}.json").write_text(json.dumps(given()))
-    return Witness(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
-    published={{"learning_rate": 0.1}},
-    reference="a test",
-)
-'''
 PATIENCE_SECONDS = 300
 
 
@@ -63,10 +22,11 @@ def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
 ):
     seen = tmp_path / "seen"
     seen.mkdir()
+    witness = user_file("witness", faulty_sgd(HELD_ON_A_GPU, seen) + WITNESS_OF_RESOURCES)
     address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1, "num_gpus": 1})
     words = (
         *("--search", "random", "--optimizers", "witness", "--train-images", "40", "--trials", "6", "--epochs", "2"),
-        *("--optimizer-file", str(user_file("witness", WITNESS.format(folder=str(seen)))), "--seeds", "1"),
+        *("--optimizer-file", str(witness), "--seeds", "1"),
         *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-failures", "0", "--gpus-per-trial", "0.5"),
         *("--address", address),
     )

@@ -18,6 +18,7 @@ from study.ledger.rows import trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.output import open_output
 from study.run import main
+from tests.processes import wait_for
 from trainables.storage.object_store import Storage
 
 KEY = ["optimizer", "phase", "number", "replicate"]
@@ -27,7 +28,7 @@ TIMING = {"batch_size": 8, "replicates": 1, "steps": 3, "device": "cpu", "node":
 
 SYNTHETIC = (
     *("--search", "optuna", "--dataset", "synthetic", "--optimizers", "sgd,momentum", "--seeds", "1"),
-    *("--confirm-seeds", "0", "--no-sweep", "--no-timing"),
+    *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-concurrent", "1"),
 )
 PATIENCE_SECONDS = 240
 
@@ -458,11 +459,7 @@ def test_a_killed_study_is_completed_from_an_empty_folder_as_if_nothing_had_happ
     for number in range(2):
         process = start(tmp_path / f"machine-{number}", *words, "--output", target.as_uri())
         known, num_commits = commits(target), chance.randrange(1, 16)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(commits(target) - known) < num_commits:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda known=known, number=num_commits: len(commits(target) - known) >= number, process)
         time.sleep(chance.uniform(0, 0.1))
         with process:
             process.kill()

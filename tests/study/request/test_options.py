@@ -19,30 +19,9 @@ from study.request.checks import parse_values
 from study.request.options import FEWEST_CONFIRM_SEEDS, parser
 from study.run import main
 from study.search import search_names
+from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS
 from trainables.optimizers import optimizer_names
 
-SPEC = """
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-def build(parameters, *, generators, learning_rate):
-    return torch.optim.SGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={"learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log")},
-    published={"learning_rate": 0.01},
-    reference="a test",
-)
-"""
-MIXING = SPEC.replace(
-    "    return torch",
-    "    parameters[0].data /= parameters[0].norm()  # of all replicates\n    return torch",
-)
 CLAIMS = """
 [[questions]]
 name = "classifies better"
@@ -54,26 +33,26 @@ b = ["sgd"]
 refuted_by = "{b} is better than {a}"
 """
 FILES = {
-    "mine.py": SPEC,
+    "mine.py": SGD,
     "no_spec.py": "PSEC = 1\n",
     "wrong_spec.py": "SPEC = {'name': 'sgd'}\n",
     "raises.py": "raise RuntimeError('first line\\nsecond line')\n",
     "leaves.py": "raise SystemExit(0)\n",
     "syntax.py": "def build(:\n",
-    "refuses.py": SPEC.replace("    return torch", "    raise ValueError('no')\n    return torch"),
-    "still.py": SPEC.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
-    "global_noise.py": SPEC.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
-    "mixes.py": MIXING,
-    "column.py": SPEC.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
-    "outside.py": SPEC.replace("0.01", "2.0"),
-    "hostile_name.py": SPEC.replace('"learning_rate"', '"../<script>"'),
-    "two_lines.py": SPEC.replace("θ ← θ − η g", "θ\\nη"),
+    "refuses.py": SGD.replace("    return torch", "    raise ValueError('no')\n    return torch"),
+    "still.py": SGD.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
+    "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
+    "mixes.py": SGD_THAT_MIXES_ELEMENTS,
+    "column.py": SGD.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
+    "outside.py": SGD.replace("0.01", "2.0"),
+    "hostile_name.py": SGD.replace('"learning_rate"', '"../<script>"'),
+    "two_lines.py": SGD.replace("θ ← θ − η g", "θ\\nη"),
     "wordy.py": "raise RuntimeError('x' * 10_000)\n",
-    "sgd.py": SPEC,
-    "Upper.py": SPEC,
-    "with space.py": SPEC,
-    "mine.txt": SPEC,
-    "other/mine.py": SPEC,
+    "sgd.py": SGD,
+    "Upper.py": SGD,
+    "with space.py": SGD,
+    "mine.txt": SGD,
+    "other/mine.py": SGD,
     "claims.toml": CLAIMS,
     "metric.toml": CLAIMS.replace("test_error", "test_errors"),
     "nobody.toml": CLAIMS.replace("langevin", "nobody"),
@@ -464,7 +443,7 @@ def given(tmp_path, make_spec):
     (folder / "corrupt" / BINARY / "data_batch_1.bin").write_bytes(b"\x00" * 3073)
     write_study(folder / "study", {**make_spec().to_dict(), "runs": [], "looks": []})
     own = make_spec(optimizers=("sign",)).to_dict()
-    own["optimizers"]["sign"]["source"] = SPEC
+    own["optimizers"]["sign"]["source"] = SGD
     write_study(folder / "own", {**own, "runs": [], "looks": []})
     description = {**make_spec().to_dict(), "runs": [], "looks": []}
     write_study(folder / "forged", {**description, "identity": {**description["identity"], "seed": 1}})

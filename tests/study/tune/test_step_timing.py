@@ -1,9 +1,6 @@
 """The timing phase: who is timed and when, real steps on a real Ray, and the command from its end to a larger study."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import polars as pl
@@ -18,6 +15,7 @@ from study.request.request import Request
 from study.spec import OptimizerDefinition
 from study.tune.launch import put_dataset, time_on_cluster
 from study.tune.step_timing import contenders, is_due, time_winners
+from tests.user_optimizers import FAILING, faulty_sgd
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
@@ -28,37 +26,6 @@ NO_IMAGES = dict.fromkeys(
     ("num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images"), 0
 )  # fmt: skip
 PATIENCE_SECONDS = 200
-
-FAILING = '''
-"""SGD that has enough after its fifth step."""
-
-import torch
-
-from trainables.spec import Hyperparameter, OptimizerSpec
-
-
-class FailingSGD(torch.optim.SGD):
-    num_steps = 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        if self.num_steps > 5:
-            raise RuntimeError("enough")
-        return super().step(closure)
-
-
-def build(parameters, *, generators, learning_rate):
-    return FailingSGD(parameters, lr=learning_rate)
-
-
-SPEC = OptimizerSpec(
-    build=build,
-    equation="θ ← θ − η g",
-    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
-    published={"learning_rate": 0.1},
-    reference="a test",
-)
-'''
 
 
 @pytest.fixture
@@ -215,21 +182,17 @@ def test_an_optimizer_that_raises_ends_the_timing_in_one_line(images):
         for name in ("sgd", "failing")
     ]
     with pytest.raises(RuntimeError, match=r"^RuntimeError: enough$"):
-        time_on_cluster(configs, put_dataset(images), {"failing": FAILING}, RESOURCES, seconds=60.0)
+        time_on_cluster(configs, put_dataset(images), {"failing": faulty_sgd(FAILING)}, RESOURCES, seconds=60.0)
 
 
 # --- the command
 
 WORDS = (
     *("--search", "optuna", "--train-images", "40", "--batch-size", "20", "--epochs", "1", "--trials", "2"),
-    *("--seeds", "1", "--confirm-seeds", "6", "--no-sweep", "--output", "out"),
+    *("--seeds", "1", "--confirm-seeds", "6", "--no-sweep", "--max-concurrent", "1"),
+    *("--output", "out"),
 )
 TWO = ("--optimizers", "sgd,langevin")
-
-
-@pytest.fixture(autouse=True)
-def no_cluster_of_others(monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
 @pytest.fixture
@@ -246,15 +209,48 @@ def until_timed(study_command):
     return run
 
 
+@pytest.fixture
+def interrupted_timing(start, tmp_path):
+    """Sends a signal to a command while it times; gives its exit status, output and errors."""
+
+    def run(number, *words):
+        process = start(tmp_path, *words)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Timing steps"):
+                break
+        time.sleep(3)  # the worker is up, or is starting: both are within what may be interrupted
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        return process.returncode, "".join(lines) + out, err
+
+    return run
+
+
 @pytest.mark.slow
-def test_the_command_times_once_and_again_when_an_optimizer_joins(study_command, until_timed, tmp_path):
+def test_the_command_times_once_whatever_signals_end_it_and_again_when_an_optimizer_joins(
+    study_command, until_timed, interrupted_timing, tmp_path
+):
     skipped = study_command(*WORDS, *TWO, "--no-timing")
     assert (skipped.returncode, skipped.stderr) == (0, "")
     assert "Tim" not in skipped.stdout
     assert not (tmp_path / "out" / "timings").exists()
+    trials = pl.read_parquet(tmp_path / "out" / "trials" / "*.parquet")
+
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        returncode, out, err = interrupted_timing(number, *WORDS, *TWO)
+        assert returncode == status, (out, err)
+        assert err == ""
+        _, timing, after = out.partition("Timing steps")
+        assert timing
+        assert "Not finished; go on with: python -m study.run --search optuna" in after
+        assert "Report: " in after
+        assert not (tmp_path / "out" / "timings").exists()
 
     timed = until_timed(*WORDS, *TWO)
     assert (timed.returncode, timed.stderr) == (0, "")
+    assert pl.read_parquet(tmp_path / "out" / "trials" / "*.parquet").equals(trials)
     assert "0 networks to train, " in timed.stdout
     assert "Timing steps of 2 optimizers in turn" in timed.stdout
     (path,) = (tmp_path / "out" / "timings").iterdir()
@@ -283,34 +279,3 @@ def test_the_command_times_once_and_again_when_an_optimizer_joins(study_command,
     (kept,) = (tmp_path / "out" / "attempts" / "timings").iterdir()
     assert pl.read_parquet(kept).equals(rows)
     assert load(tmp_path / "out").timings.height == joined.height
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_timing_and_the_same_command_does_it(until_timed, tmp_path, number, status):
-    words = [sys.executable, "-u", "-m", "study.run", *WORDS, *TWO]
-    process = subprocess.Popen(
-        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-    try:
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("Timing steps"):
-                break
-        time.sleep(3)  # the worker is up, or is starting: both are within what may be interrupted
-        process.send_signal(number)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == status, (lines, out, err)
-    assert err == ""
-    assert "Not finished; go on with: python -m study.run --search optuna" in out
-    assert "Report: " in out
-    assert not (tmp_path / "out" / "timings").exists()
-    trials = pl.read_parquet(tmp_path / "out" / "trials" / "*.parquet")
-    done = until_timed(*WORDS, *TWO)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list((tmp_path / "out" / "timings").iterdir())
-    assert pl.read_parquet(tmp_path / "out" / "trials" / "*.parquet").equals(trials)

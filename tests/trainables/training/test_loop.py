@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.user_optimizers import CLIPPED_SGD
 from trainables.data.dataset import as_tensor, load_dataset, normalize
 from trainables.models.simple_cnn.network import initial_parameters
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
@@ -79,8 +80,8 @@ def test_each_replicate_trains_like_a_plain_network(make_training, plain_trainin
         torch.testing.assert_close(training.model.parameters[r], network, rtol=1e-3, atol=1e-5)
 
 
-def test_an_optimizer_that_mixes_elements_trains_like_a_plain_network(make_training, plain_training, clipped_sgd):
-    spec = load_optimizer_source("clipped", clipped_sgd)
+def test_an_optimizer_that_mixes_elements_trains_like_a_plain_network(make_training, plain_training):
+    spec = load_optimizer_source("clipped", CLIPPED_SGD)
     training = make_training("clipped", {"learning_rate": 1.0}, spec=spec, seeds=(3, 4))
     records = training.run_epoch()
     for record, seed in zip(records, training.config.seeds, strict=True):
@@ -212,8 +213,8 @@ def test_equal_configs_give_equal_curves(make_training, name):
 
 
 @pytest.mark.parametrize("name", [*optimizer_names(), "clipped"])
-def test_resumed_equals_uninterrupted(make_training, clipped_sgd, tmp_path, name):
-    spec = load_optimizer_source(name, clipped_sgd) if name == "clipped" else load_optimizer(name)
+def test_resumed_equals_uninterrupted(make_training, tmp_path, name):
+    spec = load_optimizer_source(name, CLIPPED_SGD) if name == "clipped" else load_optimizer(name)
     uninterrupted = make_training(name, spec=spec, num_epochs=4)
     expected = run(uninterrupted)
 

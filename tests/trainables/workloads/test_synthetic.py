@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
+from tests.user_optimizers import CLIPPED_SGD
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
 from trainables.training.loop import Training
@@ -152,8 +153,8 @@ def test_nothing_is_counted_as_trained(begin):
     assert learner.evaluate_test().correct.shape == (2, 0)
 
 
-def test_an_optimizer_of_a_user_has_a_surface_too(begin, clipped_sgd):
-    spec = load_optimizer_source("clipped", clipped_sgd)
+def test_an_optimizer_of_a_user_has_a_surface_too(begin):
+    spec = load_optimizer_source("clipped", CLIPPED_SGD)
     learner = begin("clipped", spec=spec)
     assert set(learner.surface.optimum) == {"learning_rate"}
     assert len(curves(learner)) == 2 * NUM_EPOCHS

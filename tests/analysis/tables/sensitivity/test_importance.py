@@ -1,6 +1,7 @@
 """Importance: functions with known indices, exact marginals against brute force, agreement with Optuna."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,6 +178,9 @@ def test_rows_without_enough_points_say_how_many_are_missing(side, ledger_of):
     assert "13 are missing" in found["b", "ped_anova"]
 
 
-def test_the_same_rows_give_the_same_importances(side, ledger_of):
+def test_importances_do_not_depend_on_the_order_of_the_rows(side, ledger_of):
+    """Which is that in which workers happened to end."""
     ledger = ledger_of({"a": side(error=lambda p, r: p[0] / 2 + 0.1 * r * p[1], space=SPACE, explore=32)})
-    assert importances(ledger).equals(importances(ledger))
+    shuffled = ledger.trials.sample(fraction=1, shuffle=True, seed=0)
+    assert not shuffled.equals(ledger.trials)
+    assert importances(replace(ledger, trials=shuffled)).equals(importances(ledger))

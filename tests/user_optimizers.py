@@ -1,0 +1,294 @@
+"""Optimizer files of users, as text: sound ones, and SGD with a fault that a test chooses."""
+
+import pathlib
+import textwrap
+
+SGD = """
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+def build(parameters, *, generators, learning_rate):
+    return torch.optim.SGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={"learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log")},
+    published={"learning_rate": 0.01},
+    reference="a test",
+)
+"""
+
+SGD_THAT_MIXES_ELEMENTS = SGD.replace(
+    "    return torch",
+    "    parameters[0].data /= parameters[0].norm()  # of all replicates\n    return torch",
+)
+"""It does not say so."""
+
+CLIPPED_SGD = '''
+"""SGD with the gradient clipped to norm 0.1, network by network, through a class of its own."""
+
+import dataclasses
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+@dataclasses.dataclass
+class Clipping:
+    largest: float
+
+    def __call__(self, parameters):
+        torch.nn.utils.clip_grad_norm_(parameters, self.largest)
+
+
+class ClippedSGD(torch.optim.SGD):
+    clipping = Clipping(0.1)
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            self.clipping(group["params"])
+        return super().step(closure)
+
+
+def build(parameters, *, generators, learning_rate):
+    return ClippedSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g / max(1, 10 ‖g‖)",
+    space={"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")},
+    published={"learning_rate": 0.1},
+    reference="a test",
+    mixes_elements=True,
+)
+'''
+"""It mixes elements and says so: the update of one depends on all others of its network."""
+
+LION = '''
+"""Lion: steps of one size along the sign of an interpolated momentum."""
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+class Lion(torch.optim.Optimizer):
+    def __init__(self, parameters, *, learning_rate, beta1, beta2):
+        super().__init__(parameters, {"lr": learning_rate, "betas": (beta1, beta2)})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for parameter in group["params"]:
+                momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+                parameter.sub_(momentum.lerp(parameter.grad, 1 - beta1).sign(), alpha=group["lr"])
+                momentum.lerp_(parameter.grad, 1 - beta2)
+
+
+def build(parameters, *, generators, learning_rate, beta1, beta2):
+    del generators
+    return Lion(parameters, learning_rate=learning_rate, beta1=beta1, beta2=beta2)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η sign(β₁ m + (1−β₁) g);  m ← β₂ m + (1−β₂) g",
+    space={
+        "learning_rate": Hyperparameter(low=1e-6, high=1e-2, scale="log"),
+        "beta1": Hyperparameter(low=0.5, high=0.99, scale="log_complement"),
+        "beta2": Hyperparameter(low=0.5, high=0.999, scale="log_complement"),
+    },
+    published={"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99},
+    reference="Chen et al. (2023), https://arxiv.org/abs/2302.06675",
+)
+'''
+"""It has state and three hyperparameters, and torch has no such class."""
+
+FORGETFUL_LION = LION.replace(
+    "        for group", "        self.count = getattr(self, 'count', 0) + 1\n        for group", 1
+).replace('alpha=group["lr"])', 'alpha=group["lr"] / self.count)')
+"""It counts its steps in an attribute, which no checkpoint holds."""
+
+_FAULTY_SGD = '''
+"""SGD with a fault, which never comes in the three steps in which a file is tried out."""
+
+import dataclasses
+import os
+import pathlib
+import resource
+import signal
+import socket
+import time
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+FOLDER = pathlib.Path({folder!r})
+PUBLISHED = 0.1
+
+
+class FaultySGD(torch.optim.SGD):
+    num_steps = 0
+
+    def step(self, closure=None):
+        self.num_steps += 1
+        if self.num_steps > 3:
+            self.fault(self.num_steps, self.param_groups[0]["lr"])
+        return super().step(closure)
+
+    def fault(self, number, learning_rate):
+{fault}
+
+
+def build(parameters, *, generators, learning_rate):
+    return FaultySGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={{"learning_rate": Hyperparameter(low=1e-3, high=1.0, scale="log")}},
+    published={{"learning_rate": PUBLISHED}},
+    reference="a test",
+)
+'''
+
+
+def faulty_sgd(fault: str, folder: pathlib.Path = pathlib.Path()) -> str:
+    """SGD that runs a fault before its fourth step and every later one.
+
+    Args:
+        fault: Statements on `number`, that of the step, and `learning_rate`.
+        folder: `FOLDER` there: where it leaves traces and looks for files.
+    """
+    return _FAULTY_SGD.format(folder=str(folder), fault=textwrap.indent(fault.strip(), " " * 8))
+
+
+FAILING = """
+if number > 5:
+    raise RuntimeError("enough")
+"""
+
+FAILING_WITH_MARKUP = """
+if number == 7:
+    raise RuntimeError("the fan stands still <script>alert(1)</script>")
+"""
+
+FAILING_UNLESS_PUBLISHED = FAILING_WITH_MARKUP.replace("number == 7", "number == 7 and learning_rate != PUBLISHED")
+
+FAILING_TWICE = """
+if number == 5:
+    tries = len(list(FOLDER.glob(f"{learning_rate}-*")))
+    (FOLDER / f"{learning_rate}-{tries}").touch()
+    if tries < 2:
+        raise RuntimeError(f"failure {tries}")
+"""
+
+DIVERGING = """
+self.param_groups[0]["params"][0].data.fill_(float("inf"))
+"""
+
+HELD = """
+if number == 5:
+    (FOLDER / f"held-{os.getpid()}").touch()
+    until = time.monotonic() + 200
+    while not (FOLDER / "open").exists():
+        if time.monotonic() > until:
+            raise TimeoutError("nobody has opened")
+        time.sleep(0.01)
+"""
+
+HELD_UNLESS_PUBLISHED = HELD.replace("number == 5", "number == 5 and learning_rate != PUBLISHED")
+
+HELD_AFTER_ONE_TRIAL_PER_HOST = """
+if number == 5:
+    num_before = len(list(FOLDER.glob(f"{socket.gethostname()}-*")))
+    (FOLDER / f"{socket.gethostname()}-{num_before}").touch()
+    until = time.monotonic() + 400
+    while num_before and not (FOLDER / "open").exists():
+        if time.monotonic() > until:
+            raise TimeoutError("nobody has opened")
+        time.sleep(0.01)
+"""
+
+SLOW = """
+if not (FOLDER / "open").exists():
+    time.sleep(0.3)
+"""
+
+HUNGRY = """
+if number == 5 and learning_rate != PUBLISHED:
+    (FOLDER / f"hungry-{os.getpid()}").touch()
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+    little = pages * os.sysconf("SC_PAGE_SIZE") + 2**26
+    resource.setrlimit(resource.RLIMIT_AS, (little, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    torch.empty(2**40)
+"""
+
+ABORTING = """
+if number == 5 and learning_rate != PUBLISHED:
+    (FOLDER / f"aborting-{os.getpid()}").touch()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.abort()
+"""
+
+KILLED_ONCE = """
+if number == 12 and not (FOLDER / "killed").exists():
+    (FOLDER / "killed").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+WITNESS = """
+(FOLDER / f"witness-{os.getpid()}-{learning_rate}").write_text(str(resource.getrlimit(resource.RLIMIT_AS)[0]))
+"""
+
+DYING_AT_A_CHANGE = """
+import ray
+
+def build(parameters, *, generators, learning_rate, plain=build):
+    if ray.is_initialized() and learning_rate != PUBLISHED:
+        tries = len(list(FOLDER.glob(f"{learning_rate}-*")))
+        (FOLDER / f"{learning_rate}-{tries}").touch()
+        if tries == 0:
+            os._exit(1)
+    return plain(parameters, generators=generators, learning_rate=learning_rate)
+
+
+SPEC = dataclasses.replace(SPEC, build=build)
+"""
+"""What follows `faulty_sgd("pass", folder)`: a worker dies once while it takes a trial over."""
+
+WITNESS_OF_RESOURCES = """
+import json
+
+import ray
+
+
+def given():
+    return ray.get_runtime_context().get_assigned_resources()
+
+
+def build(parameters, *, generators, learning_rate, plain=build):
+    if ray.is_initialized():
+        (FOLDER / f"{learning_rate!r}.json").write_text(json.dumps(given()))
+    return plain(parameters, generators=generators, learning_rate=learning_rate)
+
+
+SPEC = dataclasses.replace(SPEC, build=build)
+"""
+"""What follows `faulty_sgd(HELD_ON_A_GPU, folder)`: tells what Ray has given its worker."""
+
+HELD_ON_A_GPU = """
+if ray.is_initialized() and (FOLDER / "hold").exists() and "GPU" in given():
+    (FOLDER / "held").touch()
+    time.sleep(400)
+    raise TimeoutError("nobody has taken the node")
+"""
