@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
-from analysis.report.figures import Figure, Figures
+from analysis.report.contents import Figures, which_rows
+from analysis.report.figures.figure import Figure
 from analysis.report.repeats import repeats_text
 from analysis.report.text import methods, summary
 from analysis.report.text.overview import overview
@@ -34,10 +35,6 @@ class Cell:
 
     text: str
     detail: str = ""
-
-
-FAMILY_TITLES = {"convergence": "Convergence", "sensitivity": "Sensitivity to hyperparameters"}
-"""Headings of figures that belong to no question, where the name of the family is not enough."""
 
 
 def render(
@@ -74,12 +71,10 @@ def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict
         "colours": palette.colours,
         "headline": figures.headline,
         "question_figures": figures.of_questions,
-        "family_figures": {
-            FAMILY_TITLES.get(name, name.capitalize()): own for name, own in figures.of_families.items()
-        },
+        "section_figures": figures.of_sections,
         "rest": figures.rest,
         "counts": findings.counts.to_dicts(),
-        "methods": methods.methods(findings, judgement),
+        "methods": methods.methods(findings, judgement, which_rows(findings)),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
     }

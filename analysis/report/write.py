@@ -11,7 +11,6 @@ from analysis.report.files import replace_all
 from analysis.report.repeats import repeats_table
 from analysis.report.text.overview import tally
 from analysis.tables.overview import find
-from analysis.tables.questions import find_answers
 from analysis.tables.results import Result
 from analysis.verdicts.judgement import judge_claims
 
@@ -52,7 +51,7 @@ def write_report(
         OSError: The folder of the report cannot be written.
     """
     # The chart libraries are loaded only now: refusing a folder takes no charts.
-    from analysis.report.figures import figures
+    from analysis.report.contents import figures, study_tables
     from analysis.report.page import render
 
     folders = [study_dirs] if isinstance(study_dirs, pathlib.Path) else list(study_dirs)
@@ -60,14 +59,14 @@ def write_report(
     tunings = [find(ledger) for ledger in load_studies(folders).repeats]
     first = tunings[0]
     judgement = judge_claims(tunings, own)
-    answers = find_answers(first, judgement.claims)
-    tables = {**first.tables(), **answers.tables(), "verdicts": judgement.table()}
+    of_sections = study_tables(first, judgement.claims)
+    tables = {**first.tables(), **of_sections.all(), "verdicts": judgement.table()}
     if len(tunings) > 1:
         tables["repeats"] = repeats_table(tunings)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
     contents |= {
         "verdicts.json": judgement.as_json(),
-        **render(tunings, figures(answers, judgement.verdicts), judgement, list(tables)),
+        **render(tunings, figures(of_sections, judgement.verdicts), judgement, list(tables)),
     }
     folder = folders[0] / "report" if output is None else output
     replace_all(folder, contents)

@@ -10,6 +10,7 @@ from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, Run, Setup, measure, runs_of
 from analysis.tables.overview import Findings
 from analysis.tables.settings import TRIAL
+from analysis.tables.study_tables import StudyTables
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class ConfirmedRuns:
         """Test accuracy of the winner at every fresh seed."""
         values = self.findings.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]
         return [float(value) for value in values]
+
+
+def setup_of(tables: StudyTables) -> Setup:
+    """What the metrics need to know of a study."""
+    return ConfirmedRuns(tables.findings, tables.claims).setup
 
 
 def run_metrics(findings: Findings, setup: Setup) -> pl.DataFrame:

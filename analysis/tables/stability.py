@@ -14,7 +14,9 @@ from analysis.metrics import Setup
 from analysis.metrics.stability import blown_up_at, can_tell_blow_up, can_tell_collapse, collapsed_at
 from analysis.statistics.intervals import LEVEL, Interval, with_wilson
 from analysis.tables.overview import Findings
+from analysis.tables.runs import setup_of
 from analysis.tables.settings import TRIAL
+from analysis.tables.study_tables import StudyTables
 
 LABELS = ("diverged", "blown_up", "collapsed", "unstable")
 """What can go wrong with a replicate; unstable is diverged or collapsed."""
@@ -195,13 +197,13 @@ def divergence_rates(findings: Findings, went_wrong: pl.DataFrame) -> pl.DataFra
     return table.sort(place, maintain_order=True)
 
 
-def _outcomes(findings: Findings, setup: Setup) -> pl.DataFrame:
-    """What went wrong in the shown runs and the sweeps."""
-    ledger = findings.ledger
+def shown_outcomes(tables: StudyTables) -> pl.DataFrame:
+    """What went wrong in the shown runs and the sweeps: `outcomes` of them."""
+    findings, ledger = tables.findings, tables.findings.ledger
     wanted = pl.concat(
         [
             ledger.trials.join(findings.shown, on=TRIAL, how="semi"),
             ledger.trials.filter(phase="sweep").join(findings.shown, on=TRIAL, how="anti"),
         ]
     )
-    return outcomes(wanted, ledger.epochs.join(wanted, on=KEY, how="semi"), setup)
+    return outcomes(wanted, ledger.epochs.join(wanted, on=KEY, how="semi"), tables.once(setup_of))

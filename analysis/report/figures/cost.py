@@ -5,22 +5,21 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
-from analysis.tables.overview import Findings
-from analysis.tables.questions import Answers
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, number
 
 ASIDE = 1.05
 """Factor by which neighbouring optimizers stand apart on the axis of batch sizes, so that intervals do not overlap."""
 
 
-def step_cost(answers: Answers, palette: Palette) -> Figure:
+def step_cost(tables: StudyTables, palette: Palette) -> Figure:
     """Seconds per step over the baseline's, by batch size."""
     name, title = "step_cost", "What a step costs"
-    table = answers.step_cost.drop_nulls("seconds_per_step")
+    table = tables["step_cost"].drop_nulls("seconds_per_step")
     if table.is_empty():
         text = "No steps were timed; a study times them when all else has ended, unless it is told not to."
         return Figure(name=name, title=title, text=text, panels=(), tables=("step_cost",))
-    bounds = {question.bound for question in answers.claims.questions if question.bound is not None}
+    bounds = {question.bound for question in tables.claims.questions if question.bound is not None}
     bound = bounds.pop() if len(bounds) == 1 else None
     baseline, sizes = table["baseline"][0], table["batch_size"].unique().sort().to_list()
     moved = _aside(table, list(palette.colours))
@@ -81,8 +80,9 @@ def _tips(rows: pl.DataFrame) -> pl.Series:
     return pl.Series("tip", texts, dtype=pl.String)
 
 
-def step_times(findings: Findings, palette: Palette) -> Figure:
+def step_times(tables: StudyTables, palette: Palette) -> Figure:
     """Wall time of a step, by size of the fused group and by device: those of different devices do not compare."""
+    findings = tables.findings
     times = findings.step_times.with_columns(pl.col("low", "lower", "median", "upper", "high") * 1e3)
     panels = []
     has_one_device = times["device"].n_unique() == 1

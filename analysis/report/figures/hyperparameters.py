@@ -8,6 +8,7 @@ from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.tables.overview import Findings
 from analysis.tables.settings import RATE, SWEEP_TRIALS, setting_column, sweep_through
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
 MARKS = (
@@ -16,8 +17,9 @@ MARKS = (
 )
 
 
-def learning_rate(findings: Findings, palette: Palette) -> Figure:
+def learning_rate(tables: StudyTables, palette: Palette) -> Figure:
     """The sweep of every optimizer on one axis."""
+    findings = tables.findings
     rows = _drawable(_responses(findings).filter(phase="sweep", hyperparameter=RATE))
     title = "How much the learning rate matters"
     if rows.is_empty():
@@ -35,8 +37,9 @@ def learning_rate(findings: Findings, palette: Palette) -> Figure:
     )
 
 
-def sensitivity(findings: Findings, palette: Palette) -> Figure:
+def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
     """Validation error against each hyperparameter of each optimizer."""
+    findings = tables.findings
     every = _responses(findings)
     rows = _drawable(every)
     panels = []
@@ -74,8 +77,9 @@ def sensitivity(findings: Findings, palette: Palette) -> Figure:
     )
 
 
-def divergence(findings: Findings, palette: Palette) -> Figure:
+def divergence(tables: StudyTables, palette: Palette) -> Figure:
     """Learning rate against each other hyperparameter: where training diverges."""
+    findings = tables.findings
     del palette  # colour shows the validation error here
     tuning = _drawable(_responses(findings).filter(pl.col("phase") != "sweep"))
     learned = tuning.filter(pl.col("diverged") == 0)["validation_error"]

@@ -8,11 +8,13 @@ from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel, with_tips
 from analysis.tables.overview import Findings
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, listing, number, percent
 
 
-def learning_curves(findings: Findings, palette: Palette) -> Figure:
+def learning_curves(tables: StudyTables, palette: Palette) -> Figure:
     """Error and losses over epochs, tuned above published."""
+    findings = tables.findings
     quantities: list[tuple[str, str, charts.Number]] = [
         ("validation_error", "Validation error", "percent"),
         ("validation_loss", "Validation loss (nats)", "plain"),
@@ -37,8 +39,9 @@ def learning_curves(findings: Findings, palette: Palette) -> Figure:
     )  # fmt: skip
 
 
-def generalization_gap(findings: Findings, palette: Palette) -> Figure:
+def generalization_gap(tables: StudyTables, palette: Palette) -> Figure:
     """Validation minus training loss over epochs and at the end."""
+    findings = tables.findings
     panels = [
         panel
         for setting in ("tuned", "published")

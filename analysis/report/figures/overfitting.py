@@ -6,7 +6,7 @@ from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.report.figures.learning_curves import readable_limits
-from analysis.tables.questions import Answers
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import count, number, percent
 
 ANYWHERE = (-float("inf"), float("inf"))
@@ -17,16 +17,16 @@ QUANTITIES = {
 }
 
 
-def losses(answers: Answers, palette: Palette) -> Figure:
+def losses(tables: StudyTables, palette: Palette) -> Figure:
     """Validation loss, the gap and the test loss against the training loss."""
-    name, title, tables = "losses", "Validation and test loss against training loss", ("mean_losses", "run_losses")
-    seeds = answers.findings.seed_curves.filter(setting="tuned").drop_nulls(["train_loss", "validation_loss"])
+    name, title, files = "losses", "Validation and test loss against training loss", ("mean_losses", "run_losses")
+    seeds = tables.findings.seed_curves.filter(setting="tuned").drop_nulls(["train_loss", "validation_loss"])
     if seeds.is_empty():
         text = "No tuned run has losses, so there is nothing to compare at equal training loss."
-        return Figure(name=name, title=title, text=text, panels=(), tables=tables)
-    means = answers.mean_losses.filter(setting="tuned")
+        return Figure(name=name, title=title, text=text, panels=(), tables=files)
+    means = tables["mean_losses"].filter(setting="tuned")
     panels = [_against(seeds, means, palette, quantity, heading) for quantity, heading in QUANTITIES.items()]
-    panels += _test_panel(answers, palette)
+    panels += _test_panel(tables, palette)
     text = (
         "The same runs, drawn over the training loss instead of over time: every evaluation of every seed (thin) and "
         "the mean over seeds at each epoch (thick). At equal training loss the lower line overfits less, whatever its "
@@ -35,15 +35,16 @@ def losses(answers: Answers, palette: Palette) -> Figure:
     )
     if len(panels) > len(QUANTITIES):
         text += " Last: the test loss at the end, small points single seeds, large ones their mean."
-    text += early_stopping(answers)
-    return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=tables)
+    text += early_stopping(tables)
+    return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=files)
 
 
-def early_stopping(answers: Answers) -> str:
+def early_stopping(tables: StudyTables) -> str:
     """What the plainest remedy against overfitting would have given each optimizer, in one sentence."""
     wanted = ("validation_error", "early_stopping_error")
     means = (
-        answers.run_metrics.filter(pl.col("metric").is_in(wanted), setting="tuned")
+        tables["run_metrics"]
+        .filter(pl.col("metric").is_in(wanted), setting="tuned")
         .group_by("optimizer", "metric", maintain_order=True)
         .agg(pl.col("value").mean())
         .pivot("metric", index="optimizer", values="value")
@@ -87,8 +88,8 @@ def _tips(rows: pl.DataFrame, quantity: str) -> pl.Series:
     return pl.Series("tip", texts, dtype=pl.String)
 
 
-def _test_panel(answers: Answers, palette: Palette) -> list[Panel]:
-    runs = answers.run_losses
+def _test_panel(tables: StudyTables, palette: Palette) -> list[Panel]:
+    runs = tables["run_losses"]
     if runs.is_empty():
         return []
     means = runs.group_by("optimizer", maintain_order=True).agg(pl.col("train_loss", "test_loss").mean())

@@ -7,7 +7,7 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel, reasons
-from analysis.tables.questions import Answers
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, number, percent
 
 METHODS = ("fANOVA", "PED-ANOVA")
@@ -16,9 +16,9 @@ SPACES = ("declared", "common rule")
 FROM = ("common best", "own best")
 
 
-def good_volume(answers: Answers, palette: Palette) -> Figure:
+def good_volume(tables: StudyTables, palette: Palette) -> Figure:
     """Share of the search space that comes close to the best of all optimizers, and to the own best."""
-    table = answers.good_volume
+    table = tables["good_volume"]
     rows = table.drop_nulls("volume")
     panels = []
     for space, title in zip(SPACES, ("Of the declared space", "Of the common rule"), strict=True):
@@ -47,10 +47,10 @@ def good_volume(answers: Answers, palette: Palette) -> Figure:
     )  # fmt: skip
 
 
-def importance(answers: Answers, palette: Palette) -> Figure:
+def importance(tables: StudyTables, palette: Palette) -> Figure:
     """Which hyperparameters matter, one panel per optimizer with more than one."""
-    study = answers.findings.ledger.study
-    table = answers.importance.drop_nulls("importance")
+    study = tables.findings.ledger.study
+    table = tables["importance"].drop_nulls("importance")
     panels = []
     for name, optimizer in study.optimizers.items():
         own = table.filter(optimizer=name)
@@ -78,13 +78,13 @@ def importance(answers: Answers, palette: Palette) -> Figure:
         "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from all others "
         "(PED-ANOVA, Watanabe et al., 2023). Lines are two standard deviations of a bootstrap over points and seeds to "
         "either side. A hyperparameter that was searched over a wide range matters more. "
-    ) + reasons(answers.importance)
+    ) + reasons(tables["importance"])
     if not panels:
         alone = all(len(optimizer.space) < 2 for optimizer in study.optimizers.values())
         text = (
             "No optimizer of this study has a second hyperparameter, so there is nothing to rank."
             if alone
-            else f"No importance can be given. {reasons(answers.importance)}"
+            else f"No importance can be given. {reasons(tables['importance'])}"
         )
     return Figure(
         name="importance", title="Which hyperparameters matter", text=text, panels=tuple(panels),
@@ -92,9 +92,9 @@ def importance(answers: Answers, palette: Palette) -> Figure:
     )  # fmt: skip
 
 
-def valley(answers: Answers, palette: Palette) -> Figure:
+def valley(tables: StudyTables, palette: Palette) -> Figure:
     """Width of the basin, headroom to divergence and mean excess error along the sweep of learning rates."""
-    table = answers.learning_rate_sensitivity
+    table = tables["learning_rate_sensitivity"]
     rows = table.drop_nulls("best_rate")
     wanted: list[tuple[str, tuple[tuple[str, str], ...], str, charts.Number]] = [
         ("Width of the basin", (("width", "common best"), ("width_own", "own best")), "decades", "plain"),

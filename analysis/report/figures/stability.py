@@ -5,8 +5,8 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
-from analysis.tables.questions import Answers
 from analysis.tables.stability import SEARCH_SPACE
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, percent
 
 LABELS = {
@@ -17,9 +17,9 @@ LABELS = {
 GROUPS = ("tuned", "published", SEARCH_SPACE)
 
 
-def divergence_rates(answers: Answers, palette: Palette) -> Figure:
+def divergence_rates(tables: StudyTables, palette: Palette) -> Figure:
     """Rates of divergence and its kin, tuned, published and over the search space."""
-    rates = answers.divergence_rates.filter(pl.col("rate").is_not_null())
+    rates = tables["divergence_rates"].filter(pl.col("rate").is_not_null())
     panels = []
     for label, title in LABELS.items():
         rows = rates.filter(label=label)

@@ -5,20 +5,20 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
-from analysis.tables.questions import Answers
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, percent
 
 LIMITS = (-0.03, 1.03)
 
 
-def survival(answers: Answers, palette: Palette) -> Figure:
+def survival(tables: StudyTables, palette: Palette) -> Figure:
     """Share of the tuned runs still below each target, over the steps."""
     name, title = "survival", "Time to target: share of runs still below it"
-    tables = ("survival", "times_to_target", "target_times", "performance_profile")
-    curves = answers.survival.filter(setting="tuned")
+    files = ("survival", "times_to_target", "target_times", "performance_profile")
+    curves = tables["survival"].filter(setting="tuned")
     if curves.is_empty():
         text = "The claims fix no targets for this data set, or no tuned run has been evaluated."
-        return Figure(name=name, title=title, text=text, panels=(), tables=tables)
+        return Figure(name=name, title=title, text=text, panels=(), tables=files)
     panels = []
     for target in curves["target"].unique().sort():
         rows = curves.filter(target=target)
@@ -41,17 +41,17 @@ def survival(answers: Answers, palette: Palette) -> Figure:
         f"{LEVEL_NAME} band by Greenwood's formula); a run counts from the step after which it never falls below "
         "again, so that luck does not count. The sooner a line falls, the faster; one that stays up never gets there, "
         "and a diverged run stays up. Lines on top of each other differ by their dashes. "
-    ) + _never(answers)
-    return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=tables)
+    ) + _never(tables)
+    return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=files)
 
 
 def _tip(row: dict[str, float]) -> str:
     return f"from step {round(row['time']):,} on {percent(row['share'])} of the runs are still below"
 
 
-def _never(answers: Answers) -> str:
+def _never(tables: StudyTables) -> str:
     """Which optimizers reach no target in any seed."""
-    cells = answers.times_to_target.filter(setting="tuned")
+    cells = tables["times_to_target"].filter(setting="tuned")
     sums = cells.group_by("optimizer", maintain_order=True).agg(pl.col("successes").sum())
     never = sums.filter(successes=0)["optimizer"].to_list()
     return f"No run of {' or '.join(never)} reaches any target." if never else ""

@@ -8,16 +8,16 @@ from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel, reasons
 from analysis.report.figures.learning_curves import readable_limits
-from analysis.tables.questions import Answers
+from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, percent
 
 WHOLE = (-0.03, 1.03)
 
 
-def expected_best(answers: Answers, palette: Palette) -> Figure:
+def expected_best(tables: StudyTables, palette: Palette) -> Figure:
     """Expected best against budget, best so far and the probability of being best."""
-    panels = [*_expected(answers, palette), *_so_far(answers, palette), *_chances(answers, palette)]
-    missing = reasons(answers.expected_best)
+    panels = [*_expected(tables, palette), *_so_far(tables, palette), *_chances(tables, palette)]
+    missing = reasons(tables["expected_best"])
     text = (
         "Validation error that tuning by so many explore points is expected to reach: the mean of the best over all "
         "choices of n of the points tried (Tang et al., 2020; exact for random points, nearly so for Sobol points). "
@@ -35,8 +35,8 @@ def expected_best(answers: Answers, palette: Palette) -> Figure:
     )  # fmt: skip
 
 
-def _expected(answers: Answers, palette: Palette) -> list[Panel]:
-    rows = answers.expected_best.drop_nulls("unbiased")
+def _expected(tables: StudyTables, palette: Palette) -> list[Panel]:
+    rows = tables["expected_best"].drop_nulls("unbiased")
     if rows.is_empty():
         return []
     tips = [
@@ -56,8 +56,8 @@ def _expected(answers: Answers, palette: Palette) -> list[Panel]:
     return [Panel(chart=charts.plot_lines(drawn, palette, axes), description=f"{title} against the budget")]
 
 
-def _so_far(answers: Answers, palette: Palette) -> list[Panel]:
-    rows = answers.best_so_far
+def _so_far(tables: StudyTables, palette: Palette) -> list[Panel]:
+    rows = tables["best_so_far"]
     if rows.is_empty():
         return []
     tips = [f"after trial {row['number']} ({row['phase']}): {percent(row['best_so_far'])}" for row in rows.to_dicts()]
@@ -69,8 +69,8 @@ def _so_far(answers: Answers, palette: Palette) -> list[Panel]:
     return [Panel(chart=chart, description=f"{title} by number of the trial")]
 
 
-def _chances(answers: Answers, palette: Palette) -> list[Panel]:
-    rows = answers.probability_best
+def _chances(tables: StudyTables, palette: Palette) -> list[Panel]:
+    rows = tables["probability_best"]
     if rows.is_empty():
         return []
     tips = [f"{count(row['num_trials'], 'trial')}: best in {percent(row['probability'])}" for row in rows.to_dicts()]

@@ -21,10 +21,16 @@ SEARCHES = {
 }
 
 
-def methods(findings: Findings, judgement: Judgement) -> list[str]:
-    """Data, budget, selection, claims and intervals, one paragraph each."""
+def methods(findings: Findings, judgement: Judgement, which_rows: str) -> list[str]:
+    """Data, budget, selection, claims and intervals, one paragraph each.
+
+    Args:
+        findings: The numbers of the report.
+        judgement: Its verdicts.
+        which_rows: Which rows answer which question, in the words of the sections.
+    """
     study = findings.ledger.study
-    claims = claims_methods(findings, judgement)
+    claims = claims_methods(findings, judgement, which_rows)
     return [*_import(study), _data(study), _budget(findings), _selection(study), *claims, _intervals()]
 
 

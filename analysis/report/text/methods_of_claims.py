@@ -13,37 +13,18 @@ from analysis.verdicts.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
 
-def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
+def claims_methods(findings: Findings, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
     held = [verdict for verdict in judgement.verdicts if is_held(verdict)]
     if not held:
         return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
-        _rows(findings),
+        f"Which rows answer which question. {which_rows}",
         f"{_origin(findings, judgement)} {_families(judgement, held)}",
         _inference(judgement, held),
         _rules(held),
         _limits(findings, held),
     ]
-
-
-def _rows(findings: Findings) -> str:
-    study, ledger = findings.ledger.study, findings.ledger
-    parts = [
-        "Which rows answer which question. Final error: test images, last epoch, confirmation runs of the tuned "
-        "setting. Convergence, stability and overfitting: training and validation curves of the same runs."
-        if findings.is_confirmed
-        else "Which rows answer which question. No confirmation has been run, so nothing that needs fresh seeds is "
-        "answered.",
-        "Learning-rate response, basin and headroom: the sweep through each winner."
-        if study.has_sweep
-        else "No sweep of learning rates was planned.",
-        "Share of good settings, importance and expected best: explore points only, which no sampler chose.",
-        "Cost of a step: steps timed in turns after the study."
-        if not ledger.timings.is_empty()
-        else "No steps were timed, so nothing is said about the cost of a step.",
-    ]
-    return " ".join(parts)
 
 
 def _origin(findings: Findings, judgement: Judgement) -> str:

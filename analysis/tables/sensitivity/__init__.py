@@ -18,9 +18,10 @@ from analysis.tables.sensitivity.learning_rate import responses
 from analysis.tables.sensitivity.points import Cloud, Missing, clouds, pooled_seed_deviation
 from analysis.tables.sensitivity.probability_best import chances_of_best, probabilities_best, probability_best
 from analysis.tables.sensitivity.sweep import Sweep, sweeps
-from analysis.tables.sensitivity.tables import sensitivity_tables
+from analysis.tables.sensitivity.tables import SENSITIVITY_TABLES, sensitivity_tables
 
 __all__ = [
+    "SENSITIVITY_TABLES",
     "Cloud",
     "Missing",
     "Sweep",

@@ -1,5 +1,8 @@
 """Everything this package computes of a study, as the tables that are stored as CSV."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import polars as pl
 import polars.selectors as cs
 
@@ -13,10 +16,33 @@ from analysis.tables.sensitivity.learning_rate import responses
 from analysis.tables.sensitivity.probability_best import probabilities_best
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    ledger: Ledger
+    eps: float
+    initial_error: float
+    collapsed: pl.DataFrame | None
+
+
+_MAKERS: dict[str, Callable[[_Known], pl.DataFrame]] = {
+    "learning_rate_sensitivity": lambda known: responses(known.ledger, known.eps, known.initial_error, known.collapsed),
+    "learning_rate_drift": lambda known: drift(known.ledger),
+    "good_volume": lambda known: good_volumes(known.ledger, known.eps),
+    "importance": lambda known: importances(known.ledger),
+    "expected_best": lambda known: expected_best(known.ledger),
+    "best_so_far": lambda known: best_so_far(known.ledger),
+    "tunability": lambda known: tunability(known.ledger),
+    "probability_best": lambda known: probabilities_best(known.ledger),
+}
+
+SENSITIVITY_TABLES = tuple(_MAKERS)
+"""Names of the tables about the search space."""
+
+
 def sensitivity_tables(
     ledger: Ledger, *, eps: float = EPSILON, initial_error: float = 1.0, collapsed: pl.DataFrame | None = None
 ) -> dict[str, pl.DataFrame]:
-    """All tables, by file name, rounded to 12 digits.
+    """All tables about the search space, by file name, rounded to 12 digits.
 
     `responses`, `drift`, `good_volumes`, `importances`, `expected_best`, `best_so_far`, `tunability` and
     `probabilities_best` say, in this order, which columns each has.
@@ -27,17 +53,8 @@ def sensitivity_tables(
         initial_error: Error of an untrained network.
         collapsed: Keys of replicates that count as lost in the headroom although they did not diverge.
     """
-    tables = {
-        "learning_rate_sensitivity": responses(ledger, eps, initial_error, collapsed),
-        "learning_rate_drift": drift(ledger),
-        "good_volume": good_volumes(ledger, eps),
-        "importance": importances(ledger),
-        "expected_best": expected_best(ledger),
-        "best_so_far": best_so_far(ledger),
-        "tunability": tunability(ledger),
-        "probability_best": probabilities_best(ledger),
-    }
-    return {name: _rounded(table) for name, table in tables.items()}
+    known = _Known(ledger=ledger, eps=eps, initial_error=initial_error, collapsed=collapsed)
+    return {name: _rounded(make(known)) for name, make in _MAKERS.items()}
 
 
 def _rounded(table: pl.DataFrame) -> pl.DataFrame:

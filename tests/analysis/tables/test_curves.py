@@ -5,9 +5,11 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS, Run, measure
 from analysis.report.charts.palette import Palette
+from analysis.report.contents import study_tables
 from analysis.report.figures.cost import step_times
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import find
@@ -70,7 +72,12 @@ def test_steps_of_different_devices_are_not_put_together(some_diverge):
     groups = both.step_times.group_by("device").agg(pl.col("groups").sum())
     expected = both.ledger.trials.filter(status="complete").unique(["optimizer", "phase", "number"])
     assert dict(groups.iter_rows()) == dict(expected.group_by("device").len().iter_rows())
-    titles = [panel.description for panel in step_times(both, Palette.of(ledger.study.optimizers)).panels]
+    titles = [
+        panel.description
+        for panel in step_times(
+            study_tables(both, parse_claims(packaged_text())), Palette.of(ledger.study.optimizers)
+        ).panels
+    ]
     assert [title.rpartition(" on ")[2] for title in titles] == ["a GPU", "cpu"] * (len(titles) // 2)
 
 

@@ -1,7 +1,5 @@
 """The figures of the questions: what they draw, to which question they belong, what they say where rows are missing."""
 
-from dataclasses import replace
-
 import altair
 import numpy as np
 import polars as pl
@@ -12,15 +10,15 @@ from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
-from analysis.report.figures import FAMILIES, figures, metric_family
+from analysis.report.contents import figures, metric_family, study_tables
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import reasons
 from analysis.report.figures.time_to_target import survival
+from analysis.report.sections import SECTIONS
 from analysis.report.text.verdicts import amount, interval, on_axis, sentence
 from analysis.statistics.intervals import Interval
 from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import find
-from analysis.tables.questions import find_answers
 from analysis.verdicts.evidence import Draws, PairedSeeds
 from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.verdicts import Verdict
@@ -30,24 +28,24 @@ CLAIMS = parse_claims(packaged_text())
 QUESTIONS = {question.name: question for question in CLAIMS.questions}
 
 
-def figures_of(answers, claims=None):
-    judgement = judge_claims([answers.findings], claims)
-    return figures(replace(answers, claims=judgement.claims), judgement.verdicts)
+def figures_of(findings, claims=None):
+    judgement = judge_claims([findings], claims)
+    return figures(study_tables(findings, judgement.claims), judgement.verdicts)
 
 
 @pytest.fixture(scope="module")
-def answers(rich_dir):
-    return find_answers(find(load(rich_dir)), CLAIMS)
+def tables(rich_dir):
+    return study_tables(find(load(rich_dir)), CLAIMS)
 
 
 @pytest.fixture(scope="module")
-def drawn(answers):
-    return figures_of(answers)
+def drawn(tables):
+    return figures_of(tables.findings)
 
 
 @pytest.fixture(scope="module")
 def small(ledger_dir):
-    return {figure.name: figure for figure in figures_of(find_answers(find(load(ledger_dir)), CLAIMS)).every}
+    return {figure.name: figure for figure in figures_of(find(load(ledger_dir)), CLAIMS).every}
 
 
 def rows_of(panel):
@@ -70,14 +68,14 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
     assert names["costs little more"] == ["effects_5_costs_little_more", "step_cost"]
     assert names["classifies better"] == ["effects_6_classifies_better"]
     assert {"learning_rate", "good_volume", "expected_best", "importance"} < set(names["is less sensitive"])
-    assert drawn.of_families == {}
+    assert drawn.of_sections == {}
 
 
-def test_figures_that_no_question_asks_for_stand_under_their_own_heading(answers):
+def test_figures_that_no_question_asks_for_stand_under_their_own_heading(tables):
     text = packaged_text()
-    found = figures_of(answers, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
+    found = figures_of(tables.findings, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
     assert list(found.of_questions) == ["converges faster"]
-    assert list(found.of_families) == ["stability", "overfitting", "sensitivity", "overhead"]
+    assert list(found.of_sections) == ["Stability", "Overfitting", "Sensitivity to hyperparameters", "Overhead"]
 
 
 def test_every_figure_stands_once(drawn):
@@ -86,8 +84,8 @@ def test_every_figure_stands_once(drawn):
 
 
 @pytest.mark.parametrize("metric", sorted({*METRICS, *PAIR_METRICS, "good_volume"}))
-def test_every_metric_has_a_family(metric):
-    assert metric_family(metric) in {*FAMILIES, "accuracy"}
+def test_every_metric_has_a_section(metric):
+    assert metric_family(metric) in {section.family for section in SECTIONS}
 
 
 def test_every_figure_of_a_large_study_is_drawn_and_every_panel_named(drawn):
@@ -115,10 +113,10 @@ def test_a_figure_of_a_small_study_says_what_is_missing(small, name, said):
 def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_draw(ledger_dir):
     findings, text = find(load(ledger_dir)), packaged_text()
     targets = "targets = [0.25, 0.30, 0.35, 0.40]"
-    far = survival(find_answers(findings, parse_claims(text.replace(targets, "targets = [0.98]"))), PALETTE)
+    far = survival(study_tables(findings, parse_claims(text.replace(targets, "targets = [0.98]"))), PALETTE)
     assert far.text.endswith("No run of sgd or momentum reaches any target.")
     assert [panel.description for panel in far.panels] == ["Share of runs still below 98.0% accuracy"]
-    none = survival(find_answers(findings, parse_claims(text.replace(targets, ""))), PALETTE)
+    none = survival(study_tables(findings, parse_claims(text.replace(targets, ""))), PALETTE)
     assert none.panels == ()
     assert "fix no targets" in none.text
 
@@ -152,18 +150,18 @@ def test_mean_losses_leave_out_runs_without_a_loss_and_count_the_rest():
     assert found["num_values"].to_list() == [2, 1]
 
 
-def test_losses_at_the_end_are_those_of_the_ledger(answers):
-    ledger = answers.findings.ledger
-    tuned = answers.findings.shown.filter(setting="tuned", optimizer="adam")
+def test_losses_at_the_end_are_those_of_the_ledger(tables):
+    ledger = tables.findings.ledger
+    tuned = tables.findings.shown.filter(setting="tuned", optimizer="adam")
     wanted = ledger.trials.join(tuned, on=["optimizer", "phase", "number"], how="semi").sort("replicate")
-    found = answers.run_losses.filter(optimizer="adam").sort("replicate")
+    found = tables["run_losses"].filter(optimizer="adam").sort("replicate")
     assert found["test_loss"].to_list() == wanted["test_loss"].to_list()
     assert found.height == 12
 
 
-def test_divergence_over_the_search_space_counts_every_explored_replicate(answers):
-    found = answers.divergence_rates.filter(setting="search space", optimizer="sgd")
-    explored = answers.findings.ledger.trials.filter(optimizer="sgd", phase="explore")
+def test_divergence_over_the_search_space_counts_every_explored_replicate(tables):
+    found = tables["divergence_rates"].filter(setting="search space", optimizer="sgd")
+    explored = tables.findings.ledger.trials.filter(optimizer="sgd", phase="explore")
     assert found["replicates"].to_list() == [explored.height]
     assert found["events"].to_list() == [explored.filter(status="diverged").height]
     assert found["events"][0] > 0

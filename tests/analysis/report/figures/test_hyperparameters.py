@@ -2,8 +2,10 @@
 
 import pytest
 
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.report.charts.palette import Palette
+from analysis.report.contents import study_tables
 from analysis.report.figures import hyperparameters
 from analysis.tables.overview import find
 
@@ -26,8 +28,11 @@ def drawn(figure, optimizer="momentum"):
 
 def figures_of(folder):
     findings = find(load(folder))
-    palette = Palette.of(findings.ledger.study.optimizers)
-    return [hyperparameters.learning_rate(findings, palette), hyperparameters.sensitivity(findings, palette)]
+    tables, palette = (
+        study_tables(findings, parse_claims(packaged_text())),
+        Palette.of(findings.ledger.study.optimizers),
+    )
+    return [hyperparameters.learning_rate(tables, palette), hyperparameters.sensitivity(tables, palette)]
 
 
 def test_only_the_sweep_through_the_winner_is_drawn(grown):

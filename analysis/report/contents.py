@@ -1,0 +1,86 @@
+"""What the report is made of: the tables of all sections, and their figures in the order of the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.claims.file import Claims
+from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.report.charts import unchecked
+from analysis.report.charts.palette import Palette
+from analysis.report.figures.accuracy import accuracy
+from analysis.report.figures.effects import effects
+from analysis.report.figures.figure import Figure
+from analysis.report.sections import SECTIONS
+from analysis.tables.overview import Findings
+from analysis.tables.study_tables import StudyTables
+from analysis.verdicts.verdicts import Verdict
+
+STUDY_FAMILIES = {"good_volume": "sensitivity", "seconds_per_step": "overhead"}
+"""Of the metrics of a whole study, which stand in no file of `analysis/metrics/`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The figures of a report in the order of its page.
+
+    Args:
+        headline: Belongs to the results in numbers.
+        of_questions: By the name of a question: its effects, then those of the section of its metric.
+        of_sections: By the title of a section that no question is about.
+        rest: Of the sections that answer no question.
+    """
+
+    headline: Figure
+    of_questions: dict[str, tuple[Figure, ...]]
+    of_sections: dict[str, tuple[Figure, ...]]
+    rest: tuple[Figure, ...]
+
+    @property
+    def every(self) -> list[Figure]:
+        """All figures, each once."""
+        groups = [*self.of_questions.values(), *self.of_sections.values(), self.rest]
+        return [self.headline, *(figure for group in groups for figure in group)]
+
+
+def study_tables(findings: Findings, claims: Claims) -> StudyTables:
+    """The tables of all sections."""
+    makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
+    return StudyTables(findings, claims, makers)
+
+
+def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
+    """All figures of a report.
+
+    Args:
+        tables: What they draw.
+        verdicts: On every claim, those that the study does not hold included.
+    """
+    palette = Palette.of(tables.findings.ledger.study.optimizers)
+    with unchecked():
+        drawn = {section: tuple(make(tables, palette) for make in section.figures) for section in SECTIONS}
+        left = {section.family: section for section in SECTIONS if section.family and section.figures}
+        of_questions = {}
+        for place, question in enumerate(tables.claims.questions, start=1):
+            own = [verdict for verdict in verdicts if verdict.question is question and verdict.word != "NOT TESTED"]
+            if own:
+                section = left.pop(metric_family(question.metric), None)
+                of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
+        return Figures(
+            headline=accuracy(tables.findings, palette),
+            of_questions=of_questions,
+            of_sections={section.title: drawn[section] for section in left.values()},
+            rest=tuple(figure for section in SECTIONS if section.family is None for figure in drawn[section]),
+        )
+
+
+def metric_family(metric: str) -> str:
+    """Name of the family that a metric belongs to."""
+    if metric in STUDY_FAMILIES:
+        return STUDY_FAMILIES[metric]
+    found = METRICS.get(metric) or PAIR_METRICS[metric]
+    return found.function.__module__.rpartition(".")[2]
+
+
+def which_rows(findings: Findings) -> str:
+    """Which rows answer which question: a sentence of each section that has one."""
+    return " ".join(filter(None, (section.methods(findings) for section in SECTIONS)))

@@ -1,0 +1,27 @@
+"""What a step of each optimizer costs beside one of the baseline."""
+
+from analysis.report.figures.cost import step_cost
+from analysis.report.section import Section
+from analysis.tables.cost import cost_table
+from analysis.tables.overview import Findings
+
+
+def rows(findings: Findings) -> str:
+    """Which rows answer the questions on cost."""
+    if findings.ledger.timings.is_empty():
+        return "No steps were timed, so nothing is said about the cost of a step."
+    return "Cost of a step: steps timed in turns after the study."
+
+
+SECTION = Section(
+    title="Overhead",
+    place=5,
+    family="overhead",
+    tables={
+        "step_cost": lambda tables: cost_table(
+            tables.findings.ledger.timings, list(tables.findings.ledger.study.optimizers)
+        )
+    },
+    figures=(step_cost,),
+    methods=rows,
+)

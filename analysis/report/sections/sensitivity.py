@@ -1,0 +1,51 @@
+"""How much it matters to get the hyperparameters right: sweeps, good volume, importance, expected best."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from analysis.report.figures.hyperparameters import learning_rate
+from analysis.report.figures.hyperparameters import sensitivity as every_hyperparameter
+from analysis.report.figures.search_space import good_volume, importance, valley
+from analysis.report.figures.tuning_budget import expected_best
+from analysis.report.section import Section
+from analysis.tables.overview import Findings
+from analysis.tables.runs import setup_of
+from analysis.tables.sensitivity import SENSITIVITY_TABLES, sensitivity_tables
+from analysis.tables.stability import shown_outcomes
+from analysis.tables.study_tables import StudyTables
+
+
+def every_table(tables: StudyTables) -> dict[str, pl.DataFrame]:
+    """`sensitivity_tables` of the study."""
+    chance = tables.once(setup_of).chance_accuracy
+    return sensitivity_tables(
+        tables.findings.ledger,
+        initial_error=1.0 if chance is None else 1.0 - chance,
+        collapsed=tables.once(shown_outcomes).filter(pl.col("collapsed")),
+    )
+
+
+def one(name: str) -> Callable[[StudyTables], pl.DataFrame]:
+    """How one of these tables is made."""
+    return lambda tables: tables.once(every_table)[name]
+
+
+def rows(findings: Findings) -> str:
+    """Which rows answer the questions on the search space."""
+    sweep = (
+        "Learning-rate response, basin and headroom: the sweep through each winner."
+        if findings.ledger.study.has_sweep
+        else "No sweep of learning rates was planned."
+    )
+    return f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose."
+
+
+SECTION = Section(
+    title="Sensitivity to hyperparameters",
+    place=4,
+    family="sensitivity",
+    tables={name: one(name) for name in SENSITIVITY_TABLES},
+    figures=(learning_rate, valley, good_volume, expected_best, importance, every_hyperparameter),
+    methods=rows,
+)

@@ -1,0 +1,48 @@
+"""The tables of the sections hold what the metrics measured, and each is computed once."""
+
+import polars as pl
+import pytest
+
+from analysis.claims.file import packaged_text, parse_claims
+from analysis.ledger.load import load
+from analysis.report.contents import study_tables
+from analysis.report.sections import SECTIONS
+from analysis.tables.overview import find
+
+
+@pytest.fixture
+def tables(synthetic, tmp_path):
+    return study_tables(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text()))
+
+
+def test_the_spread_over_seeds_is_that_of_the_runs(tables):
+    runs = tables["run_metrics"].filter(metric="test_error", setting="tuned", status="complete")
+    spreads = tables["seed_spread"].filter(metric="test_error", setting="tuned")
+    expected = runs.group_by("optimizer").agg(pl.col("value").std()).sort("optimizer")["value"]
+    assert spreads["spread"].to_list() == pytest.approx(expected.to_list())
+    assert (spreads["normal_low"] < spreads["spread"]).all()
+    assert (spreads["spread"] < spreads["normal_high"]).all()
+
+
+def test_the_score_is_the_area_under_the_profile(tables):
+    assert not tables["performance_score"].is_empty()
+    for row in tables["performance_score"].to_dicts():
+        profile = tables["performance_profile"].filter(optimizer=row["optimizer"], setting=row["setting"])
+        tau, share = profile["tau"].to_numpy(), profile["share"].to_numpy()
+        assert row["score"] == pytest.approx((share[:-1] * (tau[1:] - tau[:-1])).sum() / (tau[-1] - tau[0]))
+
+
+def test_a_table_is_computed_once_however_many_sections_ask_for_it(tables):
+    assert tables["run_metrics"] is tables["run_metrics"]
+    assert tables.all()["times_to_target"] is tables["times_to_target"]
+
+
+def test_every_table_has_one_section():
+    names = [name for section in SECTIONS for name in section.tables]
+    assert len(names) == len(set(names))
+
+
+def test_sections_differ_in_place_and_family():
+    assert len({section.place for section in SECTIONS}) == len(SECTIONS)
+    families = [section.family for section in SECTIONS if section.family]
+    assert len(families) == len(set(families))
