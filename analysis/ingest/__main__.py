@@ -18,9 +18,9 @@ from analysis.ingest.sources.tables import Tables, read_tables
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse_readings
 from analysis.ingest.write import write
 from analysis.ledger.load import Ledger
+from analysis.ledger.plan import RATE
 from analysis.ledger.schema import TRIALS_HEAD, TRIALS_TAIL
 from analysis.tables.overview import find
-from analysis.tables.settings import RATE
 from analysis.wording import count, listing
 
 PROGRAM = "python -m analysis.ingest"

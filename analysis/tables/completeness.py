@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.ledger.plan import RATE, num_confirmed_settings, num_sweep_trials
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.tables.overview import Findings
-from analysis.tables.settings import RATE, SWEEP_TRIALS, is_planned_rate, sweep_through
+from analysis.tables.settings import is_planned_rate, sweep_through
 from analysis.wording import count, listing
 
 
@@ -31,9 +32,10 @@ def completeness(findings: Findings) -> Completeness:
         ended = _ended(findings, result.optimizer)
         planned = {
             "tuning": study.num_trials,
-            "sweep": SWEEP_TRIALS if study.has_sweep and RATE in study.optimizers[result.optimizer].space else 0,
-            # The winner stands beside the published setting unless it is the published setting, or there is none.
-            "confirmation": (1 if result.published_won or not result.published else 2)
+            "sweep": num_sweep_trials(study.optimizers[result.optimizer].space, has_sweep=study.has_sweep),
+            "confirmation": num_confirmed_settings(
+                has_published=bool(result.published), published_won=result.published_won
+            )
             if study.num_confirm_seeds
             else 0,
         }

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.ledger.plan import RATE, SWEEP_DECADES
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.ledger.study import Optimizer, Study
 from analysis.statistics.intervals import summarise
 
 TRIAL = ("optimizer", "phase", "number")
-RATE = "learning_rate"
-SWEEP_TRIALS = 9
-"""Learning rates of a sweep, half a decade apart, the winner's in the middle; numbers come in blocks of as many."""
 
 
 def setting_column(hyperparameter: str) -> str:
@@ -108,7 +106,8 @@ def sweep_through(best: Setting, points: pl.DataFrame) -> pl.DataFrame:
 
 def is_planned_rate(rate: float) -> pl.Expr:
     """Whether a sweep trial has the learning rate that its place in the sweep around `rate` asks for."""
-    planned = rate * 10.0 ** ((pl.col("number") % SWEEP_TRIALS - SWEEP_TRIALS // 2) / 2)
+    decades = (pl.col("number") % len(SWEEP_DECADES)).replace_strict(dict(enumerate(SWEEP_DECADES)))
+    planned = rate * 10.0**decades
     # A tolerance, since powers may differ in the last bit between the machine of the study and this one.
     return (pl.col(setting_column(RATE)) - planned).abs() <= 1e-9 * planned
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from analysis.ledger.plan import RATE, SWEEP_DECADES, num_confirmed_settings, num_sweep_trials
 from analysis.ledger.schema import TUNING_PHASES
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.tuning import Tuning
@@ -12,9 +13,6 @@ from trainables.randomness import derive_seed, replicate_seed
 
 CONFIRM_GROUP = 6
 """Fewest replicates that a confirmation trains at once, if there are as many: larger groups cost less each."""
-
-SWEEP_DECADES = [step / 2 for step in range(-4, 5)]
-"""Learning rates of the sweep, in decades from the winner's."""
 
 
 class Schedule:
@@ -98,15 +96,16 @@ class Schedule:
     def _num_follow_ups(self, name: str) -> int:
         if name in self._num_planned:
             return self._num_planned[name]
-        sweeps = self._sweeps and "learning_rate" in self._spec.optimizers[name].space
-        num_swept = self._spec.identity.num_seeds * len(SWEEP_DECADES) if sweeps else 0
+        num_trials = num_sweep_trials(self._spec.optimizers[name].space, has_sweep=self._sweeps)
+        num_swept = self._spec.identity.num_seeds * num_trials
         return self._num_followed_up[name] + num_swept + self._num_confirmations_to_come(name)
 
     def _num_confirmations_to_come(self, name: str) -> int:
         if name in self._follow_ups:
             return _num_replicates(task for task in self._follow_ups[name] if task.key.phase == "confirm")
         # Only the end of tuning shows whether the winner is the published setting or has been confirmed before.
-        return 2 * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
+        num_settings = num_confirmed_settings(has_published=True, published_won=False)
+        return num_settings * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
         definition, identity = self._spec.optimizers[name], self._spec.identity
@@ -167,9 +166,9 @@ class Schedule:
 
     def _sweep_tasks(self, name: str) -> Iterator[Task]:
         best = self._tunings[name].best()
-        if not self._sweeps or best is None or "learning_rate" not in best[1]:
+        if not self._sweeps or best is None or RATE not in best[1]:
             return
-        points = [{**best[1], "learning_rate": best[1]["learning_rate"] * 10**decades} for decades in SWEEP_DECADES]
+        points = [{**best[1], RATE: best[1][RATE] * 10**decades} for decades in SWEEP_DECADES]
         for number, point in self._numbered(name, "sweep", points, first=0).items():
             key = TrialKey(name, "sweep", number)
             missing = [r for r in range(self._spec.identity.num_seeds) if r not in self._finished[key]]

@@ -2,12 +2,13 @@
 
 import polars as pl
 
+from analysis.ledger.plan import RATE, SWEEP_DECADES
 from analysis.ledger.study import Axis
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.tables.overview import Findings
-from analysis.tables.settings import RATE, SWEEP_TRIALS, setting_column, sweep_through
+from analysis.tables.settings import setting_column, sweep_through
 from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
 
@@ -165,7 +166,7 @@ def _sweep(findings: Findings, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """The sweep of an optimizer to draw: through its winner, or the latest one if none of that has been measured."""
     best, sweep = findings.best.get(name), rows.filter(optimizer=name, phase="sweep")
     through = sweep_through(best, sweep) if best else sweep.clear()
-    block = pl.col("number") // SWEEP_TRIALS
+    block = pl.col("number") // len(SWEEP_DECADES)
     return sweep.filter(block == block.max()) if through.is_empty() else through
 
 

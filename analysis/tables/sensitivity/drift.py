@@ -7,9 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.plan import RATE
 from analysis.tables.sensitivity.points import MIN_POINTS, Cloud, clouds, transform
 from analysis.tables.sensitivity.resampling import draw_points, draw_seeds, drawn_means, student_interval
-from analysis.tables.settings import RATE
 
 GOOD_PART = 0.25
 FEWEST_GOOD = 8

@@ -8,9 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.plan import RATE
 from analysis.ledger.schema import KEY
 from analysis.tables.sensitivity.points import Missing, errors_by_seed, lacking, rounded
-from analysis.tables.settings import RATE, Setting, setting_column, settings, sweep_through, winners
+from analysis.tables.settings import Setting, setting_column, settings, sweep_through, winners
 
 MIN_RATES = 5
 """Learning rates below which a sweep is no curve; nine are planned."""

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.ledger import schema
+from analysis.ledger.plan import SWEEP_DECADES
 from study.queue.tasks import TrialKey
-from study.queue.trial_queue import SWEEP_DECADES, Schedule
+from study.queue.trial_queue import Schedule
 from study.search import load_search
 
 NAMES = ("sgd", "momentum", "sign")
