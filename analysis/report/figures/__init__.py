@@ -77,14 +77,14 @@ def figures(answers: Answers, verdicts: Sequence[Verdict]) -> Figures:
 
     Args:
         answers: What they draw.
-        verdicts: On every claim, those that the study does not hold included.
+        verdicts: On every claim that the study holds both sides of.
     """
     palette = Palette.of(answers.findings.ledger.study.optimizers)
     with unchecked():
         left = {family: tuple(make(answers, palette) for make in makers) for family, makers in FAMILIES.items()}
         of_questions = {}
         for place, question in enumerate(answers.claims.questions, start=1):
-            own = [verdict for verdict in verdicts if verdict.question is question and verdict.word != "NOT TESTED"]
+            own = [verdict for verdict in verdicts if verdict.question is question]
             if own:
                 family = left.pop(metric_family(question.metric), ())
                 of_questions[question.name] = (effects(own, place, palette), *family)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
-from analysis.report.text.verdicts import is_held, noun_of
+from analysis.report.text.verdicts import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Findings
 from analysis.verdicts.evidence import PairedSeeds
@@ -15,7 +15,7 @@ from analysis.wording import count, listing, number, percent
 
 def claims_methods(findings: Findings, judgement: Judgement) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
-    held = [verdict for verdict in judgement.verdicts if is_held(verdict)]
+    held = judgement.verdicts
     if not held:
         return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims.questions import Question
+from analysis.verdicts.claim import Untested, unit_of
 from analysis.verdicts.evidence import PairedSeeds
-from analysis.verdicts.verdicts import Verdict, Word, unit_of
+from analysis.verdicts.verdicts import Verdict, Word
 from analysis.wording import NONE, count, listing, number, points
 
 SYMBOLS: dict[Word, str] = {
@@ -17,7 +18,6 @@ SYMBOLS: dict[Word, str] = {
     "REFUTED": "✘",
     "INCONCLUSIVE": "?",
     "NOT TESTABLE": "∅",
-    "NOT TESTED": "·",
 }
 """A symbol beside each word, so that no verdict is told by its colour alone."""
 
@@ -35,13 +35,12 @@ MAX_EXPONENT = 700.0
 """Of a ratio that a floating-point number can hold."""
 
 
-def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
-    questions = {verdict.question.name: verdict.question for verdict in verdicts}
+def rows(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """One entry per question: its name, what is compared, and a row for each of its verdicts."""
     return [
         {
-            "name": name,
-            "title": f"{name[:1].upper()}{name[1:]}?",
+            "name": question.name,
+            "title": f"{question.name[:1].upper()}{question.name[1:]}?",
             "anchor": f"verdict-{place}",
             "compared": noun_of(question.metric),
             "refuted_by": refuted_by(question, "the first optimizer", "the second"),
@@ -50,29 +49,23 @@ def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
             else "A ratio above 1 speaks for the claim."
             if question.improvement == "log_ratio"
             else "A positive effect speaks for the claim.",
-            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question],
         }
-        for place, (name, question) in enumerate(questions.items())
+        for place, question in enumerate(questions)
     ]
 
 
 def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The sides of all claims that the study holds: columns of the overview."""
-    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts if is_held(verdict)))
+    """The sides of all verdicts: columns of the overview."""
+    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts))
 
 
-def is_held(verdict: Verdict) -> bool:
-    """Whether the study holds both sides."""
-    return verdict.word != "NOT TESTED"
-
-
-def not_tested(verdicts: Sequence[Verdict]) -> str:
+def not_tested(untested: Sequence[Untested]) -> str:
     """Which claims the study cannot speak about, in one sentence; empty if there are none."""
-    left = [verdict for verdict in verdicts if not is_held(verdict)]
-    if not left:
+    if not untested:
         return ""
-    claims = f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested"
-    lacking = sorted({name for verdict in left for name in verdict.lacking})
+    claims = f"{count(len(untested), 'claim')} of the file {'was' if len(untested) == 1 else 'were'} not tested"
+    lacking = sorted({name for claim in untested for name in claim.lacking})
     return f"{claims}: the study does not hold {listing(lacking)}."
 
 
@@ -180,7 +173,7 @@ def sentence(verdict: Verdict) -> str:
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
     bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     match verdict.word:
-        case "NOT TESTABLE" | "NOT TESTED":
+        case "NOT TESTABLE":
             return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
             return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
