@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.wording import listing
 
 
@@ -79,13 +80,6 @@ class Untested(Claim):
 
 def unit_of(question: Question) -> str:
     """Unit of the improvement."""
-    match question.improvement:
-        case "relative":
-            return "fraction of b"
-        case "log_ratio":
-            return "log ratio"
-        case "within":
-            return "ratio"
-        case "difference":
-            metric = METRICS.get(question.metric) or PAIR_METRICS.get(question.metric)
-            return metric.unit if metric else "fraction"
+    name = question.metric
+    metric = STUDY_METRICS.get(name) or METRICS.get(name) or PAIR_METRICS[name]
+    return question.improvement.unit(metric.unit)

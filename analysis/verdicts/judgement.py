@@ -11,6 +11,7 @@ from analysis.ledger.study import LedgerError, Study
 from analysis.tables.overview import Findings
 from analysis.verdicts.claim import Untested
 from analysis.verdicts.verdicts import Verdict, judge
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +70,15 @@ def judge_claims(repeats: Sequence[Findings], own: Claims | None = None) -> Judg
 
 def _stored(study: Study) -> Claims:
     if study.claims is None:
-        return parse_claims(packaged_text())
+        return parse_claims(packaged_text(), VOCABULARY)
     try:
-        return parse_claims(study.claims.text)
+        return parse_claims(study.claims.text, VOCABULARY)
     except ValueError as error:
         raise LedgerError(f"the claims in study.json must be readable, they are not ({error}); use --claims.") from None
 
 
 def _known(study: Study) -> set[str]:
-    known = study.claims.known if study.claims else parse_claims(packaged_text()).optimizers
+    known = study.claims.known if study.claims else parse_claims(packaged_text(), VOCABULARY).optimizers
     return {*study.optimizers, *known}
 
 

@@ -25,10 +25,10 @@ from analysis.tables.sensitivity import Missing, probability_best
 from analysis.verdicts.claim import Claim, Untested
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.study_metrics import STUDY_METRICS
 
 CONFIRM = ("confirm",)
-PHASES = {"good_volume": (*CONFIRM, "explore")}
-"""Phases whose runs answer a claim on a metric, where these are not the confirmation runs alone."""
+"""Phases whose runs answer a claim on a metric of runs."""
 
 LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
 """Name under which a look says how many runs of a phase each optimizer had."""
@@ -144,9 +144,11 @@ def _judge_family(
     question: Question, pairs: Sequence[tuple[str, str]], repeats: Sequence[ConfirmedRuns], alpha: float
 ) -> list[Verdict]:
     ledgers = [confirmed.findings.ledger for confirmed in repeats]
+    study_metric = STUDY_METRICS.get(question.metric)
+    phases = study_metric.phases if study_metric else CONFIRM
     verdicts = []
     for a, b in pairs:
-        look = look_number(ledgers, a, b, PHASES.get(question.metric, CONFIRM))
+        look = look_number(ledgers, a, b, phases)
         level = 1 - alpha * 2.0**-look / len(pairs)
         verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
     return _adjusted(verdicts)

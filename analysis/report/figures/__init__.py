@@ -19,6 +19,7 @@ from analysis.report.figures.time_to_target import survival
 from analysis.report.figures.tuning_budget import expected_best
 from analysis.tables.overview import Findings
 from analysis.tables.questions import Answers
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdicts import Verdict
 
 Maker = Callable[[Answers, Palette], Figure]
@@ -44,9 +45,6 @@ FAMILIES: dict[str, tuple[Maker, ...]] = {
     "overhead": (step_cost,),
 }
 """Figures of each family of metrics, which is named after the file of its metrics; others have none of their own."""
-
-STUDY_FAMILIES = {"good_volume": "sensitivity", "seconds_per_step": "overhead"}
-"""Of the metrics of a whole study, which stand in no such file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +96,8 @@ def figures(answers: Answers, verdicts: Sequence[Verdict]) -> Figures:
 
 def metric_family(metric: str) -> str:
     """Name of the family that a metric belongs to."""
-    if metric in STUDY_FAMILIES:
-        return STUDY_FAMILIES[metric]
+    if metric in STUDY_METRICS:
+        return STUDY_METRICS[metric].family
     found = METRICS.get(metric) or PAIR_METRICS[metric]
     return found.function.__module__.rpartition(".")[2]
 

@@ -9,6 +9,7 @@ from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Findings
 from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
@@ -92,7 +93,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
     if others:
         text += (
             f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
-            "percentiles of a bootstrap, over points and seeds for shares of settings and over blocks for times."
+            f"percentiles of a bootstrap, {listing([f'over {metric.resampled}' for metric in STUDY_METRICS.values()])}."
         )
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
@@ -100,7 +101,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
 
 def _run_metrics() -> set[str]:
     """Metrics of one run that claims compare by pairs of seeds."""
-    return {name for name in METRICS if name != "seconds_per_step"}
+    return {name for name in METRICS if name not in STUDY_METRICS}
 
 
 def _diverged(questions: Sequence[Question]) -> str:

@@ -7,11 +7,12 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.tables.overview import find
 from analysis.tables.questions import find_answers
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 @pytest.fixture
 def answers(synthetic, tmp_path):
-    return find_answers(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text()))
+    return find_answers(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY))
 
 
 def test_the_spread_over_seeds_is_that_of_the_runs(answers):

@@ -18,6 +18,7 @@ from analysis.statistics.intervals import Interval
 from analysis.tables.overview import find
 from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.verdicts import decide
+from analysis.verdicts.vocabulary import VOCABULARY
 
 SGD = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}},
@@ -339,7 +340,7 @@ def test_claims_that_come_afterwards_are_named_first(study):
     folder = study()
     fixed = judge_claims([find(load(folder))])
     assert fixed.notes == ()
-    other = parse_claims(CLAIMS.replace("0.025", "0.001"))
+    other = parse_claims(CLAIMS.replace("0.025", "0.001"), VOCABULARY)
     changed = judge_claims([find(load(folder))], other)
     assert "changed afterwards" in changed.notes[0]
 
