@@ -28,7 +28,7 @@ def claim(name, **changes):
     entry = {"name": "is better", "metric": name, "improvement": terms.improvement, "smallest_effect": 0.05}
     entry |= {"bound": 1.1} if IMPROVEMENTS[terms.improvement].has_bound else {}
     entry |= {"batch_size": 100} if terms.needs_batch_size else {}
-    entry |= {"a": ["momentum"], "b": ["sgd"], "refuted_by": "{b} is better than {a}"} | changes
+    entry |= {"a": ["langevin"], "b": ["adam"], "refuted_by": "{b} is better than {a}"} | changes
     lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items() if value is not None]
     return "\n".join(["[[questions]]", *lines])
 
