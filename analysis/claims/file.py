@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from analysis.claims.landmarks import Landmarks, refuse_keys
 from analysis.claims.questions import Question
+from analysis.claims.vocabulary import Vocabulary
 
 SMALLEST_ALPHA = 1e-6
 """What is left of it for one claim at a late look has to stay a number that can be told from 0."""
@@ -69,8 +70,12 @@ def packaged_text() -> str:
     return files("analysis.claims").joinpath("article.toml").read_text(encoding="utf-8")
 
 
-def read_claims(path: pathlib.Path) -> Claims:
+def read_claims(path: pathlib.Path, vocabulary: Vocabulary) -> Claims:
     """Read a claims file.
+
+    Args:
+        path: The file.
+        vocabulary: The words that it may use.
 
     Raises:
         ValueError: It cannot be read, is not TOML or does not say what it must; the message is one line.
@@ -80,14 +85,18 @@ def read_claims(path: pathlib.Path) -> Claims:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
             raise ValueError(f"it must have at most {LARGEST_FILE:,} characters and has more.")
-        return parse_claims(text)
+        return parse_claims(text, vocabulary)
     except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise ValueError(f"a file of claims is needed, {str(path)!r} is none: {reason}") from None
 
 
-def parse_claims(text: str) -> Claims:
+def parse_claims(text: str, vocabulary: Vocabulary) -> Claims:
     """Claims from the text of a file.
+
+    Args:
+        text: Content of the file.
+        vocabulary: The words that it may use.
 
     Raises:
         ValueError: It is not TOML or does not say what it must.
@@ -103,7 +112,7 @@ def parse_claims(text: str) -> Claims:
     entries = content.get("questions", [])
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("at least one [[questions]] is needed; analysis/claims/article.toml shows how.")
-    questions = tuple(Question.from_dict(entry) for entry in entries)
+    questions = tuple(Question.from_dict(entry, vocabulary) for entry in entries)
     names = [question.name for question in questions]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"questions must have different names, {min(twice)!r} stands twice.")

@@ -1,16 +1,12 @@
 """A question: one family of claims, every optimizer of one side against every one of the other, by one metric."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import UnionType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from analysis.claims.landmarks import refuse_keys
-
-Improvement = Literal["difference", "relative", "log_ratio", "within"]
-
-STUDY_METRICS = ("good_volume", "seconds_per_step")
-"""Metrics of a whole study, not of one run: the first of its points, the second of its timings."""
+from analysis.claims.vocabulary import Improvement, Vocabulary
 
 LARGEST = 1_000_000_000
 """Of every number of a question."""
@@ -29,8 +25,8 @@ class Question:
         b: Their rivals.
         refuted_by: What would refute it, with {a} and {b} for the two sides.
         needs_learning: Whether an optimizer that learns nothing would win; then such a side makes it not testable.
-        bound: For "within": the ratio that a must stay below.
-        batch_size: For timings: images per step.
+        bound: For an improvement that has one: the ratio that a must stay below.
+        batch_size: For a metric that needs it: images per step.
     """
 
     name: str
@@ -45,37 +41,15 @@ class Question:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        self._check_comparison()
         self._check_numbers()
         if not self.a or not self.b:
             raise ValueError(f"{self.name!r} must have optimizers on both sides, a and b.")
         if both := sorted(set(self.a) & set(self.b)):
             raise ValueError(f"{self.name!r} compares {both[0]} with itself; leave it out of a or of b.")
 
-    def _check_comparison(self) -> None:
-        if self.metric not in (known := known_metrics()):
-            raise ValueError(f"metric of {self.name!r} must be one of {', '.join(known)}, got {self.metric!r}.")
-        if self.improvement not in get_args(Improvement):
-            raise ValueError(
-                f"improvement of {self.name!r} must be one of {', '.join(get_args(Improvement))}, "
-                f"got {self.improvement!r}."
-            )
-        # Their evidence is a ratio and a difference of shares: another improvement would have a false unit.
-        if (self.improvement == "within") != (self.metric == "seconds_per_step"):
-            raise ValueError(
-                f"improvement of {self.name!r} must be 'within' if and only if its metric is 'seconds_per_step', "
-                f"got {self.improvement!r} of {self.metric!r}."
-            )
-        if self.metric == "good_volume" and self.improvement != "difference":
-            raise ValueError(
-                f"improvement of {self.name!r} must be 'difference' for good_volume, got {self.improvement!r}."
-            )
-
     def _check_numbers(self) -> None:
         for key, kind in (("bound", int | float), ("batch_size", int)):
             value = getattr(self, key)
-            if (self.improvement == "within") != (value is not None):
-                raise ValueError(f"{self.name!r} must have a {key} if and only if its improvement is 'within'.")
             if value is not None and not (_is_number(value, kind) and 0 < value <= LARGEST):
                 whole = "a whole number " if kind is int else ""
                 raise ValueError(f"{key} of {self.name!r} must be {whole}above 0, at most {LARGEST:,}, got {value!r}.")
@@ -97,7 +71,7 @@ class Question:
         return float(self.smallest_effect)
 
     @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
+    def from_dict(cls, entry: Mapping[str, Any], vocabulary: Vocabulary) -> Self:
         """Build from a table of the file, refusing keys that would be silently ignored."""
         refuse_keys("a question", entry, {field.name for field in fields(cls)})
         if lacking := [name for name in REQUIRED if name not in entry]:
@@ -108,17 +82,47 @@ class Question:
         for side in ("a", "b"):
             if not isinstance(entry[side], list) or not all(isinstance(name, str) and name for name in entry[side]):
                 raise ValueError(f"{side} of {entry['name']!r} must list optimizers' names, got {entry[side]!r}.")
-        return cls(**{**entry, "a": tuple(dict.fromkeys(entry["a"])), "b": tuple(dict.fromkeys(entry["b"]))})
+        _check_words(entry, vocabulary)
+        improvement = vocabulary.improvements[entry["improvement"]].of(entry.get("bound"))
+        sides = {side: tuple(dict.fromkeys(entry[side])) for side in ("a", "b")}
+        return cls(**{**entry, "improvement": improvement, **sides})
 
 
 REQUIRED = ("name", "metric", "improvement", "smallest_effect", "a", "b", "refuted_by")
 
 
-def known_metrics() -> list[str]:
-    """What a claim can be about."""
-    from analysis.metrics import METRICS, PAIR_METRICS  # here, because whoever only stores claims needs no tables
+def _check_words(entry: Mapping[str, Any], vocabulary: Vocabulary) -> None:
+    """Refuse words that nobody knows or that do not go together.
 
-    return sorted({*METRICS, *PAIR_METRICS, *STUDY_METRICS})
+    Raises:
+        ValueError: Metric or improvement is unknown, or one does not fit the other or what stands beside them.
+    """
+    name, metric, improvement = entry["name"], entry["metric"], entry["improvement"]
+    improvements, study_metrics = vocabulary.improvements, vocabulary.study_metrics
+    if metric not in (known := vocabulary.metrics):
+        raise ValueError(f"metric of {name!r} must be one of {', '.join(known)}, got {metric!r}.")
+    if improvement not in improvements:
+        raise ValueError(f"improvement of {name!r} must be one of {', '.join(improvements)}, got {improvement!r}.")
+    asked = study_metrics[metric].improvement if metric in study_metrics else None
+    bounded = [kind for kind in (improvement, asked) if kind is not None and improvements[kind].has_bound]
+    if asked != improvement and bounded:
+        raise ValueError(
+            f"improvement of {name!r} must be {bounded[0]!r} if and only if its metric is "
+            f"{_either(own for own, terms in study_metrics.items() if terms.improvement == bounded[0])}, "
+            f"got {improvement!r} of {metric!r}."
+        )
+    if asked not in (None, improvement):
+        raise ValueError(f"improvement of {name!r} must be {asked!r} for {metric}, got {improvement!r}.")
+    if improvements[improvement].has_bound != ("bound" in entry):
+        which = _either(kind for kind, made in improvements.items() if made.has_bound)
+        raise ValueError(f"{name!r} must have a bound if and only if its improvement is {which}.")
+    timed = [own for own, terms in study_metrics.items() if terms.needs_batch_size]
+    if (metric in timed) != ("batch_size" in entry):
+        raise ValueError(f"{name!r} must have a batch_size if and only if its metric is {_either(timed)}.")
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(repr(name) for name in names)
 
 
 def _is_number(value: object, kind: type | UnionType = int | float) -> bool:

@@ -10,7 +10,6 @@ from analysis.claims.file import Claims
 from analysis.ledger.join import YOUNGER, load_studies, refuse_twice, shown
 from analysis.ledger.study import Optimizer, Study
 from analysis.report.repeats import repeats_table
-from analysis.report.text import verdicts as verdict_text
 from analysis.tables.overview import Findings, find
 from analysis.tables.results import Result
 from analysis.verdicts.judgement import Judgement, judge_claims
@@ -185,10 +184,7 @@ def verdict_rows(a: Sequence[Verdict], b: Sequence[Verdict]) -> list[VerdictRow]
 
     A claim is the same in both if its words and the unit of its numbers are.
     """
-    mine, theirs = (
-        {(verdict.claim, verdict.unit): verdict for verdict in verdicts if verdict_text.is_held(verdict)}
-        for verdicts in (a, b)
-    )
+    mine, theirs = ({(verdict.claim, verdict.unit): verdict for verdict in verdicts} for verdicts in (a, b))
     return [VerdictRow(*key, mine.get(key), theirs.get(key)) for key in dict.fromkeys([*mine, *theirs])]
 
 

@@ -13,10 +13,8 @@ from analysis.report.figures.figure import Figure
 from analysis.report.sections import SECTIONS
 from analysis.tables.overview import Findings
 from analysis.tables.study_tables import StudyTables
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdicts import Verdict
-
-STUDY_FAMILIES = {"good_volume": "sensitivity", "seconds_per_step": "overhead"}
-"""Of the metrics of a whole study, which stand in no file of `analysis/metrics/`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
 
     Args:
         tables: What they draw.
-        verdicts: On every claim, those that the study does not hold included.
+        verdicts: On every claim that the study holds both sides of.
     """
     palette = Palette.of(tables.findings.ledger.study.optimizers)
     with unchecked():
@@ -61,7 +59,7 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
         left = {section.family: section for section in SECTIONS if section.family and section.figures}
         of_questions = {}
         for place, question in enumerate(tables.claims.questions, start=1):
-            own = [verdict for verdict in verdicts if verdict.question is question and verdict.word != "NOT TESTED"]
+            own = [verdict for verdict in verdicts if verdict.question is question]
             if own:
                 section = left.pop(metric_family(question.metric), None)
                 of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
@@ -75,8 +73,8 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
 
 def metric_family(metric: str) -> str:
     """Name of the family that a metric belongs to."""
-    if metric in STUDY_FAMILIES:
-        return STUDY_FAMILIES[metric]
+    if metric in STUDY_METRICS:
+        return STUDY_METRICS[metric].family
     found = METRICS.get(metric) or PAIR_METRICS[metric]
     return found.function.__module__.rpartition(".")[2]
 

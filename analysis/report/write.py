@@ -13,6 +13,7 @@ from analysis.report.text.overview import tally
 from analysis.tables.overview import find
 from analysis.tables.results import Result
 from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write_report(
     from analysis.report.page import render
 
     folders = [study_dirs] if isinstance(study_dirs, pathlib.Path) else list(study_dirs)
-    own = read_claims(claims) if claims else None
+    own = read_claims(claims, VOCABULARY) if claims else None
     tunings = [find(ledger) for ledger in load_studies(folders).repeats]
     first = tunings[0]
     judgement = judge_claims(tunings, own)
@@ -91,7 +92,7 @@ def write_comparison(
     """
     from analysis.report.comparison_page import render
 
-    comparison = compare(*study_dirs, own=read_claims(claims) if claims else None)
+    comparison = compare(*study_dirs, own=read_claims(claims, VOCABULARY) if claims else None)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in comparison.tables().items()}
     replace_all(output, contents | render(comparison))
     return output / "compare.html"

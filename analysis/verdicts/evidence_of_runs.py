@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence, Sized
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS, Run
 from analysis.statistics.paired import fewest_pairs
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
-from analysis.verdicts.evidence_of_study import STUDY_EVIDENCE
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.wording import count
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
@@ -46,8 +45,8 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
     if question.needs_learning:
         for confirmed in repeats:
             _refuse_untaught((a, b), confirmed)
-    if question.metric in STUDY_EVIDENCE:
-        return STUDY_EVIDENCE[question.metric](question, a, b, repeats)
+    if study_metric := STUDY_METRICS.get(question.metric):
+        return study_metric.gather(question, a, b, repeats)
     for confirmed in repeats:
         _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)
@@ -100,7 +99,9 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
     # Shape (num_repeats, num_seeds, 2)
     values = np.array([[pairs[seed] for seed in seeds] for pairs in measured])
     ours, theirs = values[..., 0], values[..., 1]
-    return PairedSeeds.of(_improvement(question, ours, theirs), ours, theirs)
+    metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
+    improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
+    return PairedSeeds.of(improvement, ours, theirs)
 
 
 def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:
@@ -167,24 +168,3 @@ def _refuse_misses(sides: tuple[str, str], pairs: Pairs, num_steps: int) -> None
         reached = sum(values[place] < num_steps for values in pairs.values())
         if 2 * reached < len(pairs):
             raise NotTestableError(f"{reached} of {count(len(pairs), 'seed')} of {name} reach any target")
-
-
-def _improvement(question: Question, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much better a is at each repeat and seed, in the shape of both sides."""
-    metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
-    sign = 1.0 if metric.better == "lower" else -1.0
-    match question.improvement:
-        case "difference":
-            return sign * (theirs - ours)
-        case "relative":
-            # Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places.
-            scale = float(theirs.mean())
-            if scale <= 0:
-                raise NotTestableError(f"the rival's mean {question.metric} is {scale:g}: nothing is relative to it")
-            return sign * (theirs - ours) / scale
-        case "log_ratio":
-            if (ours <= 0).any() or (theirs <= 0).any():
-                raise NotTestableError(f"{question.metric} is not positive in every seed, so that it has no ratio")
-            return np.asarray(sign * np.log(theirs / ours))
-        case "within":
-            raise NotTestableError("a bound on a ratio is for timings")

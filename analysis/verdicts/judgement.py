@@ -9,7 +9,9 @@ import polars as pl
 from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.ledger.study import LedgerError, Study
 from analysis.tables.overview import Findings
+from analysis.verdicts.claim import Untested
 from analysis.verdicts.verdicts import Verdict, judge
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,38 +20,30 @@ class Judgement:
 
     Args:
         claims: What is claimed.
-        verdicts: One on each claim.
+        verdicts: One on each claim whose two sides the study holds.
+        untested: The other claims.
         notes: Whether the claims came after the rows; shown first of all.
     """
 
     claims: Claims
     verdicts: tuple[Verdict, ...]
+    untested: tuple[Untested, ...]
     notes: tuple[str, ...]
 
     def as_json(self) -> str:
         """The content of `verdicts.json`."""
-        entries = [verdict.as_dict() for verdict in self.verdicts]
+        entries = [claim.as_dict() for claim in self._every_claim()]
         return json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def table(self) -> pl.DataFrame:
         """The verdicts with everything that was computed for them, one row per claim."""
-        entries = [
-            {
-                **verdict.as_dict(),
-                "level": verdict.level,
-                "smallest_effect": verdict.smallest_effect,
-                "p": verdict.p_value,
-                "hodges_lehmann": verdict.hodges_lehmann,
-                "effect_size": verdict.effect_size,
-                "superiority": verdict.superiority,
-                "value_a": verdict.evidence.value_a if verdict.evidence else None,
-                "value_b": verdict.evidence.value_b if verdict.evidence else None,
-                "luck": verdict.luck,
-                "reason": verdict.reason,
-            }
-            for verdict in self.verdicts
-        ]
-        return pl.from_dicts(entries, infer_schema_length=None)
+        return pl.from_dicts([claim.as_row() for claim in self._every_claim()], infer_schema_length=None)
+
+    def _every_claim(self) -> list[Verdict | Untested]:
+        """All claims, tested or not, in the order of the file."""
+        every: tuple[Verdict | Untested, ...] = (*self.verdicts, *self.untested)
+        found = {(claim.question.name, claim.a, claim.b): claim for claim in every}
+        return [found[question.name, a, b] for question in self.claims.questions for a, b in question.pairs]
 
 
 def judge_claims(repeats: Sequence[Findings], own: Claims | None = None) -> Judgement:
@@ -68,21 +62,23 @@ def judge_claims(repeats: Sequence[Findings], own: Claims | None = None) -> Judg
         claims.check_names(_known(study))
     except ValueError as error:
         raise LedgerError(str(error)) from None
-    verdicts = judge(repeats, claims)
-    return Judgement(claims=claims, verdicts=tuple(verdicts), notes=tuple(_notes(study, claims)))
+    verdicts, untested = judge(repeats, claims)
+    return Judgement(
+        claims=claims, verdicts=tuple(verdicts), untested=tuple(untested), notes=tuple(_notes(study, claims))
+    )
 
 
 def _stored(study: Study) -> Claims:
     if study.claims is None:
-        return parse_claims(packaged_text())
+        return parse_claims(packaged_text(), VOCABULARY)
     try:
-        return parse_claims(study.claims.text)
+        return parse_claims(study.claims.text, VOCABULARY)
     except ValueError as error:
         raise LedgerError(f"the claims in study.json must be readable, they are not ({error}); use --claims.") from None
 
 
 def _known(study: Study) -> set[str]:
-    known = study.claims.known if study.claims else parse_claims(packaged_text()).optimizers
+    known = study.claims.known if study.claims else parse_claims(packaged_text(), VOCABULARY).optimizers
     return {*study.optimizers, *known}
 
 

@@ -22,33 +22,29 @@ from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, 
 from analysis.tables.overview import Findings
 from analysis.tables.runs import ConfirmedRuns
 from analysis.tables.sensitivity import Missing, probability_best
+from analysis.verdicts.claim import Claim, Untested
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_runs import gather
-from analysis.wording import listing
+from analysis.verdicts.study_metrics import STUDY_METRICS
 
 CONFIRM = ("confirm",)
-PHASES = {"good_volume": (*CONFIRM, "explore")}
-"""Phases whose runs answer a claim on a metric, where these are not the confirmation runs alone."""
+"""Phases whose runs answer a claim on a metric of runs."""
 
 LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
 """Name under which a look says how many runs of a phase each optimizer had."""
 
-Word = Literal["NOT TESTED", "NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
+Word = Literal["NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(Claim):
     """What the rows say about a claim.
 
     Args:
-        question: The family that it belongs to.
-        a: The optimizer that the claim praises.
-        b: Its rival.
         word: The verdict.
-        lacking: Its sides that the study does not hold.
-        reason: Why it is not tested or not testable; empty otherwise.
+        reason: Why it is not testable; empty otherwise.
         level: Level of the interval.
-        look: How often the two sides have been looked at, this time included; 0 if not tested.
+        look: How often the two sides have been looked at, this time included.
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
@@ -59,14 +55,10 @@ class Verdict:
             again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
     """
 
-    question: Question
-    a: str
-    b: str
     word: Word
     level: float
     smallest_effect: float
     look: int = 0
-    lacking: tuple[str, ...] = ()
     reason: str = ""
     evidence: Evidence | None = None
     interval: Interval | None = None
@@ -74,16 +66,6 @@ class Verdict:
     p_holm: float | None = None
     seeds_needed: int | None = None
     luck: float | None = None
-
-    @property
-    def claim(self) -> str:
-        """The claim in words."""
-        return f"{self.a} {self.question.name} than {self.b}"
-
-    @property
-    def unit(self) -> str:
-        """Unit of estimate and interval."""
-        return unit_of(self.question)
 
     @property
     def hodges_lehmann(self) -> float | None:
@@ -108,54 +90,68 @@ class Verdict:
         """One entry of `verdicts.json`; an end of an interval that is infinite is null."""
         found, ends = self.evidence, self.interval
         return {
-            "claim": self.claim,
-            "question": self.question.name,
-            "a": self.a,
-            "b": self.b,
-            "verdict": self.word,
+            **self.entry(self.word),
             "estimate": _finite(found.estimate) if found else None,
             "low": _finite(ends.low) if ends else None,
             "high": _finite(ends.high) if ends else None,
-            "unit": self.unit,
             "p_holm": self.p_holm,
             "seeds": found.num_values if found else 0,
             "seeds_needed": self.seeds_needed,
         }
 
+    def as_row(self) -> dict[str, Any]:
+        """Its row of the table of verdicts: the entry with everything that was computed for it."""
+        return {
+            **self.as_dict(),
+            "level": self.level,
+            "smallest_effect": self.smallest_effect,
+            "p": self.p_value,
+            "hodges_lehmann": self.hodges_lehmann,
+            "effect_size": self.effect_size,
+            "superiority": self.superiority,
+            "value_a": self.evidence.value_a if self.evidence else None,
+            "value_b": self.evidence.value_b if self.evidence else None,
+            "luck": self.luck,
+            "reason": self.reason,
+        }
 
-def judge(repeats: Sequence[Findings], claims: Claims) -> list[Verdict]:
-    """A verdict on every claim, in the order of the file.
 
-    A family counts the claims whose two sides the study holds: what a study is about is fixed before its rows are.
+def judge(repeats: Sequence[Findings], claims: Claims) -> tuple[list[Verdict], list[Untested]]:
+    """A verdict on every claim whose two sides the study holds, and the other claims, both in the order of the file.
+
+    A family counts the claims of the first kind alone: what a study is about is fixed before its rows are.
 
     Args:
         repeats: Findings of each repeat of the tuning, the first one first.
         claims: What is claimed.
     """
     confirmed = [ConfirmedRuns(findings, claims) for findings in repeats]
-    return [verdict for question in claims.questions for verdict in _judge_family(question, confirmed, claims.alpha)]
+    optimizers = repeats[0].ledger.study.optimizers
+    verdicts: list[Verdict] = []
+    untested: list[Untested] = []
+    for question in claims.questions:
+        held: list[tuple[str, str]] = []
+        for a, b in question.pairs:
+            if lacking := tuple(name for name in (a, b) if name not in optimizers):
+                untested.append(Untested(question=question, a=a, b=b, lacking=lacking))
+            else:
+                held.append((a, b))
+        verdicts += _judge_family(question, held, confirmed, claims.alpha)
+    return verdicts, untested
 
 
-def _judge_family(question: Question, repeats: Sequence[ConfirmedRuns], alpha: float) -> list[Verdict]:
+def _judge_family(
+    question: Question, pairs: Sequence[tuple[str, str]], repeats: Sequence[ConfirmedRuns], alpha: float
+) -> list[Verdict]:
     ledgers = [confirmed.findings.ledger for confirmed in repeats]
-    study = ledgers[0].study
-    held = [(a, b) for a, b in question.pairs if a in study.optimizers and b in study.optimizers]
+    study_metric = STUDY_METRICS.get(question.metric)
+    phases = study_metric.phases if study_metric else CONFIRM
     verdicts = []
-    for a, b in question.pairs:
-        if (a, b) in held:
-            look = look_number(ledgers, a, b, PHASES.get(question.metric, CONFIRM))
-            level = 1 - alpha * 2.0**-look / len(held)
-            verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
-        else:
-            verdicts.append(_not_tested(question, a, b, tuple(name for name in (a, b) if name not in study.optimizers)))
+    for a, b in pairs:
+        look = look_number(ledgers, a, b, phases)
+        level = 1 - alpha * 2.0**-look / len(pairs)
+        verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
     return _adjusted(verdicts)
-
-
-def _not_tested(question: Question, a: str, b: str, lacking: tuple[str, ...]) -> Verdict:
-    reason = f"the study does not hold {listing(list(lacking))}"
-    return Verdict(
-        question=question, a=a, b=b, word="NOT TESTED", level=0, smallest_effect=0, lacking=lacking, reason=reason
-    )
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
@@ -236,26 +232,11 @@ def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Wo
     return "INCONCLUSIVE"
 
 
-def unit_of(question: Question) -> str:
-    """Unit of the improvement."""
-    match question.improvement:
-        case "relative":
-            return "fraction of b"
-        case "log_ratio":
-            return "log ratio"
-        case "within":
-            return "ratio"
-        case "difference":
-            metric = METRICS.get(question.metric) or PAIR_METRICS.get(question.metric)
-            return metric.unit if metric else "fraction"
-
-
 def _adjusted(family: list[Verdict]) -> list[Verdict]:
     """The family with p-values adjusted for the claims that have one."""
     places = [place for place, verdict in enumerate(family) if verdict.p_value is not None]
     # Claims without a p-value count as well: which are testable is known only from the rows.
-    num_held = sum(verdict.word != "NOT TESTED" for verdict in family)
-    adjusted = holm([family[place].p_value or 0.0 for place in places], num_held)
+    adjusted = holm([family[place].p_value or 0.0 for place in places], len(family))
     for place, value in zip(places, adjusted, strict=True):
         family[place] = replace(family[place], p_holm=value)
     return family

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
+from analysis.verdicts.vocabulary import VOCABULARY
 from study.display.console import say
 from study.job import Job, Plan
 from trainables.models.simple_cnn.native import NoLibraryError, library
@@ -59,7 +60,7 @@ def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:
     A study that is of no claim needs none.
     """
     text = (job.request.claims or {}).get("text")
-    claims = parse_claims(packaged_text() if text is None else str(text))
+    claims = parse_claims(packaged_text() if text is None else str(text), VOCABULARY)
     held = set(job.request.spec.extent.optimizers)
     family = max(sum(held >= {*pair} for pair in question.pairs) for question in claims.questions)
     # Of the first look half of alpha; 1e-9 less: rounding must not ask for one more.

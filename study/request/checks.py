@@ -183,8 +183,9 @@ def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dic
 
 def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
     from analysis.claims.file import read_claims  # here, because its tables take time to load and few runs need it
+    from analysis.verdicts.vocabulary import VOCABULARY
 
-    claims = read_claims(path)
+    claims = read_claims(path, VOCABULARY)
     claims.check_names([*optimizer_names(), *files])
     return claims.text
 

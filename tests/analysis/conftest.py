@@ -18,6 +18,7 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger import schema
 from analysis.metrics import Run, Setup
 from analysis.report.write import Report, write_report
+from analysis.verdicts.vocabulary import VOCABULARY
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -312,7 +313,7 @@ class RichStudy(SyntheticStudy):
 
     def description(self):
         text = packaged_text()
-        known = sorted({*parse_claims(text).optimizers, *self.optimizers})
+        known = sorted({*parse_claims(text, VOCABULARY).optimizers, *self.optimizers})
         return {**super().description(), "claims": {"text": text, "known": known}}
 
 

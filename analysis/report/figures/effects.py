@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -35,8 +36,8 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
         return Figure(name=name, title=title, text=text, panels=(), tables=("verdicts", "run_metrics"))
     marks = sorted(verdict_text.on_axis(question, end) for end in _neutral(judged))
     claims, seeds = _claims(judged), _seeds(judged)
-    is_log = question.improvement == "log_ratio"
-    limits = _limits([*_numbers(claims, "mean", "low", "high"), *_numbers(seeds, "value"), *marks], is_log)
+    scale = question.improvement.scale
+    limits = _limits([*_numbers(claims, "mean", "low", "high"), *_numbers(seeds, "value"), *marks], scale)
     chart = charts.plot_effects(
         # An interval without an end reaches to the end of the axis.
         claims.with_columns(pl.col("low").fill_null(limits[0]), pl.col("high").fill_null(limits[1])),
@@ -45,7 +46,7 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
         axis_title=verdict_text.axis_title(question),
         limits=limits,
         neutral=(verdict_text.on_axis(question, 0.0), marks[0], marks[-1]),
-        scale="log" if is_log else "linear",
+        scale=scale,
     )
     return Figure(
         name=name, title=title, text=_text(judged), tables=("verdicts", "run_metrics"), columns=1, width=620,
@@ -61,9 +62,7 @@ def _text(judged: Sequence[Verdict]) -> str:
     )
     if any(isinstance(verdict.evidence, PairedSeeds) for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"
-    if judged[0].question.improvement == "within":
-        return f"{text}. Left of the black line a step costs less than the claim allows."
-    return f"{text}. On the black line both sides are equal, within the grey band the difference matters to nobody."
+    return f"{text}. {judged[0].question.improvement.reading}"
 
 
 def _neutral(judged: Sequence[Verdict]) -> list[float]:
@@ -77,12 +76,13 @@ def _claims(judged: Sequence[Verdict]) -> pl.DataFrame:
         assert verdict.evidence is not None
         assert verdict.interval is not None
         ends = [verdict.interval.low, verdict.interval.high]
+        is_log = verdict.question.improvement.scale == "log"
         low, high = sorted(verdict_text.on_axis(verdict.question, end) for end in ends)
         rows.append(
             {
                 **_sides(verdict),
                 "mean": verdict_text.on_axis(verdict.question, verdict.evidence.estimate),
-                "low": low if math.isfinite(low) and (low > 0 or verdict.question.improvement != "log_ratio") else None,
+                "low": low if math.isfinite(low) and (low > 0 or not is_log) else None,
                 "high": high if math.isfinite(high) else None,
                 "tip": f"{verdict.word}: {verdict_text.effect(verdict)} ({verdict_text.interval(verdict)}, "
                 f"{verdict_text.basis(verdict)})",
@@ -115,8 +115,9 @@ def _numbers(rows: pl.DataFrame, *columns: str) -> list[float]:
     return [value for column in columns for value in rows[column].drop_nulls().to_list()]
 
 
-def _limits(values: Sequence[float], is_log: bool) -> tuple[float, float]:
+def _limits(values: Sequence[float], scale: Literal["linear", "log"]) -> tuple[float, float]:
     """Ends of an axis that shows all values with a margin."""
+    is_log = scale == "log"
     ends = [math.log(value) for value in (min(values), max(values))] if is_log else [min(values), max(values)]
     margin = MARGIN * (ends[1] - ends[0]) or 0.05
     low, high = ends[0] - margin, ends[1] + margin

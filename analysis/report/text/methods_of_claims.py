@@ -4,18 +4,19 @@ from collections.abc import Sequence
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
-from analysis.report.text.verdicts import is_held, noun_of
+from analysis.report.text.verdicts import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Findings
 from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdicts import Verdict
 from analysis.wording import count, listing, number, percent
 
 
 def claims_methods(findings: Findings, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
-    held = [verdict for verdict in judgement.verdicts if is_held(verdict)]
+    held = judgement.verdicts
     if not held:
         return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
@@ -73,7 +74,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
     if others:
         text += (
             f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
-            "percentiles of a bootstrap, over points and seeds for shares of settings and over blocks for times."
+            f"percentiles of a bootstrap, {listing([f'over {metric.resampled}' for metric in STUDY_METRICS.values()])}."
         )
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
@@ -81,7 +82,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
 
 def _run_metrics() -> set[str]:
     """Metrics of one run that claims compare by pairs of seeds."""
-    return {name for name in METRICS if name != "seconds_per_step"}
+    return {name for name in METRICS if name not in STUDY_METRICS}
 
 
 def _diverged(questions: Sequence[Question]) -> str:

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from analysis.report.text import verdicts as verdict_text
-from analysis.report.text.verdicts import SYMBOLS, is_held
+from analysis.report.text.verdicts import SYMBOLS
 from analysis.verdicts.judgement import Judgement
 from analysis.verdicts.verdicts import Verdict, Word
 from analysis.wording import NONE, count, listing
@@ -26,7 +26,7 @@ def overview(judgement: Judgement) -> dict[str, Any]:
     pairs = verdict_text.pairs(judgement.verdicts)
     return {
         "claims_notes": judgement.notes,
-        "verdicts": verdict_text.rows(judgement.verdicts),
+        "verdicts": verdict_text.rows(judgement.claims.questions, judgement.verdicts),
         "verdict_pairs": pairs,
         "verdict_sides": [(a, len(list(group))) for a, group in groupby(pairs, key=lambda pair: pair[0])],
         "verdict_count": tally(judgement.verdicts),
@@ -35,14 +35,14 @@ def overview(judgement: Judgement) -> dict[str, Any]:
             for word, meaning in MEANINGS.items()
             if any(verdict.word == word for verdict in judgement.verdicts)
         ],
-        "not_tested": verdict_text.not_tested(judgement.verdicts),
+        "not_tested": verdict_text.not_tested(judgement.untested),
         "luck": [luck(judgement.verdicts, pair) for pair in pairs],
     }
 
 
 def tally(verdicts: Sequence[Verdict]) -> str:
     """How many claims got which verdict, in one sentence; empty if the study holds none."""
-    held = [verdict.word for verdict in verdicts if is_held(verdict)]
+    held = [verdict.word for verdict in verdicts]
     if not held:
         return ""
     parts = [f"{held.count(word)} {word.lower()}" for word in MEANINGS if word in held]

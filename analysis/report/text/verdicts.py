@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims.questions import Question
+from analysis.verdicts.claim import Untested, unit_of
 from analysis.verdicts.evidence import PairedSeeds
-from analysis.verdicts.verdicts import Verdict, Word, unit_of
-from analysis.wording import NONE, count, listing, number, points
+from analysis.verdicts.study_metrics import STUDY_METRICS
+from analysis.verdicts.verdicts import Verdict, Word
+from analysis.wording import NONE, count, listing
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
@@ -17,7 +19,6 @@ SYMBOLS: dict[Word, str] = {
     "REFUTED": "✘",
     "INCONCLUSIVE": "?",
     "NOT TESTABLE": "∅",
-    "NOT TESTED": "·",
 }
 """A symbol beside each word, so that no verdict is told by its colour alone."""
 
@@ -25,54 +26,38 @@ NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
     "oscillation": "swing of the step losses",
     "matched_loss_gap": "gap at equal training loss",
-    "good_volume": "share of good settings",
-    "seconds_per_step": "time per step",
     "test_error": "test error",
 }
-"""What a metric is called in a sentence; others go by their name."""
-
-MAX_EXPONENT = 700.0
-"""Of a ratio that a floating-point number can hold."""
+"""What a metric of runs is called in a sentence; others go by their name."""
 
 
-def rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """One entry per question: its name, what is compared, and a row for each claim that the study holds."""
-    questions = {verdict.question.name: verdict.question for verdict in verdicts}
+def rows(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """One entry per question: its name, what is compared, and a row for each of its verdicts."""
     return [
         {
-            "name": name,
-            "title": f"{name[:1].upper()}{name[1:]}?",
+            "name": question.name,
+            "title": f"{question.name[:1].upper()}{question.name[1:]}?",
             "anchor": f"verdict-{place}",
             "compared": noun_of(question.metric),
             "refuted_by": refuted_by(question, "the first optimizer", "the second"),
-            "effect_sign": "A ratio below the bound speaks for the claim."
-            if question.improvement == "within"
-            else "A ratio above 1 speaks for the claim."
-            if question.improvement == "log_ratio"
-            else "A positive effect speaks for the claim.",
-            "claims": [row(verdict) for verdict in verdicts if verdict.question is question and is_held(verdict)],
+            "effect_sign": question.improvement.effect_sign,
+            "claims": [row(verdict) for verdict in verdicts if verdict.question is question],
         }
-        for place, (name, question) in enumerate(questions.items())
+        for place, question in enumerate(questions)
     ]
 
 
 def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The sides of all claims that the study holds: columns of the overview."""
-    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts if is_held(verdict)))
+    """The sides of all verdicts: columns of the overview."""
+    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts))
 
 
-def is_held(verdict: Verdict) -> bool:
-    """Whether the study holds both sides."""
-    return verdict.word != "NOT TESTED"
-
-
-def not_tested(verdicts: Sequence[Verdict]) -> str:
+def not_tested(untested: Sequence[Untested]) -> str:
     """Which claims the study cannot speak about, in one sentence; empty if there are none."""
-    left = [verdict for verdict in verdicts if not is_held(verdict)]
-    if not left:
+    if not untested:
         return ""
-    claims = f"{count(len(left), 'claim')} of the file {'was' if len(left) == 1 else 'were'} not tested"
-    lacking = sorted({name for verdict in left for name in verdict.lacking})
+    claims = f"{count(len(untested), 'claim')} of the file {'was' if len(untested) == 1 else 'were'} not tested"
+    lacking = sorted({name for claim in untested for name in claim.lacking})
     return f"{claims}: the study does not hold {listing(lacking)}."
 
 
@@ -107,9 +92,7 @@ def interval(verdict: Verdict) -> str:
     """Its interval in the same units."""
     if verdict.interval is None:
         return ""
-    ends = [verdict.interval.low, verdict.interval.high]
-    if verdict.question.improvement == "within":
-        ends.reverse()
+    ends = verdict.question.improvement.ends(verdict.interval.low, verdict.interval.high)
     low, high = (amount(verdict, end) if math.isfinite(end) else "no limit" for end in ends)
     # The unit stands once: "−1.0 to +2.0 points".
     unit = re.search(r"[ %][^0-9]*$", high)
@@ -120,9 +103,8 @@ def basis(verdict: Verdict) -> str:
     """What the estimate rests on."""
     if verdict.evidence is None:
         return ""
-    if isinstance(verdict.evidence, PairedSeeds):
-        return count(verdict.evidence.num_values, "seed")
-    return count(verdict.evidence.num_values, "block" if verdict.question.metric == "seconds_per_step" else "setting")
+    study_metric = STUDY_METRICS.get(verdict.question.metric)
+    return count(verdict.evidence.num_values, study_metric.counted if study_metric else "seed")
 
 
 def test(verdict: Verdict) -> str:
@@ -135,44 +117,17 @@ def test(verdict: Verdict) -> str:
 
 def amount(verdict: Verdict, improvement: float) -> str:
     """An improvement in the unit that readers know."""
-    question = verdict.question
-    match question.improvement:
-        case "relative":
-            return points(improvement).replace(" points", "%")
-        case "log_ratio":
-            return f"{math.exp(min(improvement, MAX_EXPONENT)):.2f} times"
-        case "within":
-            return f"{(question.bound or 0.0) - improvement:.3f} times"
-        case "difference":
-            return points(improvement) if verdict.unit == "fraction" else f"{_signed(improvement)} {verdict.unit}"
+    return verdict.question.improvement.amount(improvement, verdict.unit)
 
 
 def on_axis(question: Question, improvement: float) -> float:
     """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
-    match question.improvement:
-        case "relative":
-            return 100 * improvement
-        case "log_ratio":
-            return math.exp(min(improvement, MAX_EXPONENT))
-        case "within":
-            return (question.bound or 0.0) - improvement
-        case "difference":
-            return 100 * improvement if unit_of(question) == "fraction" else improvement
+    return question.improvement.on_axis(improvement, unit_of(question))
 
 
 def axis_title(question: Question) -> list[str]:
     """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
-    noun = noun_of(question.metric)
-    match question.improvement:
-        case "relative":
-            return [f"improvement in {noun}, % of the rival's mean", "right of the line: for the claim"]
-        case "log_ratio":
-            return [f"{noun}: how many times better", "right of the line: for the claim"]
-        case "within":
-            return [f"{noun} over the rival's", "left of the line: for the claim"]
-        case "difference":
-            unit = "points" if unit_of(question) == "fraction" else unit_of(question)
-            return [f"improvement in {noun}, {unit}", "right of the line: for the claim"]
+    return question.improvement.axis_title(noun_of(question.metric), unit_of(question))
 
 
 def sentence(verdict: Verdict) -> str:
@@ -180,7 +135,7 @@ def sentence(verdict: Verdict) -> str:
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
     bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     match verdict.word:
-        case "NOT TESTABLE" | "NOT TESTED":
+        case "NOT TESTABLE":
             return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
             return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
@@ -194,24 +149,18 @@ def sentence(verdict: Verdict) -> str:
             )
         case "INCONCLUSIVE":
             more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
-            middle = f"of {amount(verdict, 0.0)}" if verdict.question.improvement == "within" else "of no difference"
+            middle = verdict.question.improvement.middle(verdict.unit)
             return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
 
 
 def _comparison(verdict: Verdict) -> str:
-    a, b, name = verdict.a, verdict.b, verdict.question.name
-    noun, found = noun_of(verdict.question.metric), effect(verdict).lstrip("+")
-    if verdict.question.improvement == "within":
-        return f"{a} {name} than {b}: its {noun} is {found} that of {b}"
-    if verdict.question.improvement == "log_ratio":
-        return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: its {noun} is {found} better")
-    return _opened(verdict, f"{_basis_of_settings(verdict)}{a} {name} than {b}: {found} better in {noun}")
+    question, found = verdict.question, effect(verdict).lstrip("+")
+    compared = question.improvement.comparison(noun_of(question.metric), found, verdict.b)
+    return _opened(verdict, f"{_basis_of_settings(verdict)}{verdict.claim}: {compared}")
 
 
 def _beyond(verdict: Verdict, bar: str) -> str:
-    if verdict.question.improvement == "within":
-        return f"below {bar}"
-    return f"above {bar}, the least that would matter" if verdict.smallest_effect else "on the side of the claim"
+    return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 
 def _basis_of_settings(verdict: Verdict) -> str:
@@ -234,9 +183,6 @@ def refuted_by(question: Question, a: str, b: str) -> str:
 
 def noun_of(metric: str) -> str:
     """What a metric is called in a sentence."""
+    if metric in STUDY_METRICS:
+        return STUDY_METRICS[metric].noun
     return NOUNS.get(metric, metric.replace("_", " "))
-
-
-def _signed(value: float) -> str:
-    text = number(abs(value))
-    return f"{'−' if value < 0 else '+'}{text}"

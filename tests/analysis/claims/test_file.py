@@ -3,6 +3,7 @@
 import pytest
 
 from analysis.claims.file import packaged_text, parse_claims, read_claims
+from analysis.verdicts.vocabulary import VOCABULARY
 
 QUESTION = """
 [[questions]]
@@ -20,7 +21,7 @@ ON_TIME = 'metric = "seconds_per_step"\nimprovement = "within"\n'
 
 
 def test_packaged_claims_are_the_five_of_the_article_and_the_final_error():
-    claims = parse_claims(packaged_text())
+    claims = parse_claims(packaged_text(), VOCABULARY)
     assert [question.name for question in claims.questions] == [
         "converges faster", "is more stable", "overfits less", "is less sensitive", "costs little more",
         "classifies better",
@@ -31,19 +32,20 @@ def test_packaged_claims_are_the_five_of_the_article_and_the_final_error():
 
 
 def test_what_a_file_says_is_what_is_claimed():
-    question = parse_claims(QUESTION).questions[0]
+    question = parse_claims(QUESTION, VOCABULARY).questions[0]
     assert question.pairs == [("langevin", "sgd"), ("langevin", "adam")]
     assert question.effect_for("anything") == 0.02
-    by_dataset = parse_claims(QUESTION.replace("0.02", "{ cifar10 = 0.01 }")).questions[0]
+    by_dataset = parse_claims(QUESTION.replace("0.02", "{ cifar10 = 0.01 }"), VOCABULARY).questions[0]
     assert by_dataset.effect_for("cifar10") == 0.01
     assert by_dataset.effect_for("mnist") is None
 
 
 def test_every_change_of_the_text_changes_the_hash():
     """The first twelve digits of the text's SHA-256; studies that are stored hold theirs."""
-    assert parse_claims(QUESTION).claims_hash == "5a57b48a6081"
+    stored = parse_claims(QUESTION, VOCABULARY).claims_hash
+    assert stored == "5a57b48a6081"
     for changed in (QUESTION.replace("0.02", "0.03"), f"{QUESTION}# a comment\n"):
-        assert parse_claims(changed).claims_hash != parse_claims(QUESTION).claims_hash
+        assert parse_claims(changed, VOCABULARY).claims_hash != stored
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,12 @@ def test_every_change_of_the_text_changes_the_hash():
         (ON_TEST, f"{ON_TIME}bound = nan\nbatch_size = 100\n", "bound .* must be above 0, .* got nan"),
         (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = 100.5\n", "batch_size .* a whole number above 0, .* got 100.5"),
         (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = true\n", "batch_size .* a whole number above 0, .* got True"),
+        (ON_TEST, f"{ON_TEST}batch_size = 100\n", "a batch_size if and only if its metric is 'seconds_per_step'"),
+        (
+            ON_TEST,
+            'metric = "good_volume"\nimprovement = "within"\n',
+            "'within' if and only if its metric is 'seconds_per_step', got 'within' of 'good_volume'",
+        ),
         (ON_TEST, f"{ON_TEST}bound = 1.1\n", "must have a bound if and only if its improvement is 'within'"),
         (ON_TEST, f"{ON_TEST}needs_learning = 'no'\n", "needs_learning .* must be true or false, got 'no'"),
         ("0.02", "true", "at least 0"),
@@ -96,7 +104,7 @@ def test_wrong_claims_are_refused_in_one_line(old, new, message, tmp_path):
     path = tmp_path / "claims.toml"
     path.write_text(QUESTION.replace(old, new), encoding="utf-8")
     with pytest.raises(ValueError, match=message) as refused:
-        read_claims(path)
+        read_claims(path, VOCABULARY)
     assert "\n" not in str(refused.value)
     assert str(path) in str(refused.value)
 
@@ -109,23 +117,23 @@ def test_a_file_that_nobody_can_have_meant_is_refused(tmp_path):
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=message):
-            read_claims(path)
+            read_claims(path, VOCABULARY)
 
 
 def test_no_question_stands_twice():
     with pytest.raises(ValueError, match="'classifies better' stands twice"):
-        parse_claims(QUESTION + QUESTION)
+        parse_claims(QUESTION + QUESTION, VOCABULARY)
 
 
 def test_a_missing_or_unreadable_file_is_refused(tmp_path):
     (tmp_path / "picture.toml").write_bytes(b"\xff\xfe\x00")
     for name in ("missing.toml", "picture.toml", "."):
         with pytest.raises(ValueError, match="a file of claims is needed"):
-            read_claims(tmp_path / name)
+            read_claims(tmp_path / name, VOCABULARY)
 
 
 def test_names_that_nobody_knows_are_refused():
-    claims = parse_claims(QUESTION)
+    claims = parse_claims(QUESTION, VOCABULARY)
     claims.check_names(["langevin", "sgd", "adam", "momentum"])
     with pytest.raises(ValueError, match=r"known optimizers \(langevin, sgd\), got adam; mend"):
         claims.check_names(["sgd", "langevin"])
@@ -134,5 +142,5 @@ def test_names_that_nobody_knows_are_refused():
 def test_many_unknown_names_make_no_long_message():
     names = ", ".join(f'"o{number}"' for number in range(1000))
     with pytest.raises(ValueError, match=r"got o0, .*\.\.\.; mend") as refused:
-        parse_claims(QUESTION.replace('"langevin"', names)).check_names(["sgd", "adam"])
+        parse_claims(QUESTION.replace('"langevin"', names), VOCABULARY).check_names(["sgd", "adam"])
     assert len(str(refused.value)) < 400

@@ -6,6 +6,7 @@ from analysis.claims.file import read_claims
 from analysis.ledger.load import load
 from analysis.tables.overview import find
 from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.vocabulary import VOCABULARY
 
 RATES = sorted({10 ** (-4 + place / 4) for place in range(17)} | {1e-2, 1e-3})
 CLAIMS = """
@@ -55,7 +56,7 @@ def judged(experiment, description, known, taken, claims):
             "--description", description(f'{head}dataset = "CIFAR-100"\n{known.SPACE}'),
             "--map", "learning_rate=lr", "validation_error=1-val_acc/100", "test_error=1-test_acc/100", *words,
         )  # fmt: skip
-        judgement = judge_claims([find(load(folder))], read_claims(claims))
+        judgement = judge_claims([find(load(folder))], read_claims(claims, VOCABULARY))
         return {row["question"]: row for row in judgement.table().to_dicts()}
 
     return run

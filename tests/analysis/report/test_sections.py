@@ -8,11 +8,12 @@ from analysis.ledger.load import load
 from analysis.report.contents import study_tables
 from analysis.report.sections import SECTIONS
 from analysis.tables.overview import find
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 @pytest.fixture
 def tables(synthetic, tmp_path):
-    return study_tables(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text()))
+    return study_tables(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY))
 
 
 def test_the_spread_over_seeds_is_that_of_the_runs(tables):

@@ -13,6 +13,7 @@ from analysis.report.contents import study_tables
 from analysis.report.figures.cost import step_times
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import find
+from analysis.verdicts.vocabulary import VOCABULARY
 
 
 def findings_of(study, tmp_path):
@@ -75,7 +76,7 @@ def test_steps_of_different_devices_are_not_put_together(some_diverge):
     titles = [
         panel.description
         for panel in step_times(
-            study_tables(both, parse_claims(packaged_text())), Palette.of(ledger.study.optimizers)
+            study_tables(both, parse_claims(packaged_text(), VOCABULARY)), Palette.of(ledger.study.optimizers)
         ).panels
     ]
     assert [title.rpartition(" on ")[2] for title in titles] == ["a GPU", "cpu"] * (len(titles) // 2)

@@ -22,9 +22,10 @@ from analysis.tables.overview import find
 from analysis.verdicts.evidence import Draws, PairedSeeds
 from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.vocabulary import VOCABULARY
 
 PALETTE = Palette.of(["langevin", "sgd"])
-CLAIMS = parse_claims(packaged_text())
+CLAIMS = parse_claims(packaged_text(), VOCABULARY)
 QUESTIONS = {question.name: question for question in CLAIMS.questions}
 
 
@@ -73,7 +74,9 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
 
 def test_figures_that_no_question_asks_for_stand_under_their_own_heading(tables):
     text = packaged_text()
-    found = figures_of(tables.findings, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')]))
+    found = figures_of(
+        tables.findings, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')], VOCABULARY)
+    )
     assert list(found.of_questions) == ["converges faster"]
     assert list(found.of_sections) == ["Stability", "Overfitting", "Sensitivity to hyperparameters", "Overhead"]
 
@@ -113,10 +116,10 @@ def test_a_figure_of_a_small_study_says_what_is_missing(small, name, said):
 def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_draw(ledger_dir):
     findings, text = find(load(ledger_dir)), packaged_text()
     targets = "targets = [0.25, 0.30, 0.35, 0.40]"
-    far = survival(study_tables(findings, parse_claims(text.replace(targets, "targets = [0.98]"))), PALETTE)
+    far = survival(study_tables(findings, parse_claims(text.replace(targets, "targets = [0.98]"), VOCABULARY)), PALETTE)
     assert far.text.endswith("No run of sgd or momentum reaches any target.")
     assert [panel.description for panel in far.panels] == ["Share of runs still below 98.0% accuracy"]
-    none = survival(study_tables(findings, parse_claims(text.replace(targets, ""))), PALETTE)
+    none = survival(study_tables(findings, parse_claims(text.replace(targets, ""), VOCABULARY)), PALETTE)
     assert none.panels == ()
     assert "fix no targets" in none.text
 

@@ -8,6 +8,7 @@ from analysis.report.charts.palette import Palette
 from analysis.report.contents import study_tables
 from analysis.report.figures import hyperparameters
 from analysis.tables.overview import find
+from analysis.verdicts.vocabulary import VOCABULARY
 
 FORMER = {"momentum": {"learning_rate": 0.01, "momentum": 0.25}}
 NOTE = "The sweep of momentum runs through an earlier winner"
@@ -29,7 +30,7 @@ def drawn(figure, optimizer="momentum"):
 def figures_of(folder):
     findings = find(load(folder))
     tables, palette = (
-        study_tables(findings, parse_claims(packaged_text())),
+        study_tables(findings, parse_claims(packaged_text(), VOCABULARY)),
         Palette.of(findings.ledger.study.optimizers),
     )
     return [hyperparameters.learning_rate(tables, palette), hyperparameters.sensitivity(tables, palette)]

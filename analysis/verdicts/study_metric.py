@@ -1,0 +1,35 @@
+"""What a metric of a whole study is: its name, its words, and the evidence that a study has for a claim on it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analysis.claims.questions import Question
+from analysis.claims.vocabulary import Terms
+from analysis.tables.runs import ConfirmedRuns
+from analysis.verdicts.evidence import Draws
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyMetric(Terms):
+    """A number that a study has of an optimizer as a whole and not seed by seed.
+
+    Args:
+        name: Name of its file.
+        gather: The evidence for "a ... than b" of a question, from the repeats of the tuning, the first one first;
+            raises `NotTestableError` where the rows cannot answer.
+        unit: Unit of a difference of it.
+        noun: What it is called in a sentence.
+        counted: What its evidence counts, in the singular.
+        resampled: What its bootstrap draws, behind "over".
+        family: Family of metrics whose figures show it.
+        phases: Phases whose runs it rests on: each look at other runs of theirs is one.
+    """
+
+    name: str
+    gather: Callable[[Question, str, str, Sequence[ConfirmedRuns]], Draws]
+    unit: str
+    noun: str
+    counted: str
+    resampled: str
+    family: str
+    phases: tuple[str, ...]
