@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import main, part_names
 
 ROOT = pathlib.Path(__file__).parents[2]
 COLUMNS = [
@@ -57,7 +57,7 @@ def test_the_command_prints_a_table_and_writes_it(parts, repetitions, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["speed"], "PART must be some of ledger, .*, got 'speed'"),
+        (["speed"], f"PART must be some of {', '.join(part_names())}, got 'speed'"),
         (["ledger", "--repetitions", "0"], "--repetitions must be at least 1, got 0"),
         (["ledger", "--output", "README.md"], "--output must be a new file, README.md exists; choose another or .*"),
         (["ledger", "--output", "none/b.parquet"], "--output must lie in a folder that exists, got none/b.parquet"),

@@ -27,6 +27,15 @@ def test_the_snippets_of_the_documentation_run(ledger_dir):
     assert found["correct"].size == 8
 
 
+def test_the_snippet_for_pandas_runs(ledger_dir):
+    pytest.importorskip("pandas")
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (block for block in blocks if "pandas" in block)
+    found = {"print": lambda *_: None}
+    exec(block.replace("STUDY_DIR", str(ledger_dir)), found)
+    assert set(found["curves"]["count"]) == {3}
+
+
 def test_hyperparameters_are_columns_in_alphabetical_order():
     names = schema.trials_schema(["momentum", "beta1", "momentum"]).names
     assert [name for name in names if name in ("beta1", "momentum")] == ["beta1", "momentum"]
