@@ -7,8 +7,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import import_module
-from pkgutil import iter_modules
+from types import FunctionType
 from typing import Any
 
 import pyarrow as pa
@@ -16,11 +15,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-import benchmarks
 from analysis.command_line import Parser
 from benchmarks import ROW, Row
 from study.display.console import new_console
 from study.request.provenance import provenance
+from trainables.plugins import Plugins
 
 SCHEMA = pa.schema(
     [
@@ -34,6 +33,7 @@ SCHEMA = pa.schema(
     ]
 )
 
+PARTS = Plugins(noun="benchmark", package="benchmarks")
 
 WIDEST = 1000
 """Characters in the longest line of the table in a file."""
@@ -56,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def part_names() -> list[str]:
     """Names of all parts, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
+    return PARTS.names()
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -87,12 +87,12 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(name: str, options: argparse.Namespace) -> list[Row]:
     """The rows of a part, which is given the keywords that it takes."""
-    measure = import_module(f"benchmarks.{name}").rows
+    measure = PARTS.load(name, "rows", FunctionType)
     takes = inspect.signature(measure).parameters
     given = {key: getattr(options, key) for key in ("small", "repetitions", "data_dir") if key in takes}
     found: list[Row] = measure(**given)
     if wrong := [set(entry) ^ set(ROW) for entry in found if set(entry) != set(ROW)]:
-        raise ValueError(f"rows of benchmarks/{name}.py must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
+        raise ValueError(f"rows of {PARTS.where(name)} must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
     return found
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from trainables.models.precision import DEFAULT_PRECISION
-from trainables.spec import NAME, Hyperparameter, OptimizerSpec
+from trainables.plugins import NAME
+from trainables.spec import Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
 MODEL = "simple_cnn"
