@@ -61,7 +61,11 @@ def part_names() -> list[str]:
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m benchmarks", description="Measure what the parts of the study cost.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(part_names())} (default: all)")
+    try:
+        known = part_names()
+    except ValueError as error:
+        parser.error(str(error))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument(
         "--output", type=pathlib.Path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
         help="a file that does not exist yet (default: %(default)s)",
@@ -73,9 +77,9 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         help="where the full CIFAR-10 is (default: CIFAR10_DIR, else the mini set is used)",
     )  # fmt: skip
     options = parser.parse_args(words)
-    options.parts = options.parts or part_names()
-    if unknown := [name for name in options.parts if name not in part_names()]:
-        parser.error(f"PART must be some of {', '.join(part_names())}, got {unknown[0]!r}")
+    options.parts = options.parts or known
+    if unknown := [name for name in options.parts if name not in known]:
+        parser.error(f"PART must be some of {', '.join(known)}, got {unknown[0]!r}")
     if options.repetitions is not None and options.repetitions < 1:
         parser.error(f"--repetitions must be at least 1, got {options.repetitions}")
     if options.output.exists():

@@ -90,11 +90,10 @@ REFUSED = {
     "no search": ([], r"the following arguments are required: --search"),
     "unknown option": ([*OPTUNA, "--trails", "3"], r"unrecognized arguments: --trails 3"),
     "abbreviated option": ([*OPTUNA, "--trial", "3"], r"unrecognized arguments: --trial 3"),
-    "unknown search": (["--search", "tpe"], r"--search must be one of grid, optuna, random, sobol, got 'tpe'\."),
+    "unknown search": (["--search", "tpe"], rf"--search must be one of {', '.join(search_names())}, got 'tpe'\."),
     "unknown optimizer": (
         [*OPTUNA, "--optimizers", "sgd,adamax"],
-        r"--optimizers must name some of adam, constant_noise, langevin, momentum, sgd, sgd_weight_decay, "
-        r"got 'adamax'; "
+        rf"--optimizers must name some of {', '.join(optimizer_names())}, got 'adamax'; "
         r"to add your own, write a file and give it with --optimizer-file\.",
     ),
     "optimizer in capitals": ([*OPTUNA, "--optimizers", "SGD"], r"--optimizers must name some of .*, got 'SGD'; .*"),
