@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.command_line import Parser
+from analysis.plugins import Plugins
 from benchmarks import ROW, Row
 from study.display.console import new_console
 from study.request.provenance import provenance
-from trainables.plugins import Plugins
 
 SCHEMA = pa.schema(
     [

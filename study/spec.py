@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from analysis.plugins import NAME
 from trainables.models.precision import DEFAULT_PRECISION
-from trainables.plugins import NAME
 from trainables.spec import Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1

@@ -17,11 +17,12 @@ FORBIDDEN = {
     "trainables": {"analysis", "study"},
     "study": {"torch"},
 }
-SHARED = "trainables.plugins"
+SHARED = "analysis.plugins"
 """May be imported by all: one mechanism finds the plug-ins of every folder. In turn it needs nothing of ours."""
 
 FLOORS = {
     "analysis": (
+        {"plugins"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},
@@ -40,7 +41,6 @@ FLOORS = {
         {"run", "audit"},
     ),
     "trainables": (
-        {"plugins"},
         {"spec", "randomness", "noisy_descent", "data"},
         {"optimizers", "models"},
         {"training"},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trainables.plugins import NAME
+from analysis.plugins import NAME
 
 Scale = Literal["linear", "log", "log_complement"]
 

@@ -8,7 +8,7 @@ this folder is discovered, and those of installed packages: `METRICS` and `PAIR_
 from collections.abc import Iterable
 
 from analysis.metrics._base import Clock, Metric, PairMetric, Run, Setup, measure, metric, pair_metric, runs_of
-from trainables.plugins import Plugins
+from analysis.plugins import Plugins
 
 FAMILIES = Plugins(noun="family of metrics", package=__name__)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from trainables.plugins import package_versions
+from analysis.plugins import package_versions
 
 SECONDS_TO_ANSWER = 10
 

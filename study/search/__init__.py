@@ -7,7 +7,7 @@ same question always gets the same answer. Listing the names imports nothing.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trainables.plugins import Plugins
+from analysis.plugins import Plugins
 from trainables.spec import Hyperparameter
 
 Point = Mapping[str, float]

@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Mapping
 
-from trainables.plugins import NAME, Plugins, take
+from analysis.plugins import NAME, Plugins, take
 from trainables.spec import OptimizerSpec
 
 DEFAULTS = ("sgd", "momentum", "adam", "langevin", "constant_noise")

@@ -13,7 +13,7 @@ from analysis.command_line import Parser
 from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, parse_readings
-from trainables.plugins import Plugins
+from analysis.plugins import Plugins
 
 TUNING = ("explore", "exploit", "grid")
 Found = tuple[list[SourceRun], Description, list[str]]

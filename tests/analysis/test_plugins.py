@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from analysis.ledger.load import load
-from trainables.plugins import Plugins, take
+from analysis.plugins import Plugins, take
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ def python(script: str, site: pathlib.Path) -> subprocess.CompletedProcess[str]:
 def listing(package: str) -> str:
     """A script that prints the names of a folder, or what refuses them, and whether an installed module is loaded."""
     return f"""
-from trainables.plugins import Plugins
+from analysis.plugins import Plugins
 try:
     print(Plugins(noun="plug-in", package={package!r}).names(), "other_plugins" in sys.modules)
 except ValueError as error:
@@ -225,7 +225,7 @@ def test_a_command_refuses_a_broken_package_in_one_line(install):
 
 def test_the_version_of_an_installed_package_is_known(install):
     site = install({"search": "other_plugins", "sources": "other_plugins"}, SEARCH)
-    assert python("from trainables.plugins import package_versions as f; print(f())", site).stdout == (
+    assert python("from analysis.plugins import package_versions as f; print(f())", site).stdout == (
         "{'other_plugins': '2.0'}\n"
     )
 
