@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analysis import metrics
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
-from analysis.report.figures import FAMILIES, figures, metric_family
+from analysis.report.figures import FAMILIES, STUDY_FAMILIES, figures, metric_family
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import reasons
 from analysis.report.figures.time_to_target import survival
@@ -87,7 +88,11 @@ def test_every_figure_stands_once(drawn):
 
 @pytest.mark.parametrize("metric", sorted({*METRICS, *PAIR_METRICS, "good_volume"}))
 def test_every_metric_has_a_family(metric):
-    assert metric_family(metric) in {*FAMILIES, "accuracy"}
+    assert metric_family(metric) in {*metrics.FAMILIES.names(), *STUDY_FAMILIES.values()}
+
+
+def test_figures_belong_to_a_family_of_metrics():
+    assert set(FAMILIES) <= {*metrics.FAMILIES.names(), *STUDY_FAMILIES.values()}
 
 
 def test_every_figure_of_a_large_study_is_drawn_and_every_panel_named(drawn):
