@@ -7,8 +7,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import import_module
-from pkgutil import iter_modules
+from types import FunctionType
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +15,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-import benchmarks
 from analysis.command_line import Parser
+from analysis.plugins import Plugins
 from benchmarks import ROW, Row
 from study.display.console import new_console
 from study.request.provenance import provenance
@@ -34,6 +33,7 @@ SCHEMA = pa.schema(
     ]
 )
 
+PARTS = Plugins(noun="benchmark", package="benchmarks")
 
 WIDEST = 1000
 """Characters in the longest line of the table in a file."""
@@ -56,12 +56,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def part_names() -> list[str]:
     """Names of all parts, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
+    return PARTS.names()
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m benchmarks", description="Measure what the parts of the study cost.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(part_names())} (default: all)")
+    try:
+        known = part_names()
+    except ValueError as error:
+        parser.error(str(error))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument(
         "--output", type=pathlib.Path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
         help="a file that does not exist yet (default: %(default)s)",
@@ -73,9 +77,9 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         help="where the full CIFAR-10 is (default: CIFAR10_DIR, else the mini set is used)",
     )  # fmt: skip
     options = parser.parse_args(words)
-    options.parts = options.parts or part_names()
-    if unknown := [name for name in options.parts if name not in part_names()]:
-        parser.error(f"PART must be some of {', '.join(part_names())}, got {unknown[0]!r}")
+    options.parts = options.parts or known
+    if unknown := [name for name in options.parts if name not in known]:
+        parser.error(f"PART must be some of {', '.join(known)}, got {unknown[0]!r}")
     if options.repetitions is not None and options.repetitions < 1:
         parser.error(f"--repetitions must be at least 1, got {options.repetitions}")
     if options.output.exists():
@@ -87,12 +91,12 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(name: str, options: argparse.Namespace) -> list[Row]:
     """The rows of a part, which is given the keywords that it takes."""
-    measure = import_module(f"benchmarks.{name}").rows
+    measure = PARTS.load(name, "rows", FunctionType)
     takes = inspect.signature(measure).parameters
     given = {key: getattr(options, key) for key in ("small", "repetitions", "data_dir") if key in takes}
     found: list[Row] = measure(**given)
     if wrong := [set(entry) ^ set(ROW) for entry in found if set(entry) != set(ROW)]:
-        raise ValueError(f"rows of benchmarks/{name}.py must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
+        raise ValueError(f"rows of {PARTS.where(name)} must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
     return found
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def main(words: Sequence[str] | None = None) -> int:
     """Run a study; returns the exit status: 2 for a bad request, 128 + signal if one ended the study."""
     words = sys.argv[1:] if words is None else words
-    arguments = parser().parse_args(words)
     stop = StopRequest()
     try:
+        arguments = parser().parse_args(words)
         with stop.installed():
             return _run(arguments, words, stop)
     except KeyboardInterrupt:

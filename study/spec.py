@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from analysis.plugins import NAME
 from trainables.models.precision import DEFAULT_PRECISION
-from trainables.spec import NAME, Hyperparameter, OptimizerSpec
+from trainables.spec import Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
 MODEL = "simple_cnn"

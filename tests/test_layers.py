@@ -6,6 +6,7 @@ share a floor do not know each other. Imports inside functions count as well: a 
 
 import ast
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +17,12 @@ FORBIDDEN = {
     "trainables": {"analysis", "study"},
     "study": {"torch"},
 }
+SHARED = "analysis.plugins"
+"""May be imported by all: one mechanism finds the plug-ins of every folder. In turn it needs nothing of ours."""
+
 FLOORS = {
     "analysis": (
+        {"plugins"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},
@@ -61,7 +66,9 @@ def imported_modules(path: pathlib.Path) -> Iterator[str]:
 
 
 def imported_packages(path: pathlib.Path) -> set[str]:
-    return {module.partition(".")[0] for module in imported_modules(path)}
+    """Packages of the imported modules; what all may import is not counted."""
+    modules = (module for module in imported_modules(path) if module != SHARED and not module.startswith(f"{SHARED}."))
+    return {module.partition(".")[0] for module in modules}
 
 
 def files_of(package: str) -> list[pathlib.Path]:
@@ -83,6 +90,12 @@ def test_packages_import_only_what_their_layer_may(package):
     for path in files_of(package):
         crossed = FORBIDDEN[package] & imported_packages(path)
         assert not crossed, f"{path.relative_to(ROOT)} imports {sorted(crossed)}"
+
+
+def test_what_all_may_import_needs_the_standard_library_alone():
+    path = ROOT / f"{SHARED.replace('.', '/')}.py"
+    for file in (path, path.with_name("__init__.py")):
+        assert imported_packages(file) <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("package", sorted(FLOORS))

@@ -2,10 +2,11 @@
 
 import keyword
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from analysis.plugins import NAME
 
 Scale = Literal["linear", "log", "log_complement"]
 
@@ -82,9 +83,6 @@ class Hyperparameter:
             case "log_complement":
                 return -math.expm1(-transformed)
 
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-"""Names of optimizers and hyperparameters: they become columns, files and words in a sentence."""
 
 LONGEST_TEXT = 500
 

@@ -2,25 +2,53 @@
 
 A metric takes a `Run` and returns a number; `@metric` declares its unit, which direction is better and what a
 diverged replicate scores. `@pair_metric` is for numbers that two runs of one seed have only together. Every file of
-this folder is discovered: `METRICS` and `PAIR_METRICS` hold them by name.
+this folder is discovered, and those of installed packages: `METRICS` and `PAIR_METRICS` hold them by name.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Iterable
 
-from analysis.metrics.base import Metric, PairMetric, Run, Setup, measure, metric, pair_metric, runs_of
+from analysis.metrics._base import Clock, Metric, PairMetric, Run, Setup, measure, metric, pair_metric, runs_of
+from analysis.plugins import Plugins
 
-_modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-_entries = [entry for module in _modules for entry in vars(module).values() if isinstance(entry, (Metric, PairMetric))]
-METRICS: dict[str, Metric] = {entry.name: entry for entry in _entries if isinstance(entry, Metric)}
-PAIR_METRICS: dict[str, PairMetric] = {entry.name: entry for entry in _entries if isinstance(entry, PairMetric)}
+FAMILIES = Plugins(noun="family of metrics", package=__name__)
 
-if len(METRICS | PAIR_METRICS) < len(_entries):
-    raise ImportError(f"Two metrics share a name: {sorted(entry.name for entry in _entries)}")
+METRICS: dict[str, Metric]
+PAIR_METRICS: dict[str, PairMetric]
+
+
+def find_metrics(families: Iterable[str]) -> tuple[dict[str, Metric], dict[str, PairMetric]]:
+    """The metrics of some families by name, those of one run and those of two.
+
+    Raises:
+        ValueError: A family has no metric, or a metric of an earlier one.
+    """
+    found: dict[str, Metric | PairMetric] = {}
+    for family in families:
+        module = FAMILIES.module(family)
+        own = {entry.name: entry for entry in vars(module).values() if isinstance(entry, (Metric, PairMetric))}
+        if not own:
+            raise ValueError(f"{FAMILIES.where(family)} must define a function with @metric or @pair_metric, got none.")
+        if both := sorted(name for name in set(own) & set(found) if own[name] is not found[name]):
+            raise ValueError(f"{FAMILIES.where(family)} must name its metrics anew, {both[0]!r} is taken; rename it.")
+        found |= own
+    return (
+        {name: entry for name, entry in found.items() if isinstance(entry, Metric)},
+        {name: entry for name, entry in found.items() if isinstance(entry, PairMetric)},
+    )
+
+
+def __getattr__(name: str) -> object:
+    # Found when first asked for: files of metrics import this package, which could not be whole before they are.
+    if name not in ("METRICS", "PAIR_METRICS"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["METRICS"], globals()["PAIR_METRICS"] = find_metrics(FAMILIES.names())
+    return globals()[name]
+
 
 __all__ = [
     "METRICS",
     "PAIR_METRICS",
+    "Clock",
     "Metric",
     "PairMetric",
     "Run",

@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.metrics.base import Run, metric
+from analysis.metrics import Run, metric
 
 
 @metric(unit="fraction", better="lower", diverged=1.0)

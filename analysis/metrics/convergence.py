@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.base import Clock, Run, metric
+from analysis.metrics import Clock, Run, metric
 
 DIGITS = 12
 """Decimal places of an accuracy: 1 - 0.8, in floats less than 0.2, must reach a target of 0.2."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.base import Run, metric, pair_metric
+from analysis.metrics import Run, metric, pair_metric
 
 
 @metric(unit="nats", better="lower", diverged=None)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.metrics.base import Run, Setup, metric
+from analysis.metrics import Run, Setup, metric
 from analysis.metrics.convergence import DIGITS, is_late
 
 WINDOW = 51

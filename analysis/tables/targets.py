@@ -11,8 +11,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from analysis.metrics import Setup, runs_of
-from analysis.metrics.base import Clock
+from analysis.metrics import Clock, Setup, runs_of
 from analysis.metrics.convergence import budget, times_to_targets
 from analysis.statistics.intervals import DIGITS, LEVEL, summarise, with_wilson
 from analysis.tables.settings import TRIAL

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from analysis.plugins import package_versions
+
 SECONDS_TO_ANSWER = 10
 
 PACKAGES = ("optimizer-study", "torch", "torchvision", "ray", "optuna", "pyarrow", "numpy", "scipy")
@@ -27,7 +29,11 @@ def provenance(arguments: Sequence[str]) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(arguments),
         "commit": _commit(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in PACKAGES},
+            **package_versions(),
+        },
         "hardware": {
             "cpu": _cpu(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -6,9 +6,8 @@ same question always gets the same answer. Listing the names imports nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from pkgutil import iter_modules
 
+from analysis.plugins import Plugins
 from trainables.spec import Hyperparameter
 
 Point = Mapping[str, float]
@@ -68,22 +67,21 @@ class SearchAlgorithm:
     num_points: Callable[[Mapping[str, Sequence[float]]], int] | None = None
 
 
+SEARCHES = Plugins(noun="search algorithm", package=__name__)
+
+
 def search_names() -> list[str]:
     """Names of all search algorithms, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return SEARCHES.names()
 
 
 def load_search(name: str) -> SearchAlgorithm:
     """The search algorithm of the given name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or it is not of the right form.
     """
-    if name not in search_names():
-        raise ValueError(f"Unknown search algorithm {name!r}; choose one of {', '.join(search_names())}.")
-    algorithm = import_module(f"{__name__}.{name}").SEARCH
-    assert isinstance(algorithm, SearchAlgorithm)
-    return algorithm
+    return SEARCHES.load(name, "SEARCH", SearchAlgorithm)
 
 
 def published(question: Question) -> Proposal:

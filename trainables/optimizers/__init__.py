@@ -6,31 +6,28 @@ Listing the names imports nothing, so the command line can check them before tor
 import sys
 import types
 from collections.abc import Mapping
-from importlib import import_module
-from pkgutil import iter_modules
 
-from trainables.spec import NAME, OptimizerSpec
+from analysis.plugins import NAME, Plugins, take
+from trainables.spec import OptimizerSpec
 
 DEFAULTS = ("sgd", "momentum", "adam", "langevin", "constant_noise")
+"""Those of a study that names none."""
+
+OPTIMIZERS = Plugins(noun="optimizer", package=__name__, otherwise=", or give a file of your own with --optimizer-file")
 
 
 def optimizer_names() -> list[str]:
-    """Names of all optimizers of this package, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(__path__))
+    """Names of all optimizers, those of installed packages among them, in alphabetical order."""
+    return OPTIMIZERS.names()
 
 
 def load_optimizer(name: str) -> OptimizerSpec:
-    """The optimizer of this package with the given name.
+    """The optimizer of the given name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or it is not of the right form.
     """
-    if name not in optimizer_names():
-        raise ValueError(
-            f"Unknown optimizer {name!r}; choose from {', '.join(optimizer_names())}, "
-            "or give a file of your own with --optimizer-file."
-        )
-    return _spec_of(import_module(f"{__name__}.{name}"), f"trainables/optimizers/{name}.py")
+    return OPTIMIZERS.load(name, "SPEC", OptimizerSpec)
 
 
 def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
@@ -52,7 +49,7 @@ def load_optimizer_source(name: str, source: str) -> OptimizerSpec:
         raise ValueError(
             f"{name}.py must be a Python file that defines SPEC, but it raises {error!r:.300}; mend it."
         ) from error
-    return _spec_of(module, f"{name}.py")
+    return take(module, "SPEC", OptimizerSpec, f"{name}.py")
 
 
 def check_user_name(name: str) -> None:
@@ -81,10 +78,3 @@ def resolve_optimizer(name: str, sources: Mapping[str, str]) -> OptimizerSpec:
         ValueError: There is no such optimizer, or its file is not of the right form.
     """
     return load_optimizer_source(name, sources[name]) if name in sources else load_optimizer(name)
-
-
-def _spec_of(module: types.ModuleType, path: str) -> OptimizerSpec:
-    spec = getattr(module, "SPEC", None)
-    if not isinstance(spec, OptimizerSpec):
-        raise ValueError(f"{path} must define SPEC, a trainables.spec.OptimizerSpec, got {type(spec).__name__}.")
-    return spec

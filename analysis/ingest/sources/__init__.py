@@ -1,1 +1,88 @@
-"""Programs whose results can be read, one file each."""
+"""Programs whose results can be read, one file each; the file's name is the word on the command line.
+
+A file defines `SOURCE`: what the command line says of it, its options, and how they become runs. The options that
+several sources share are here.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analysis.command_line import Parser
+from analysis.ingest.description import Description
+from analysis.ingest.runs import SourceRun
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, parse_readings
+from analysis.plugins import Plugins
+
+TUNING = ("explore", "exploit", "grid")
+Found = tuple[list[SourceRun], Description, list[str]]
+"""Runs, the study as described and as the source describes it, and what a reader of the report has to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A program whose results can be read.
+
+    Args:
+        help: What is read, in a few words.
+        add_options: Adds the options of its own; `--output`, `--map` and `--sampler` are there.
+        read: The runs that the options ask for; raises a `SourceError` of one line for what has no place in a ledger.
+        description: What is to be known before its options; None if they say all.
+    """
+
+    help: str
+    add_options: Callable[[Parser], None]
+    read: Callable[[argparse.Namespace, Description], Found]
+    description: str | None = None
+
+
+SOURCES = Plugins(noun="source", package=__name__)
+
+
+def load_sources() -> dict[str, Source]:
+    """All sources by their word on the command line, which has a hyphen where the file's name has an underscore.
+
+    Raises:
+        ValueError: One cannot be loaded, or two share a name.
+    """
+    return {name.replace("_", "-"): SOURCES.load(name, "SOURCE", Source) for name in SOURCES.names()}
+
+
+def add_description(parser: Parser, *, phase: str, required: bool = True) -> None:
+    """The options on what no source says of itself.
+
+    Args:
+        parser: Of the source.
+        phase: How tuning points were chosen if `--phase` is not given.
+        required: Whether the description must be given.
+    """
+    parser.add_argument(
+        "--description", type=pathlib.Path, required=required, metavar="FILE",
+        help="TOML or JSON: data, length, search spaces",
+    )  # fmt: skip
+    parser.add_argument(
+        "--phase", choices=TUNING, default=phase,
+        help="how tuning points were chosen: explore = independently of results, from the whole space (random, "
+        f"Sobol), exploit = from earlier results (TPE), grid (default: {phase})",
+    )  # fmt: skip
+
+
+def add_seed_key(parser: Parser) -> None:
+    """The option that says what holds the seed."""
+    parser.add_argument("--seed-key", metavar="KEY", help="where the seed of a run stands")
+
+
+def readings_of(options: argparse.Namespace, description: Description, *more: str) -> dict[str, Reading]:
+    """What `--map` says.
+
+    Args:
+        options: Of the command line.
+        description: Names the hyperparameters.
+        more: Names of ours that may be mapped besides them, the curves and the outcomes.
+
+    Raises:
+        SourceError: A word cannot be understood.
+    """
+    searched = sorted({name for optimizer in description.optimizers.values() for name in optimizer.space})
+    return parse_readings(options.map, [*CURVES, *OUTCOMES, *searched, *more])

@@ -1,13 +1,16 @@
 """Studies of Optuna as runs: what their parameters, reports, values and states mean in a ledger."""
 
+import argparse
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from analysis.ingest.description import NOT_GIVEN, check_axis
+from analysis.command_line import Parser
+from analysis.ingest.description import NOT_GIVEN, Description, check_axis
 from analysis.ingest.optuna_open import open_storage, open_study
 from analysis.ingest.runs import SourceRun
+from analysis.ingest.sources import Found, Source, add_description, add_seed_key, readings_of
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
 from analysis.ledger.study import Axis, Optimizer, one_line
 
@@ -182,3 +185,35 @@ def _differs(run: SourceRun) -> bool:
     """Whether it returned another finite validation error than it reported last."""
     value, last = run.final.get("validation_error"), run.epochs[-1].get("validation_error")
     return value is not None and last is not None and math.isfinite(value - last) and abs(value - last) > 1e-12
+
+
+def _add_options(parser: Parser) -> None:
+    parser.add_argument("storage", metavar="STORAGE", help="URL of a database or path of a journal file")
+    for option, text in (("--study", "tuning study"), ("--confirm", "study that retrained settings on fresh seeds")):
+        parser.add_argument(
+            option, nargs="+", default=[], action="extend", metavar="STUDY=OPTIMIZER", help=f"{text}, and its optimizer"
+        )
+    add_description(parser, phase="exploit", required=False)
+    add_seed_key(parser)
+
+
+def _read_options(options: argparse.Namespace, description: Description) -> Found:
+    if not options.study:
+        raise SourceError("a ledger needs a tuning study, got none; name one with --study STUDY=OPTIMIZER.")
+    studies = []
+    for words, phase in ((options.study, options.phase), (options.confirm, "confirm")):
+        for word in words:
+            study, equals, optimizer = word.rpartition("=")
+            if not (study and equals and optimizer):
+                raise SourceError(f"a study is given as STUDY=OPTIMIZER, got {word!r}; say which optimizer it tuned.")
+            studies.append((study, optimizer, phase))
+    how = Optuna(
+        optimizers=description.optimizers,
+        readings=readings_of(options, description),
+        seed_key=options.seed_key,
+    )
+    found = read_optuna(options.storage, studies, how)
+    return found.runs, replace(description, optimizers=found.optimizers), found.notes
+
+
+SOURCE = Source(help="storage of Optuna", add_options=_add_options, read=_read_options)

@@ -1,21 +1,19 @@
-"""Experiment folders of Ray Tune: one folder per trial with `params.json` and `result.json`. No Ray is needed.
+"""Experiments of Ray Tune as runs: what their configs and results mean in a ledger. No Ray is needed."""
 
-Only these two and `error.txt` are read; what Tune pickles (`params.pkl`, `tuner.pkl`, `error.pkl`) never is.
-"""
-
+import argparse
 import json
 import pathlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.command_line import Parser
 from analysis.ingest.assemble import check_setting
+from analysis.ingest.description import Description
+from analysis.ingest.ray_tune_folders import read_config, read_error, read_lines, trial_folders
 from analysis.ingest.runs import SourceRun
-from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, flatten, listed, read_curves, whole
-from analysis.ledger.study import Optimizer, one_line
-
-PARAMS, RESULT, ERROR = "params.json", "result.json", "error.txt"
-ITERATION = "training_iteration"
-MAX_MESSAGE_LENGTH = 300
+from analysis.ingest.sources import Found, Source, add_description, add_seed_key, readings_of
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
+from analysis.ledger.study import Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ def read_ray_tune(experiments: Sequence[tuple[str | None, pathlib.Path, str]], h
         SourceError: A folder holds no trial, a file is not what Tune writes, a key is missing, or settings differ in
             something that is no hyperparameter.
     """
-    trials = [_trial(folder, name, phase, how) for name, root, phase in experiments for folder in _folders(root)]
+    trials = [_trial(folder, name, phase, how) for name, root, phase in experiments for folder in trial_folders(root)]
     readings = _readings(trials, how)
     runs = [_run(trial, readings, how) for trial in trials]
     for run in runs:
@@ -71,19 +69,9 @@ def read_ray_tune(experiments: Sequence[tuple[str | None, pathlib.Path, str]], h
     return runs
 
 
-def _folders(root: pathlib.Path) -> list[pathlib.Path]:
-    folders = sorted({path.parent for name in (PARAMS, RESULT) for path in root.glob(f"*/{name}")})
-    if not folders:
-        raise SourceError(
-            f"an experiment of Ray Tune is a folder with one folder for each trial, which holds {PARAMS} and {RESULT}; "
-            f"{str(root)!r} has none; give the folder that the Tuner names as its results' path."
-        )
-    return folders
-
-
 def _trial(folder: pathlib.Path, optimizer: str | None, phase: str, how: RayTune) -> _Trial:
-    lines, attempts = _current(list(_lines(folder / RESULT)), folder)
-    config = _config(folder, lines)
+    lines, attempts = read_lines(folder)
+    config = read_config(folder, lines)
     if optimizer is None:
         if how.optimizer_key is None:
             raise SourceError(
@@ -92,62 +80,6 @@ def _trial(folder: pathlib.Path, optimizer: str | None, phase: str, how: RayTune
             )
         optimizer = str(_of(config, how.optimizer_key, folder, "--optimizer-key"))
     return _Trial(folder, optimizer, phase, config, lines, attempts)
-
-
-def _lines(path: pathlib.Path) -> Iterator[dict[str, object]]:
-    if not path.exists():
-        return
-    # A byte that is no text spoils its line, which is then named below.
-    text = path.read_text(encoding="utf-8", errors="backslashreplace")
-    # The end of a file whose writer was killed may be half a line: a result that was never reported.
-    for place, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
-        try:
-            content = json.loads(line)
-            if not isinstance(content, dict):
-                raise ValueError("it is no JSON object")
-        except (ValueError, RecursionError) as error:
-            raise SourceError(
-                f"{str(path)!r}, line {place} must be a result as Ray Tune writes it ({one_line(str(error))}); "
-                "restore the file or remove the trial's folder."
-            ) from None
-        yield flatten({name: value for name, value in content.items() if name != "config"}) | {
-            "config": content.get("config")
-        }
-
-
-def _current(
-    lines: Sequence[Mapping[str, object]], folder: pathlib.Path
-) -> tuple[list[Mapping[str, object]], list[int]]:
-    """The lines that count, and the attempt of each."""
-    kept: list[Mapping[str, object]] = []
-    attempts: list[int] = []
-    attempt = 0
-    for line in lines:
-        iteration = whole(line.get(ITERATION), f"{str(folder)!r}: {ITERATION}")
-        if iteration is None or not 1 <= iteration <= len(kept) + 1:
-            raise SourceError(
-                f"{str(folder / RESULT)!r}: {ITERATION} must count 1, 2, 3, ..., got {iteration} after {len(kept)}; "
-                "results of iterations are missing, remove the trial's folder."
-            )
-        if iteration <= len(kept):
-            attempt += 1
-        kept[iteration - 1 :], attempts[iteration - 1 :] = [line], [attempt]
-    return kept, attempts
-
-
-def _config(folder: pathlib.Path, lines: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    path = folder / PARAMS
-    try:
-        content = (
-            json.loads(path.read_text(encoding="utf-8")) if path.exists() else lines[0]["config"] if lines else None
-        )
-    except (ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{str(path)!r} must be JSON ({one_line(str(error))}); restore it or remove the trial's folder."
-        ) from None
-    if not isinstance(content, dict):
-        raise SourceError(f"{str(path)!r} must hold the config of the trial; restore it or remove the trial's folder.")
-    return flatten(content)
 
 
 def _of(config: Mapping[str, object], key: str, folder: pathlib.Path, option: str) -> object:
@@ -206,7 +138,7 @@ def _run(trial: _Trial, readings: Mapping[str, Reading], how: RayTune) -> Source
     epochs = read_curves(trial.lines, readings, origin)
     last = trial.lines[-1] if trial.lines else {}
     final = {name: readings[name](last, origin) for name in OUTCOMES if name in readings}
-    node, error = last.get("node_ip"), _error(trial.folder)
+    node, error = last.get("node_ip"), read_error(trial.folder)
     return SourceRun(
         origin=origin,
         optimizer=trial.optimizer,
@@ -220,8 +152,40 @@ def _run(trial: _Trial, readings: Mapping[str, Reading], how: RayTune) -> Source
     )
 
 
-def _error(folder: pathlib.Path) -> str | None:
-    """The last line of the error that Tune has stored."""
-    path = folder / ERROR
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
-    return next((one_line(line)[:MAX_MESSAGE_LENGTH] for line in reversed(lines) if line.strip()), None)
+def _add_options(parser: Parser) -> None:
+    parser.add_argument("experiments", nargs="+", metavar="[OPTIMIZER=]FOLDER", help="tuning experiments")
+    parser.add_argument(
+        "--confirm", nargs="+", default=[], action="extend", metavar="[OPTIMIZER=]FOLDER",
+        help="experiments that retrained settings on fresh seeds",
+    )  # fmt: skip
+    parser.add_argument("--optimizer-key", metavar="KEY", help="key of the config that names the optimizer")
+    parser.add_argument(
+        "--ignore", nargs="+", default=[], action="extend", metavar="KEY", help="key of the config without effect"
+    )
+    add_description(parser, phase="explore")
+    add_seed_key(parser)
+
+
+def _read_options(options: argparse.Namespace, description: Description) -> Found:
+    how = RayTune(
+        optimizers=description.optimizers,
+        readings=readings_of(options, description),
+        optimizer_key=options.optimizer_key,
+        seed_key=options.seed_key,
+        ignore=options.ignore,
+    )
+    experiments = [
+        (*_experiment(word), phase)
+        for words, phase in ((options.experiments, options.phase), (options.confirm, "confirm"))
+        for word in words
+    ]
+    return read_ray_tune(experiments, how), description, []
+
+
+def _experiment(word: str) -> tuple[str | None, pathlib.Path]:
+    name, equals, folder = word.partition("=")
+    # A folder whose own name holds "=" is a folder.
+    return (name, pathlib.Path(folder)) if equals and not pathlib.Path(word).is_dir() else (None, pathlib.Path(word))
+
+
+SOURCE = Source(help="experiment folders of Ray Tune", add_options=_add_options, read=_read_options)

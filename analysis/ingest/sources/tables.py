@@ -1,5 +1,6 @@
 """Flat tables, CSV or Parquet: one row per run, and if there are curves one row per run and epoch."""
 
+import argparse
 import pathlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +9,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from analysis.command_line import Parser
+from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
-from analysis.ingest.values import CURVES, Reading, SourceError, listed, whole
+from analysis.ingest.sources import Found, Source, add_description, readings_of
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, whole
 from analysis.ledger import schema
-from analysis.ledger.schema import KEY, PHASES, STATUSES
+from analysis.ledger.schema import KEY, PHASES, STATUSES, TRIALS_HEAD, TRIALS_TAIL
 from analysis.ledger.study import Optimizer, one_line
 
 TRIAL = "trial"
@@ -197,3 +201,26 @@ def _run(
         number=row.get("number"),
         replicate=row.get("replicate"),
     )
+
+
+def _add_options(parser: Parser) -> None:
+    parser.add_argument("--trials", type=pathlib.Path, required=True, metavar="FILE", help="one row per run")
+    parser.add_argument("--epochs", type=pathlib.Path, metavar="FILE", help="one row per run and epoch")
+    parser.add_argument("--ignore", nargs="+", default=[], action="extend", metavar="COLUMN", help="pass over a column")
+    add_description(parser, phase="explore")
+
+
+def _read_options(options: argparse.Namespace, description: Description) -> Found:
+    columns = [column.name for column in (*TRIALS_HEAD, *TRIALS_TAIL) if column.name not in (*CURVES, *OUTCOMES, "run")]
+    how = Tables(
+        optimizers=description.optimizers,
+        phase=options.phase,
+        readings=readings_of(options, description, *columns, TRIAL, "epoch"),
+        ignore=options.ignore,
+    )
+    return read_tables(options.trials, options.epochs, how), description, []
+
+
+SOURCE = Source(
+    help="CSV or Parquet files", description=read_tables.__doc__, add_options=_add_options, read=_read_options
+)

@@ -1,9 +1,9 @@
-"""The sections of the report: one file of this folder is one section, found by its name."""
+"""The sections of the report, one file each."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
+from analysis.plugins import Plugins
 from analysis.report.section import Section
 
-_modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-SECTIONS: tuple[Section, ...] = tuple(sorted((module.SECTION for module in _modules), key=lambda found: found.place))
+_FILES = Plugins(noun="section of the report", package=__name__)
+
+SECTIONS = tuple(sorted((_FILES.load(name, "SECTION", Section) for name in _FILES.names()), key=lambda one: one.place))
+"""In the order of the page."""

@@ -1,14 +1,12 @@
 """The metrics of a whole study, one file each; the file's name is the metric's name."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
+from analysis.plugins import Plugins
 from analysis.verdicts.study_metric import StudyMetric
 
-_metrics: list[StudyMetric] = [import_module(f"{__name__}.{module.name}").METRIC for module in iter_modules(__path__)]
-STUDY_METRICS: dict[str, StudyMetric] = {metric.name: metric for metric in _metrics}
+_FILES = Plugins(noun="metric of a study", package=__name__)
 
-if list(STUDY_METRICS) != (_files := [module.name for module in iter_modules(__path__)]):
-    raise ImportError(f"A metric of a whole study has the name of its file: {_files}, got {list(STUDY_METRICS)}.")
+STUDY_METRICS = {name: _FILES.load(name, "METRIC", StudyMetric) for name in _FILES.names()}
 
-__all__ = ["STUDY_METRICS"]
+for _name, _metric in STUDY_METRICS.items():
+    if _metric.name != _name:
+        raise ImportError(f"A metric of a study has the name of its file, {_name}, got {_metric.name!r}.")

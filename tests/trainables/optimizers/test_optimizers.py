@@ -277,7 +277,7 @@ def test_all_default_optimizers_exist():
 
 @pytest.mark.parametrize("name", ["adamax", "", "SGD", "../sgd", "__init__"])
 def test_an_unknown_optimizer_lists_the_known_ones(name):
-    message = rf"Unknown optimizer .*; choose from {', '.join(optimizer_names())}, or give a file"
+    message = rf"Unknown optimizer .*; choose one of {', '.join(optimizer_names())}, or give a file"
     with pytest.raises(ValueError, match=message):
         load_optimizer(name)
     with pytest.raises(ValueError, match=message):

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analysis import metrics
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, PAIR_METRICS
@@ -21,9 +22,11 @@ from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import find
 from analysis.verdicts.evidence import Draws, PairedSeeds
 from analysis.verdicts.judgement import judge_claims
+from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdicts import Verdict
 from analysis.verdicts.vocabulary import VOCABULARY
 
+FAMILIES = {*metrics.FAMILIES.names(), *(metric.family for metric in STUDY_METRICS.values())}
 PALETTE = Palette.of(["langevin", "sgd"])
 CLAIMS = parse_claims(packaged_text(), VOCABULARY)
 QUESTIONS = {question.name: question for question in CLAIMS.questions}
@@ -86,9 +89,13 @@ def test_every_figure_stands_once(drawn):
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("metric", sorted({*METRICS, *PAIR_METRICS, "good_volume"}))
-def test_every_metric_has_a_section(metric):
-    assert metric_family(metric) in {section.family for section in SECTIONS}
+@pytest.mark.parametrize("metric", sorted({*METRICS, *PAIR_METRICS, *STUDY_METRICS}))
+def test_every_metric_has_a_family(metric):
+    assert metric_family(metric) in FAMILIES
+
+
+def test_sections_belong_to_a_family_of_metrics():
+    assert {section.family for section in SECTIONS} - {None} <= FAMILIES
 
 
 def test_every_figure_of_a_large_study_is_drawn_and_every_panel_named(drawn):
