@@ -20,6 +20,9 @@ BF16 = 2.0**-9
 LONGEST_SUM = 400
 """Terms of the longest sum on the way to a logit, in the first dense layer."""
 
+NUM_BF16_ROUNDINGS = 10
+"""On the way to a logit: each of five layers rounds its weights and what it gives on; sums are kept in float32."""
+
 NUM_TWINS = 4
 
 MARGIN = 2.0
