@@ -1,7 +1,8 @@
 """Compiles and loads `convolutions.c`. Without a C compiler there is no library, and torch does the work.
 
 The library is compiled for the processor at hand when it is first needed, which takes two seconds, and kept in the
-user's cache directory under a name that changes with the source, the compiler and the instruction set.
+user's cache directory under a name that changes with the source, the compiler, its options and the instruction set.
+Options in CFLAGS are added to ours: `-mno-avx512f`, say, for the vectors of another processor.
 """
 
 import ctypes
@@ -53,8 +54,12 @@ def _compiler() -> list[str]:
 
 def _digest(compiler: list[str]) -> str:
     """Of all that determines the library: predefined macros name the compiler's version and the instruction set."""
-    macros = _run([*compiler, *FLAGS, "-E", "-dM", "-x", "c", os.devnull])
-    return hashlib.sha256(SOURCE.read_bytes() + macros).hexdigest()[:16]
+    macros = _run([*compiler, *_options(), "-E", "-dM", "-x", "c", os.devnull])
+    return hashlib.sha256(SOURCE.read_bytes() + shlex.join(_options()).encode() + macros).hexdigest()[:16]
+
+
+def _options() -> list[str]:
+    return [*FLAGS, *shlex.split(os.environ.get("CFLAGS", ""))]
 
 
 def _cache_directory() -> pathlib.Path:
@@ -70,7 +75,7 @@ def _compile(compiler: list[str], path: pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         draft = pathlib.Path(scratch, path.name)
-        _run([*compiler, *FLAGS, "-Wno-psabi", "-shared", "-fPIC", str(SOURCE), "-o", str(draft)])
+        _run([*compiler, *_options(), "-Wno-psabi", "-shared", "-fPIC", str(SOURCE), "-o", str(draft)])
         draft.replace(path)
 
 

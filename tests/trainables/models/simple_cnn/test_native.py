@@ -62,12 +62,21 @@ def test_a_cache_that_may_not_be_written_is_no_error(tmp_path):
     assert isinstance(make_model()._features, TorchFeatures)
 
 
+def test_each_set_of_options_has_a_library_of_its_own(tmp_path, monkeypatch):
+    """Options that the predefined macros do not show included."""
+    for options in ("", "-fno-unroll-loops"):
+        monkeypatch.setenv("CFLAGS", options)
+        native.library.cache_clear()
+        native.library()
+    assert len(list((tmp_path / "optimizer-study").iterdir())) == 2
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the option is for processors of this kind")
 def test_shorter_vectors_compute_the_same(few_images, monkeypatch):
     images, chosen = torch.from_numpy(few_images.train_images[:9].copy()), torch.arange(9).view(9, 1)
     found = []
-    for compiler in ("cc", "cc -mno-avx512f"):
-        monkeypatch.setenv("CC", compiler)
+    for options in ("", "-mno-avx512f"):
+        monkeypatch.setenv("CFLAGS", options)
         native.library.cache_clear()
         model = make_model()
         assert isinstance(model._features, NativeFeatures)
