@@ -232,3 +232,19 @@ def test_a_report_needs_neither_torch_nor_ray_nor_the_other_packages(synthetic, 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(folder / "report" / "report.html")
+
+
+def test_questions_may_be_about_different_pairs(ledger_dir, tmp_path):
+    question = (
+        '[[questions]]\nname = "{0}"\nmetric = "test_error"\nimprovement = "difference"\nsmallest_effect = 0.01\n'
+        'a = ["{1}"]\nb = ["{2}"]\nrefuted_by = "{{b}} is better"\n'
+    )
+    claims = tmp_path / "claims.toml"
+    claims.write_text(question.format("is better", "sgd", "momentum") + question.format("is worse", "momentum", "sgd"))
+    report = write_report(ledger_dir, tmp_path / "report", claims)
+    page = report.path.read_text(encoding="utf-8")
+    for pair in ("sgd vs momentum", "momentum vs sgd"):
+        assert f'data-label="{pair}" class="none"></td>' in page
+    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    cells = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| **is ")}
+    assert [cells["| **is better**"].count("|"), cells["| **is worse**"].count("|")] == [4, 4]
