@@ -1,7 +1,9 @@
 """Files in a folder or below a URI of an object store. The only module of this package that imports pyarrow."""
 
+import copy
 import uuid
 from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import Self
 
 from pyarrow import fs
@@ -27,14 +29,14 @@ class Storage:
 
     def __init__(self, location: str, called: str) -> None:
         self.location, self._called = location, called
-        self._filesystem, self._folder = _open(location, called)
-        self._is_local = isinstance(self._filesystem, fs.LocalFileSystem)
+        filesystem, folder = _open(location, called)
+        self._filesystem = fs.SubTreeFileSystem(folder, filesystem)
+        self._is_local = isinstance(filesystem, fs.LocalFileSystem)
 
     def below(self, folder: str) -> Self:
         """The storage of a folder within."""
-        inner = object.__new__(type(self))
-        inner.location, inner._called = self.location, self._called
-        inner._filesystem, inner._folder, inner._is_local = self._filesystem, self._path(folder), self._is_local
+        inner = copy.copy(self)
+        inner._filesystem = fs.SubTreeFileSystem(folder, self._filesystem)
         return inner
 
     def check(self) -> None:
@@ -69,15 +71,16 @@ class Storage:
         Raises:
             OSError: The storage is full, out of reach or may not be written.
         """
-        path = target = self._path(name)
+        target = name
         if self._is_local:  # an object store has no folders, and shows an object only once it is complete
-            target = draft_of(path)
-            self._filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+            target = draft_of(name)
+            folder = self._filesystem.base_path + name.rpartition("/")[0]
+            self._filesystem.base_fs.create_dir(folder.rstrip("/"), recursive=True)
         try:
             with self._filesystem.open_output_stream(target, compression=None) as stream:
                 stream.write(content)
             if self._is_local:
-                self._filesystem.move(target, path)
+                self._filesystem.move(target, name)
         except OSError:
             if self._is_local:
                 with suppress(OSError):
@@ -91,7 +94,7 @@ class Storage:
             FileNotFoundError: Nothing is.
             OSError: The storage is out of reach or may not be read.
         """
-        with self._filesystem.open_input_stream(self._path(name), compression=None) as stream:
+        with self._filesystem.open_input_stream(name, compression=None) as stream:
             content: bytes = stream.read()
         return content
 
@@ -101,8 +104,7 @@ class Storage:
         Raises:
             OSError: The storage is out of reach or may not be written.
         """
-        path = self._path(name)
-        for leftover in (path, draft_of(path)) if self._is_local else (path,):
+        for leftover in (name, draft_of(name)) if self._is_local else (name,):
             with suppress(FileNotFoundError):
                 self._filesystem.delete_file(leftover)
 
@@ -112,19 +114,17 @@ class Storage:
         Raises:
             OSError: The storage is out of reach or may not be read, or is a file.
         """
-        selector = fs.FileSelector(self._folder, allow_not_found=True, recursive=True)
-        found = self._filesystem.get_file_info(selector)
-        start = len(self._folder) + 1
+        folder = self._filesystem.base_path.rstrip("/")  # with the slash, a file would read as nothing there
+        selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
+        found = self._filesystem.base_fs.get_file_info(selector)
+        start = len(folder) + 1
         return {info.path[start:]: info.size for info in found if info.type == fs.FileType.File}
-
-    def _path(self, name: str) -> str:
-        return f"{self._folder}/{name}"
 
 
 def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a storage, and the folder in it without a slash at its end."""
+    """The file system of a storage, and the folder in it."""
     if location.startswith("/"):  # of which from_uri would not take every character
-        return fs.LocalFileSystem(), location.rstrip("/")
+        return fs.LocalFileSystem(), location
     allowed = (
         f"{called} must be an absolute path or a URI that starts with "
         f"{', '.join(f'{scheme}://' for scheme in SCHEMES[:-1])} or {SCHEMES[-1]}://"
@@ -140,7 +140,7 @@ def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
         filesystem, folder = fs.FileSystem.from_uri(_with_default(location, DEFAULTS.get(scheme)))
     except (OSError, ValueError) as error:
         raise ValueError(f"{allowed}, got {location!r}: {one_line(error)}; mend it.") from None
-    return filesystem, folder.rstrip("/")
+    return filesystem, folder
 
 
 def _with_default(uri: str, option: str | None) -> str:
@@ -155,8 +155,8 @@ def draft_of(path: str) -> str:
 
     Programs that read a folder of Parquet files pass over names that begin with a dot.
     """
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}.draft"
+    final = PurePosixPath(path)
+    return str(final.with_name(f".{final.name}.draft"))
 
 
 def one_line(error: BaseException) -> str:
