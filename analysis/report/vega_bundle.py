@@ -1,12 +1,12 @@
 """The chart library of the page, made once for each release and kept in the user's cache folder."""
 
 import hashlib
-import os
 import pathlib
 from contextlib import suppress
 from importlib.metadata import version
 
 import vl_convert
+from platformdirs import user_cache_path
 
 from analysis.report.files import replace
 
@@ -33,11 +33,8 @@ def _bundle() -> str:
 
 
 def _path() -> pathlib.Path:
-    """Where it is kept, by the XDG Base Directory Specification; the release that made it is in the name."""
-    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not folder.is_absolute():
-        folder = pathlib.Path.home() / ".cache"
-    return folder / "optimizer-study" / f"vl-convert-{version('vl-convert-python')}.txt"
+    """Where it is kept; the release that made it is in the name."""
+    return user_cache_path("optimizer-study") / f"vl-convert-{version('vl-convert-python')}.txt"
 
 
 def _digest(text: str) -> str:

@@ -61,11 +61,12 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(made, tmp_path, monkeyp
 
 
 def test_a_user_without_a_home_has_no_cache(made, monkeypatch):
-    def home() -> pathlib.Path:
-        raise RuntimeError("Could not determine home directory.")
+    def no_user(_: int) -> None:
+        raise KeyError("uid not found")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(pathlib.Path, "home", home)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_user)
     assert [chart_library() for _ in range(2)] == [SAFE] * 2
     assert len(made) == 2
 

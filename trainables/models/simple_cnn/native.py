@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 from functools import cache
 
+from platformdirs import user_cache_path
+
 SOURCE = pathlib.Path(__file__).with_name("convolutions.c")
 
 # None lets the compiler reorder sums or assume that there is no NaN.
@@ -36,7 +38,7 @@ def library() -> ctypes.CDLL:
     """
     compiler = _compiler()
     try:
-        path = _cache_directory() / f"convolutions-{_digest(compiler)}.so"
+        path = user_cache_path("optimizer-study") / f"convolutions-{_digest(compiler)}.so"
         if not path.exists():
             _compile(compiler, path)
         return ctypes.CDLL(str(path))
@@ -60,14 +62,6 @@ def _digest(compiler: list[str]) -> str:
 
 def _options() -> list[str]:
     return [*FLAGS, *shlex.split(os.environ.get("CFLAGS", ""))]
-
-
-def _cache_directory() -> pathlib.Path:
-    """By the XDG Base Directory Specification, which has relative paths ignored."""
-    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not folder.is_absolute():
-        folder = pathlib.Path.home() / ".cache"
-    return folder / "optimizer-study"
 
 
 def _compile(compiler: list[str], path: pathlib.Path) -> None:

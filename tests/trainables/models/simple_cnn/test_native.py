@@ -86,10 +86,11 @@ def test_shorter_vectors_compute_the_same(few_images, monkeypatch):
 
 
 def test_a_user_without_a_home_is_no_error(monkeypatch):
-    def home():
-        raise RuntimeError("Could not determine home directory.")
+    def no_user(_: int):
+        raise KeyError("uid not found")
 
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setattr("pathlib.Path.home", home)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_user)
     with pytest.raises(native.NoLibraryError, match="home directory"):
         native.library()
