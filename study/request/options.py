@@ -3,11 +3,14 @@
 import argparse
 import math
 import pathlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from analysis.command_line import Parser
 from study import __version__
-from study.cluster.slots import CHOICES
+from study.cluster.slots import CHOICES, Resources
+from study.request.records import RunOptions, StudyOptions
 from study.search import search_names
 from trainables import optimizers
 from trainables.data.sizes import DATASETS, SYNTHETIC
@@ -39,6 +42,18 @@ RECIPES = {
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
     SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
+
+
+def parse(words: Sequence[str]) -> tuple[StudyOptions, RunOptions]:
+    """What is studied and how it is run; exits as `argparse` does for help, version and words that are no options."""
+    given = vars(parser().parse_args(words))
+    resources = Resources(**_fields(Resources, given))
+    return StudyOptions(**_fields(StudyOptions, given)), RunOptions(resources=resources, **_fields(RunOptions, given))
+
+
+def _fields(record: type[StudyOptions | RunOptions | Resources], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that are fields of a record."""
+    return {field.name: given[field.name] for field in fields(record) if field.name in given}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,10 +121,13 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         help="tune so many times with other sampler seeds, on the same training and confirmation seeds: shows how much "
         "of a result is the luck of the tuning (default: %(default)s)",
     )
-    group.add_argument("--no-sweep", action="store_true", help="leave out the learning-rate sweep through the winner")
+    group.add_argument(
+        "--no-sweep", dest="sweep", action="store_false", help="leave out the learning-rate sweep through the winner"
+    )
     group.add_argument(
         "--no-timing",
-        action="store_true",
+        dest="timing",
+        action="store_false",
         help="leave out the timing of steps at the end, which takes up to 30 seconds",
     )
     group.add_argument(
