@@ -18,10 +18,13 @@ from study.ledger.rows import Row
 from study.queue.time_budget import TimeBudget, time_budgets
 from study.request.records import RunOptions
 from study.signals import StopRequest
+from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
+from study.tune.commits import Commits
 from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.tune.router import Router
+from study.tune.settlement import Settlement
 from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data.dataset import load_dataset
 from trainables.training.trial import TrialConfig
@@ -118,16 +121,19 @@ def _vouched(measure: Measure, connection: Connection) -> Measure:
 def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
     spec, run = job.study.spec, common.run
     continuation = Continuation(run.storage, spec.study_hash, job.ledger) if run.storage else None
-    router = Router(job.schedule, spec.identity, common.slots, budget, continuation)
+    assignments = Assignments(job.schedule, common.slots, budget)
     fleet = Fleet(common.connection.nodes)
     with Progress(job.schedule, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
+        settlement = Settlement(Commits(job.ledger, continuation), assignments, progress)
+        router = Router(assignments, spec.identity, settlement.settle, continuation)
         callback = LedgerCallback(
             job.ledger,
-            router,
+            assignments,
+            settlement,
             progress,
             max_failures=run.max_failures,
             continuation=continuation,
             vouch=common.connection.vouch,
         )
-        run_schedule(router, callback, common.data, _sources(job), common.stop)
+        run_schedule(router, callback, settlement, common.data, _sources(job), common.stop)
     job.ledger.close(finished=job.schedule.finished)
