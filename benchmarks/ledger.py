@@ -33,6 +33,7 @@ from study.tune.callback import LedgerCallback
 from study.tune.commits import Commits
 from study.tune.router import Router
 from study.tune.settlement import Settlement
+from trainables.training.trial import ReplicateEpoch
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -146,15 +147,15 @@ def result_of(number: int, epoch: int, shape: Shape) -> dict[str, Any]:
     random = np.random.default_rng((number, epoch))
     names = ("train_loss", "train_error", "validation_loss", "validation_error", "gradient_norm", "update_norm")
     records = [
-        {
-            "replicate": replicate,
-            "epoch": epoch,
+        ReplicateEpoch(
+            replicate=replicate,
+            epoch=epoch,
             **{name: float(random.random()) for name in (*names, "weight_norm", "seconds")},
-            "step_losses": random.random(shape.steps, dtype=np.float32),
-            "steps": shape.steps,
-            "images": shape.steps * 8,
-            "diverged_step": None,
-        }
+            step_losses=random.random(shape.steps, dtype=np.float32),
+            steps=shape.steps,
+            images=shape.steps * 8,
+            diverged_step=None,
+        )
         for replicate in range(shape.replicates)
     ]
     return {"epochs": records, "device": "cpu", "node_ip": "127.0.0.1", "done": epoch == shape.epochs}

@@ -23,8 +23,7 @@ class RayTrainable(tune.Trainable):
 
     The config holds `trial`, a `TrialConfig` as a mapping, `test`, whether to evaluate on the test set after the last
     epoch, `checkpoint`, what a `TrialCheckpoint` takes or None, and `resources`, what the trial takes of its node in
-    Ray's names. Each result holds `epochs`, the epoch's
-    `ReplicateEpoch` records as mappings, with replicates numbered within the group; the last one also `test_loss`,
+    Ray's names. Each result holds `epochs`, the epoch's `ReplicateEpoch` records; the last one also `test_loss`,
     `test_error` and `test_correct` if asked for.
     """
 
@@ -61,7 +60,7 @@ class RayTrainable(tune.Trainable):
             self._checkpoint.save(self._training)
         records = self._training.run_epoch()
         result: dict[str, Any] = {
-            "epochs": [asdict(record) for record in records],
+            "epochs": records,
             "device": device_name(self._training.device),
             "done": self._training.finished,
         }

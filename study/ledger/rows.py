@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.queue.tasks import Outcome, Task
-
-Record = Mapping[str, Any]
-"""A `trainables.training.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
+from trainables.training.trial import ReplicateEpoch
 
 Row = Mapping[str, Any]
 """A row of a table, or of the log: there an epoch has its `diverged_step` as well."""
 
 
-def epoch_rows(task: Task, attempt: int, records: Sequence[Record]) -> list[dict[str, Any]]:
+def epoch_rows(task: Task, attempt: int, records: Sequence[ReplicateEpoch]) -> list[dict[str, Any]]:
     """Rows of the log."""
-    return [{**record, **_key(task, record["replicate"]), "attempt": attempt} for record in records]
+    return [{**vars(record), **_key(task, record.replicate), "attempt": attempt} for record in records]
 
 
 def trial_rows(task: Task, attempt: int, epochs: Sequence[Row], last_result: Mapping[str, Any]) -> list[dict[str, Any]]:
