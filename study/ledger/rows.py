@@ -73,12 +73,8 @@ def _trial_row(
         "node": last_result["node_ip"],
     }
     if task.tests:
-        row |= {"test_loss": None, "test_error": 1.0} if diverged else _tested(last_result, position)
+        row |= {"test_loss": None, "test_error": 1.0} if diverged else vars(last_result["tests"][position])
     return row
-
-
-def _tested(last_result: Mapping[str, Any], position: int) -> dict[str, Any]:
-    return {name: last_result[name][position] for name in ("test_loss", "test_error", "test_correct")}
 
 
 def _key(task: Task, position: int) -> dict[str, Any]:

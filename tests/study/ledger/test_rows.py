@@ -5,7 +5,7 @@ import pytest
 
 from study.ledger.rows import epoch_rows, failed_rows, outcomes, trial_rows
 from study.queue.tasks import Task, TrialKey
-from trainables.training.trial import ReplicateEpoch
+from trainables.training.trial import ReplicateEpoch, ReplicateTest
 
 POINT = {"learning_rate": 0.1}
 RESULT = {"device": "cpu", "node_ip": "10.0.0.7"}
@@ -84,7 +84,11 @@ def test_a_trial_says_where_it_ran_and_what_chose_it():
 
 
 def test_confirmation_alone_has_test_columns_and_a_diverged_replicate_fails_every_test_image():
-    result = {**RESULT, "test_loss": [1.1, 9.9], "test_error": [0.3, 0.9], "test_correct": [b"\x80", b"\x00"]}
+    tests = [
+        ReplicateTest(test_loss=1.1, test_error=0.3, test_correct=b"\x80"),
+        ReplicateTest(test_loss=9.9, test_error=0.9, test_correct=b"\x00"),
+    ]
+    result = {**RESULT, "tests": tests}
     complete, diverged = trial_rows(task("confirm"), 0, EPOCHS, result)
     assert (complete["test_loss"], complete["test_error"], complete["test_correct"]) == (1.1, 0.3, b"\x80")
     assert (diverged["test_loss"], diverged["test_error"]) == (None, 1.0)
