@@ -28,8 +28,12 @@ from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
 from study.search import load_search
 from study.spec import Extent, StudySpec
+from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
+from study.tune.commits import Commits
 from study.tune.router import Router
+from study.tune.settlement import Settlement
+from trainables.training.trial import ReplicateEpoch
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -99,10 +103,12 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
     ledger.record_run({"command": "a benchmark"})
     schedule = Schedule(spec, load_search("random"))
     slots = Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1})
-    router = Router(schedule, spec.identity, slots, TimeBudget(None))
+    assignments = Assignments(schedule, slots, TimeBudget(None))
     per_result, per_trial = [], []
     with Progress(schedule, OPTIMIZERS, [], Fleet(list), Console(file=io.StringIO())) as progress:
-        callback: Any = LedgerCallback(ledger, router, progress, max_failures=0)
+        settlement = Settlement(Commits(ledger, None), assignments, progress)
+        router = Router(assignments, spec.identity, settlement.settle)
+        callback: Any = LedgerCallback(ledger, assignments, settlement, progress, max_failures=0)
         for number in range(shape.trials):
             trial = SimpleNamespace(trial_id=str(number), last_result={})
             router.suggest(trial.trial_id)
@@ -111,7 +117,7 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
                 result = result_of(number, epoch, shape)
                 per_result.append(seconds(callback.on_trial_result, 0, [], trial, result))
             trial.last_result = result
-            per_trial.append(seconds(store, callback, trial))
+            per_trial.append(seconds(store, callback, settlement, trial))
     before = size(directory)
     merging = seconds(ledger.close)
     return Cost(
@@ -130,10 +136,10 @@ def spec_of(shape: Shape) -> StudySpec:
     return made_up_spec(extent, search="random", num_epochs=shape.epochs, num_seeds=shape.replicates)
 
 
-def store(callback: LedgerCallback, trial: Any) -> None:
+def store(callback: LedgerCallback, settlement: Settlement, trial: Any) -> None:
     """Store a finished trial, which a study does beside the training."""
     callback.on_trial_complete(0, [], trial)
-    callback.settle(wait=True)
+    settlement.settle(wait=True)
 
 
 def result_of(number: int, epoch: int, shape: Shape) -> dict[str, Any]:
@@ -141,15 +147,15 @@ def result_of(number: int, epoch: int, shape: Shape) -> dict[str, Any]:
     random = np.random.default_rng((number, epoch))
     names = ("train_loss", "train_error", "validation_loss", "validation_error", "gradient_norm", "update_norm")
     records = [
-        {
-            "replicate": replicate,
-            "epoch": epoch,
+        ReplicateEpoch(
+            replicate=replicate,
+            epoch=epoch,
             **{name: float(random.random()) for name in (*names, "weight_norm", "seconds")},
-            "step_losses": random.random(shape.steps, dtype=np.float32),
-            "steps": shape.steps,
-            "images": shape.steps * 8,
-            "diverged_step": None,
-        }
+            step_losses=random.random(shape.steps, dtype=np.float32),
+            steps=shape.steps,
+            images=shape.steps * 8,
+            diverged_step=None,
+        )
         for replicate in range(shape.replicates)
     ]
     return {"epochs": records, "device": "cpu", "node_ip": "127.0.0.1", "done": epoch == shape.epochs}

@@ -8,7 +8,7 @@ from typing import Self
 from study.ledger import Ledger
 from study.queue.tasks import Outcome
 from study.queue.trial_queue import Schedule
-from study.request.request import Request
+from study.request.study import Study
 from study.search import load_search
 
 
@@ -17,29 +17,29 @@ class Job:
     """One run's share of a study.
 
     Args:
-        request: What is asked for.
+        study: All of it.
         ledger: Where the rows are.
         schedule: What is left to do.
         outcomes: How the replicates of earlier runs ended.
         notes: One line about every damaged file that was found at the start.
     """
 
-    request: Request
+    study: Study
     ledger: Ledger
     schedule: Schedule
     outcomes: Sequence[Outcome]
     notes: Sequence[str] = ()
 
     @classmethod
-    def open(cls, request: Request, ledger: Ledger, notes: Sequence[str] = ()) -> Self:
+    def open(cls, study: Study, ledger: Ledger, notes: Sequence[str] = ()) -> Self:
         """Read the ledger and work out what is left.
 
         Raises:
             ValueError: A file of the ledger is damaged.
         """
         outcomes = ledger.outcomes()
-        schedule = Schedule(request.spec, load_search(request.spec.identity.search), outcomes)
-        return cls(request=request, ledger=ledger, schedule=schedule, outcomes=outcomes, notes=notes)
+        schedule = Schedule(study.spec, load_search(study.spec.identity.search), outcomes)
+        return cls(study=study, ledger=ledger, schedule=schedule, outcomes=outcomes, notes=notes)
 
 
 EVALUATION_COST = 1 / 3
@@ -72,7 +72,7 @@ class Plan:
 
     @classmethod
     def _of_one(cls, job: Job) -> Self:
-        identity = job.request.spec.identity
+        identity = job.study.spec.identity
         networks = job.schedule.num_replicates() - len(job.outcomes)
         steps = identity.num_train_images // identity.batch_size
         tested = job.schedule.num_confirmation_replicates()

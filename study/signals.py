@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -43,6 +44,18 @@ class StopRequest:
         finally:
             self._tuning = False
             signal.signal(signal.SIGUSR1, previous)
+
+    def answer(self, resume: str) -> int:
+        """Tell the user of the end.
+
+        Args:
+            resume: The command that goes on.
+
+        Returns:
+            The exit status.
+        """
+        print(f"Stopped; go on with: {resume}", file=sys.stderr)
+        return 128 + (self.signal or signal.SIGINT)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.signal is not None:

@@ -38,6 +38,7 @@ FLOORS = {
         {"job"},
         {"display"},
         {"tune"},
+        {"command"},
         {"run", "audit"},
     ),
     "trainables": (

@@ -14,7 +14,7 @@ from trainables.data.dataset import Dataset
 from trainables.optimizers import resolve_optimizer
 from trainables.storage.trial_checkpoint import TrialCheckpoint
 from trainables.training.step_timing import time_steps
-from trainables.training.trial import TrialConfig
+from trainables.training.trial import ReplicateTest, TrialConfig
 from trainables.workloads.learner import new_learner
 
 
@@ -23,9 +23,8 @@ class RayTrainable(tune.Trainable):
 
     The config holds `trial`, a `TrialConfig` as a mapping, `test`, whether to evaluate on the test set after the last
     epoch, `checkpoint`, what a `TrialCheckpoint` takes or None, and `resources`, what the trial takes of its node in
-    Ray's names. Each result holds `epochs`, the epoch's
-    `ReplicateEpoch` records as mappings, with replicates numbered within the group; the last one also `test_loss`,
-    `test_error` and `test_correct` if asked for.
+    Ray's names. Each result holds `epochs`, the epoch's `ReplicateEpoch` records; the last one also `tests`, a
+    `ReplicateTest` of each replicate, if asked for.
     """
 
     @classmethod
@@ -61,21 +60,25 @@ class RayTrainable(tune.Trainable):
             self._checkpoint.save(self._training)
         records = self._training.run_epoch()
         result: dict[str, Any] = {
-            "epochs": [asdict(record) for record in records],
+            "epochs": records,
             "device": device_name(self._training.device),
             "done": self._training.finished,
         }
         if self._training.finished and self._tests:
-            result |= self._test()
+            result["tests"] = self._test()
         return result
 
-    def _test(self) -> dict[str, Any]:
+    def _test(self) -> list[ReplicateTest]:
         evaluation = self._training.evaluate_test()
-        return {
-            "test_loss": evaluation.losses.tolist(),
-            "test_error": evaluation.errors.tolist(),
-            "test_correct": [np.packbits(row).tobytes() for row in evaluation.correct.cpu().numpy()],
-        }
+        losses, errors, correct = (
+            evaluation.losses.tolist(),
+            evaluation.errors.tolist(),
+            evaluation.correct.cpu().numpy(),
+        )
+        return [
+            ReplicateTest(test_loss=loss, test_error=error, test_correct=np.packbits(row).tobytes())
+            for loss, error, row in zip(losses, errors, correct, strict=True)
+        ]
 
 
 class StepTimer:

@@ -1,6 +1,5 @@
 """The nodes of the Ray cluster: those that are there, and those that its autoscaler may add."""
 
-import argparse
 import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,7 @@ from typing import Any
 import ray
 import yaml
 
-from study.cluster.slots import Node, Share, Slots, kinds_of
+from study.cluster.slots import Node, Resources, Slots, kinds_of
 
 UNLIMITED = 10_000
 """Nodes of one type, where a configuration gives no limit."""
@@ -44,28 +43,29 @@ def nodes_at_most() -> list[Node]:
     return []
 
 
-def find_slots(arguments: argparse.Namespace, address: str | None, present: Callable[[], list[Node]]) -> Slots:
+def find_slots(resources: Resources, precision: str, address: str | None, present: Callable[[], list[Node]]) -> Slots:
     """Choose what trials run on and how many at once; Ray must be connected.
 
     Args:
-        arguments: Of the command line: device, share of a node, trials at once.
+        resources: What trials may take.
+        precision: Name of the arithmetic that they train in.
         address: Cluster that was joined; None for one of its own.
         present: Says which nodes are there; asked again and again.
 
     Raises:
         ValueError: The cluster has no room for one trial and, as far as is known, will never have.
     """
-    share = Share(cpus=arguments.cpus_per_trial, gpus=arguments.gpus_per_trial)
+    share = resources.share
     at_most = nodes_at_most() if address else []
-    kinds = kinds_of(arguments.device, share, [*present(), *at_most], may_grow=arguments.autoscaling)
-    if arguments.precision == "tf32" and kinds != ("gpu",):
+    kinds = kinds_of(resources.device, share, [*present(), *at_most], may_grow=resources.autoscaling)
+    if precision == "tf32" and kinds != ("gpu",):
         raise ValueError("--precision tf32 is for GPUs, and the cluster has none; use float32 or bf16.")
     later = share.room(at_most, kinds)
 
     def room() -> Mapping[str, int]:
         return Counter({kind: max(count, later[kind]) for kind, count in share.room(present(), kinds).items()})
 
-    return Slots(kinds, share, room, most=arguments.max_concurrent, grows=arguments.autoscaling)
+    return Slots(kinds, share, room, most=resources.max_concurrent, grows=resources.autoscaling)
 
 
 def describe(dashboard: str | None) -> str:

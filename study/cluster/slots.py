@@ -69,6 +69,30 @@ class Share:
         return result
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What trials may take of the machines, as the command line gives it.
+
+    Args:
+        device: One of `CHOICES`.
+        cpus_per_trial: CPU cores of a trial.
+        gpus_per_trial: GPUs of a trial that runs on one, at most 1.
+        max_concurrent: Trials at once; None for as many as fit.
+        autoscaling: Whether trials wait for nodes that the cluster may add.
+    """
+
+    device: str
+    cpus_per_trial: float
+    gpus_per_trial: float
+    max_concurrent: int | None
+    autoscaling: bool
+
+    @property
+    def share(self) -> Share:
+        """What a trial takes of its node."""
+        return Share(cpus=self.cpus_per_trial, gpus=self.gpus_per_trial)
+
+
 def kinds_of(choice: str, share: Share, nodes: Sequence[Node], *, may_grow: bool = False) -> tuple[str, ...]:
     """The kinds of device that `--device` stands for.
 

@@ -28,7 +28,7 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         console: Where to.
         jobs: The study and its repeats.
     """
-    spec, place = jobs[0].request.spec, jobs[0].request.place
+    spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(*jobs)
     say(
@@ -59,9 +59,9 @@ def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:
 
     A study that is of no claim needs none.
     """
-    text = (job.request.claims or {}).get("text")
+    text = (job.study.claims or {}).get("text")
     claims = parse_claims(packaged_text() if text is None else str(text), VOCABULARY)
-    held = set(job.request.spec.extent.optimizers)
+    held = set(job.study.spec.extent.optimizers)
     family = max(sum(held >= {*pair} for pair in question.pairs) for question in claims.questions)
     # Of the first look half of alpha; 1e-9 less: rounding must not ask for one more.
     return (math.ceil(1 + math.log2(2 * family / claims.alpha) - 1e-9) if family else 0), family

@@ -10,8 +10,9 @@ import pyarrow as pa
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import epochs_schema
 from study.ledger.log import LOGS, EpochLog, StoredLog
-from study.ledger.rows import Record, Row, epoch_rows
+from study.ledger.rows import Row, epoch_rows
 from study.queue.tasks import Task
+from trainables.training.trial import ReplicateEpoch
 
 ATTEMPTS = "attempts"
 """Folder of what is superseded."""
@@ -55,7 +56,7 @@ class Attempt:
         attempt.rows = log.rows
         return attempt
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[ReplicateEpoch]) -> None:
         """Log an epoch before the next one is asked for.
 
         Raises:

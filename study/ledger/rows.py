@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.queue.tasks import Outcome, Task
-
-Record = Mapping[str, Any]
-"""A `trainables.training.trial.ReplicateEpoch` as a mapping, its replicate numbered within the group."""
+from trainables.training.trial import ReplicateEpoch
 
 Row = Mapping[str, Any]
 """A row of a table, or of the log: there an epoch has its `diverged_step` as well."""
 
 
-def epoch_rows(task: Task, attempt: int, records: Sequence[Record]) -> list[dict[str, Any]]:
+def epoch_rows(task: Task, attempt: int, records: Sequence[ReplicateEpoch]) -> list[dict[str, Any]]:
     """Rows of the log."""
-    return [{**record, **_key(task, record["replicate"]), "attempt": attempt} for record in records]
+    return [{**vars(record), **_key(task, record.replicate), "attempt": attempt} for record in records]
 
 
 def trial_rows(task: Task, attempt: int, epochs: Sequence[Row], last_result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -75,12 +73,8 @@ def _trial_row(
         "node": last_result["node_ip"],
     }
     if task.tests:
-        row |= {"test_loss": None, "test_error": 1.0} if diverged else _tested(last_result, position)
+        row |= {"test_loss": None, "test_error": 1.0} if diverged else vars(last_result["tests"][position])
     return row
-
-
-def _tested(last_result: Mapping[str, Any], position: int) -> dict[str, Any]:
-    return {name: last_result[name][position] for name in ("test_loss", "test_error", "test_correct")}
 
 
 def _key(task: Task, position: int) -> dict[str, Any]:

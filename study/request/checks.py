@@ -1,17 +1,17 @@
-"""What the command line selects: the checks that need neither torch nor Ray."""
+"""From options to a request: the checks that need neither torch nor Ray."""
 
-import argparse
 import math
 import pathlib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from analysis.ledger.study import NO_MODEL
 from study.cluster.slots import CHOICES
 from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
+from study.request.records import Request, RunOptions, StudyOptions
 from study.search import search_names
+from study.spec import MODEL, Identity
 from trainables import optimizers
-from trainables.data.dataset import check_dataset
 from trainables.data.sizes import DATASETS, SplitSizes
 from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
 from trainables.optimizers import check_user_name, optimizer_names
@@ -22,55 +22,42 @@ URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|s3|gs):", re.ASCII)
 """Beginning of a URI, also of one that is not allowed or lacks a slash: no such word names a folder."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What the arguments choose, checked.
-
-    Args:
-        optimizers: Names, in the order given.
-        files: Text of each user's own file by optimizer name.
-        values: For a grid, the values of each hyperparameter by optimizer.
-        sizes: Images in use.
-        batch_size: Images per step.
-        num_epochs: Passes over the training images.
-        claims: Text of the user's own file of claims, if one is given.
-    """
-
-    optimizers: tuple[str, ...]
-    files: dict[str, str]
-    values: dict[str, dict[str, list[float]]]
-    sizes: SplitSizes
-    batch_size: int
-    num_epochs: int
-    claims: str | None = None
-
-
-def check(arguments: argparse.Namespace) -> Selection:
+def check(study: StudyOptions, run: RunOptions) -> Request:
     """Check all that can be checked without torch and Ray.
 
     Raises:
         ValueError: Something is not allowed; the message is one line.
     """
-    if arguments.search not in search_names():
-        raise ValueError(f"--search must be one of {', '.join(search_names())}, got {arguments.search!r}.")
-    if 0 < arguments.confirm_seeds < FEWEST_CONFIRM_SEEDS:
+    if study.search not in search_names():
+        raise ValueError(f"--search must be one of {', '.join(search_names())}, got {study.search!r}.")
+    if 0 < study.confirm_seeds < FEWEST_CONFIRM_SEEDS:
         raise ValueError(
-            f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {arguments.confirm_seeds}: "
+            f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
             "with fewer pairs no exact test can reach significance at 0.05."
         )
-    files = _read_files(arguments.optimizer_file)
-    values = parse_values(arguments.values)
-    if arguments.search != "grid" and values:
-        raise ValueError(f"--values is for --search grid, got --search {arguments.search}; leave one of them out.")
-    names = _optimizers(arguments, files, values)
-    if arguments.search == "grid":
-        _check_grid(arguments, names, values)
-    check_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
-    _check_arithmetic(arguments)
-    _check_output(arguments.output)
-    num_epochs = arguments.epochs or RECIPES[arguments.dataset].num_epochs
-    claims = _read_claims(arguments.claims, files) if arguments.claims else None
-    return Selection(names, files, values, *_sizes(arguments), num_epochs, claims)
+    files = _read_files(study.optimizer_file)
+    values = parse_values(study.values)
+    if study.search != "grid" and values:
+        raise ValueError(f"--values is for --search grid, got --search {study.search}; leave one of them out.")
+    names = _optimizers(study.optimizers, files, values)
+    if study.search == "grid":
+        _check_grid(study, names, values)
+    _check_dataset(study.dataset, run)
+    _check_arithmetic(study, run.resources.device)
+    _check_output(run.output)
+    claims = _read_claims(study.claims, files) if study.claims else None
+    return Request(
+        identity=_identity(study),
+        optimizers=names,
+        files=files,
+        values=values,
+        num_trials=study.trials,
+        num_confirm_seeds=study.confirm_seeds,
+        sweep=study.sweep,
+        num_repeats=study.repeats,
+        claims=claims,
+        run=run,
+    )
 
 
 def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
@@ -99,17 +86,23 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     return values
 
 
-def _check_arithmetic(arguments: argparse.Namespace) -> None:
-    precision, trains = arguments.precision, bool(DATASETS[arguments.dataset].train)
+def _check_dataset(name: str, run: RunOptions) -> None:
+    from trainables.data.dataset import check_dataset  # here, because `--help` needs none of what it imports
+
+    check_dataset(name, data_dir=run.data_dir, download=run.download)
+
+
+def _check_arithmetic(study: StudyOptions, device: str) -> None:
+    precision, trains = study.precision, bool(DATASETS[study.dataset].train)
     if precision not in PRECISIONS:
         raise ValueError(f"--precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    if not trains and (precision != DEFAULT_PRECISION or arguments.shared_order):
-        option = "--shared-order" if arguments.shared_order else "--precision"
-        raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which trains nothing; leave it out.")
-    if arguments.device not in CHOICES:
-        raise ValueError(f"--device must be one of {', '.join(CHOICES)}, got {arguments.device!r}.")
-    if precision == "tf32" and arguments.device in ("cpu", "mixed"):
-        raise ValueError(f"--precision tf32 is for GPUs, got --device {arguments.device}; use float32 or bf16.")
+    if not trains and (precision != DEFAULT_PRECISION or study.shared_order):
+        option = "--shared-order" if study.shared_order else "--precision"
+        raise ValueError(f"{option} is not for --dataset {study.dataset}, which trains nothing; leave it out.")
+    if device not in CHOICES:
+        raise ValueError(f"--device must be one of {', '.join(CHOICES)}, got {device!r}.")
+    if precision == "tf32" and device in ("cpu", "mixed"):
+        raise ValueError(f"--precision tf32 is for GPUs, got --device {device}; use float32 or bf16.")
 
 
 def is_uri(output: str) -> bool:
@@ -132,14 +125,34 @@ def _check_output(word: str | None) -> None:
         )
 
 
-def _sizes(arguments: argparse.Namespace) -> tuple[SplitSizes, int]:
+def _identity(study: StudyOptions) -> Identity:
+    sizes, batch_size = _sizes(study)
+    return Identity(
+        dataset=study.dataset,
+        num_train_images=sizes.train,
+        num_validation_images=DATASETS[study.dataset].validation,
+        num_evaluation_images=sizes.validation,
+        num_test_images=sizes.test,
+        batch_size=batch_size,
+        num_epochs=study.epochs or RECIPES[study.dataset].num_epochs,
+        seed=study.seed,
+        num_seeds=study.seeds,
+        search=study.search,
+        lag=study.lag,
+        model=MODEL if sizes.train else NO_MODEL,
+        precision=study.precision,
+        shared_order=study.shared_order,
+    )
+
+
+def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
     """Images in use, and images per step."""
-    recipe, all_images = RECIPES[arguments.dataset], DATASETS[arguments.dataset]
-    for option, given in (("--train-images", arguments.train_images), ("--batch-size", arguments.batch_size)):
+    recipe, all_images = RECIPES[study.dataset], DATASETS[study.dataset]
+    for option, given in (("--train-images", study.train_images), ("--batch-size", study.batch_size)):
         if given is not None and not all_images.train:
-            raise ValueError(f"{option} is not for --dataset {arguments.dataset}, which has no images; leave it out.")
-    sizes = all_images.subset(arguments.train_images or recipe.num_train_images)
-    batch_size = arguments.batch_size or recipe.batch_size
+            raise ValueError(f"{option} is not for --dataset {study.dataset}, which has no images; leave it out.")
+    sizes = all_images.subset(study.train_images or recipe.num_train_images)
+    batch_size = study.batch_size or recipe.batch_size
     if sizes.train and batch_size > sizes.train:
         raise ValueError(
             f"--batch-size must be at most the {sizes.train} training images, got {batch_size}; "
@@ -148,14 +161,9 @@ def _sizes(arguments: argparse.Namespace) -> tuple[SplitSizes, int]:
     return sizes, batch_size
 
 
-def _optimizers(
-    arguments: argparse.Namespace, files: dict[str, str], values: dict[str, dict[str, list[float]]]
-) -> tuple[str, ...]:
+def _optimizers(given: str | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
     """Names in the order given: of --optimizers, else of --values, else the defaults; files come last."""
-    if arguments.optimizers is not None:
-        names = arguments.optimizers.split(",")
-    else:
-        names = list(values) or list(optimizers.DEFAULTS)
+    names = (list(values) or list(optimizers.DEFAULTS)) if given is None else given.split(",")
     known = [*optimizer_names(), *files]
     for name in names:
         if name not in known:
@@ -168,10 +176,10 @@ def _optimizers(
     return (*names, *(name for name in files if name not in names))
 
 
-def _check_grid(arguments: argparse.Namespace, names: Sequence[str], values: dict[str, dict[str, list[float]]]) -> None:
-    if arguments.trials is not None:
+def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:
+    if study.trials is not None:
         raise ValueError("--trials is not for --search grid, which trains every combination of --values; leave it out.")
-    if arguments.repeats > 1:
+    if study.repeats > 1:
         raise ValueError("--repeats is not for --search grid, which asks the same points every time; leave it out.")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"--search grid needs --values for each optimizer, got none for {', '.join(missing)}.")

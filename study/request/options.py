@@ -1,13 +1,16 @@
 """The options of `python -m study.run` and their default values."""
 
 import argparse
-import math
 import pathlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from analysis.command_line import Parser
 from study import __version__
-from study.cluster.slots import CHOICES
+from study.cluster.slots import CHOICES, Resources
+from study.request.numbers import Count, at_least, fraction, positive
+from study.request.records import RunOptions, StudyOptions
 from study.search import search_names
 from trainables import optimizers
 from trainables.data.sizes import DATASETS, SYNTHETIC
@@ -15,8 +18,6 @@ from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
 from trainables.optimizers import optimizer_names
 
 LAG = 8
-
-LARGEST = 2**31 - 1
 
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""
@@ -39,6 +40,18 @@ RECIPES = {
     "cifar10": Recipe(num_train_images=None, batch_size=100, num_epochs=10),
     SYNTHETIC: Recipe(num_train_images=None, batch_size=1, num_epochs=10),
 }
+
+
+def parse(words: Sequence[str]) -> tuple[StudyOptions, RunOptions]:
+    """What is studied and how it is run; exits as `argparse` does for help, version and words that are no options."""
+    given = vars(parser().parse_args(words))
+    resources = Resources(**_fields(Resources, given))
+    return StudyOptions(**_fields(StudyOptions, given)), RunOptions(resources=resources, **_fields(RunOptions, given))
+
+
+def _fields(record: type[StudyOptions | RunOptions | Resources], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that are fields of a record."""
+    return {field.name: given[field.name] for field in fields(record) if field.name in given}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,31 +103,34 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how much is spent on it")
-    group.add_argument("--trials", type=_at_least(1), help="tuning trials of each optimizer (default: 24)")
-    group.add_argument("--seeds", type=_at_least(1), default=2, help="replicates of each trial (default: %(default)s)")
+    group.add_argument("--trials", type=at_least(1), help="tuning trials of each optimizer (default: 24)")
+    group.add_argument("--seeds", type=at_least(1), default=2, help="replicates of each trial (default: %(default)s)")
     group.add_argument(
         "--confirm-seeds",
-        type=_at_least(0),
+        type=at_least(0),
         default=12,
         help=f"fresh seeds for the published and the best setting, 0 or from {FEWEST_CONFIRM_SEEDS} on "
         "(default: %(default)s)",
     )
     group.add_argument(
         "--repeats",
-        type=_Count(1, MOST_REPEATS),
+        type=Count(1, MOST_REPEATS),
         default=1,
         help="tune so many times with other sampler seeds, on the same training and confirmation seeds: shows how much "
         "of a result is the luck of the tuning (default: %(default)s)",
     )
-    group.add_argument("--no-sweep", action="store_true", help="leave out the learning-rate sweep through the winner")
+    group.add_argument(
+        "--no-sweep", dest="sweep", action="store_false", help="leave out the learning-rate sweep through the winner"
+    )
     group.add_argument(
         "--no-timing",
-        action="store_true",
+        dest="timing",
+        action="store_false",
         help="leave out the timing of steps at the end, which takes up to 30 seconds",
     )
     group.add_argument(
         "--time-budget",
-        type=_positive,
+        type=positive,
         metavar="MINUTES",
         help="stop tuning in time to confirm within so many minutes, which repeats share",
     )
@@ -133,12 +149,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--download", action="store_true", help="let torchvision download it there")
     group.add_argument(
         "--train-images",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help=f"use a fixed random subset ({_defaults('num_train_images')})",
     )
-    group.add_argument("--epochs", type=_at_least(1), help=f"passes over it ({_defaults('num_epochs')})")
-    group.add_argument("--batch-size", type=_at_least(1), help=f"images per step ({_defaults('batch_size')})")
+    group.add_argument("--epochs", type=at_least(1), help=f"passes over it ({_defaults('num_epochs')})")
+    group.add_argument("--batch-size", type=at_least(1), help=f"images per step ({_defaults('batch_size')})")
     group.add_argument(
         "--precision",
         default=DEFAULT_PRECISION,
@@ -150,12 +166,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the replicates of a tuning trial see the images in one order: they say less, some devices run faster",
     )
-    group.add_argument(
-        "--seed", type=_at_least(0), default=0, help="root of every random stream (default: %(default)s)"
-    )
+    group.add_argument("--seed", type=at_least(0), default=0, help="root of every random stream (default: %(default)s)")
     group.add_argument(
         "--lag",
-        type=_at_least(1),
+        type=at_least(1),
         default=LAG,
         help="points of an optimizer asked without waiting for one another (default: %(default)s)",
     )
@@ -173,16 +187,16 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(CHOICES)}: what trials run on; auto takes GPUs if there are or may come any, mixed "
         "takes both (default: %(default)s)",
     )
-    group.add_argument("--cpus-per-trial", type=_positive, default=1.0, help="CPU cores of a trial (default: 1)")
+    group.add_argument("--cpus-per-trial", type=positive, default=1.0, help="CPU cores of a trial (default: 1)")
     group.add_argument(
         "--gpus-per-trial",
-        type=_fraction,
+        type=fraction,
         default=1.0,
         help="of a GPU, for a trial that runs on one; 0.25 lets four share it (default: 1)",
     )
     group.add_argument(
         "--max-concurrent",
-        type=_at_least(1),
+        type=at_least(1),
         help="trials at once (default: as many as fit on the nodes that are there, or that the autoscaler of `ray up` "
         "may add)",
     )
@@ -205,7 +219,7 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-failures",
-        type=_at_least(0),
+        type=at_least(0),
         default=2,
         help="times that a trial whose worker dies or raises is started again (default: %(default)s)",
     )
@@ -216,45 +230,3 @@ def _defaults(field: str) -> str:
     recipes = {name: recipe for name, recipe in RECIPES.items() if DATASETS[name].train or field == "num_epochs"}
     parts = [f"{getattr(recipe, field) or 'all'} for {name}" for name, recipe in recipes.items()]
     return f"default: {', '.join(parts)}"
-
-
-def _at_least(smallest: int) -> "_Count":
-    return _Count(smallest)
-
-
-@dataclass(frozen=True)
-class _Count:
-    smallest: int
-    largest: int = LARGEST
-
-    def __call__(self, text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = self.smallest - 1
-        if number < self.smallest or number > self.largest:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from {self.smallest} to {self.largest}, got {text[:40]!r}"
-            )
-        return number
-
-
-def _positive(text: str) -> float:
-    number = _number(text)
-    if not (math.isfinite(number) and number > 0):
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text[:40]!r}")
-    return number
-
-
-def _fraction(text: str) -> float:
-    number = _number(text)
-    if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text[:40]!r}")
-    return number
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -3,8 +3,7 @@
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune import Callback
@@ -12,11 +11,12 @@ from ray.tune.experiment import Trial
 
 from study.display.progress import Progress
 from study.ledger import Attempt, Ledger
-from study.ledger.rows import failed_rows, outcomes, trial_rows
+from study.ledger.rows import failed_rows, trial_rows
 from study.queue.tasks import TrialKey
+from study.tune.assignments import Assignments
 from study.tune.checkpoints import Continuation
-from study.tune.commits import Commit, Commits
-from study.tune.router import Router
+from study.tune.commits import Commit
+from study.tune.settlement import Settlement
 
 LONGEST_MESSAGE = 1000
 
@@ -48,40 +48,37 @@ class Losses:
 
 
 class LedgerCallback(Callback):
-    """Logs every epoch, has every trial that has ended stored, then tells the schedule and the live view.
+    """Logs every epoch, and has every trial that has ended stored or trained once more.
 
     Args:
         ledger: Where rows go.
-        router: Knows what each Tune trial trains.
+        assignments: Know what each Tune trial trains.
+        settlement: Takes the trials that are to be stored.
         progress: Live view.
         max_failures: Times that a trial whose worker dies or raises is started again.
         continuation: Knows the checkpoints; None without a storage for them.
         vouch: Called with the address of a node, None if unknown, before rows from there are stored for good; raises
             a ValueError if they are not to be.
-
-    Attributes:
-        error: What kept rows from being stored and ended the study, a full disk for instance; None if all went well.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        router: Router,
+        assignments: Assignments,
+        settlement: Settlement,
         progress: Progress,
         *,
         max_failures: int,
         continuation: Continuation | None = None,
         vouch: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._ledger, self._router, self._progress, self._continuation = ledger, router, progress, continuation
+        self._ledger, self._assignments, self._settlement = ledger, assignments, settlement
+        self._progress, self._continuation = progress, continuation
         self._max_failures, self._vouch = max_failures, vouch
-        self._commits = Commits(ledger, continuation)
-        router.before_suggestion = self.settle
         self._attempts: dict[str, Attempt] = {}
         self._put_back: dict[Group, Attempt] = {}
         self._num_failures: Counter[Group] = Counter()
         self._losses = Losses()
-        self.error: OSError | ValueError | None = None
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Begin an attempt."""
@@ -91,14 +88,14 @@ class LedgerCallback(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Log an epoch; Tune asks for the next one afterwards."""
-        with self._storing():
+        with self._settlement.storing():
             self._attempts[trial.trial_id].append(result["epochs"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has trained to its end; one that Tune has stopped before is left for the next run."""
         result = trial.last_result
         if result.get("done"):
-            with self._storing():
+            with self._settlement.storing():
                 self._vouch(result["node_ip"])
             attempt = self._attempts[trial.trial_id]
             self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, result))
@@ -116,66 +113,39 @@ class LedgerCallback(Callback):
         if has_lost_node or self._num_failures[group] <= self._max_failures:
             self._start_again(trial.trial_id, has_lost_node=has_lost_node)
             return
-        with self._storing():
+        with self._settlement.storing():
             self._vouch(None)
         self._commit(trial, failed_rows(attempt.task, attempt.number, attempt.rows, error_message(text)))
 
     def put_back_all(self) -> None:
         """Have all trials that have not ended trained once more: a node was lost and their Tuner ended with it."""
         self._progress.say("A result was lost with its node: all trials that were running start again.")
-        for trial_id in self._router.running():
+        for trial_id in self._assignments.running():
             if trial_id in self._attempts:
                 self._start_again(trial_id, has_lost_node=True)
             else:
-                self._router.put_back(trial_id, has_lost_node=True)
+                self._assignments.put_back(trial_id, has_lost_node=True)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Settle what has been stored in the meantime."""
-        self.settle(wait=False)
-        with self._storing():
+        self._settlement.settle(wait=False)
+        with self._settlement.storing():
             self._progress.refresh()
-
-    def settle(self, *, wait: bool) -> None:
-        """Tell the schedule and the live view about the trials that have been stored.
-
-        Args:
-            wait: Whether to wait for those that are being stored.
-
-        Raises:
-            OSError: The disk is full or may not be written.
-        """
-        with self._storing():
-            for commit in self._commits.ended(wait=wait):
-                ended = outcomes(commit.attempt.task, commit.rows)
-                kind = self._router.kind(commit.trial_id)
-                self._router.finish(commit.trial_id, ended)
-                self._progress.trial_finished(ended, commit.rows, kind)
 
     def _start_again(self, trial_id: str, *, has_lost_node: bool) -> None:
         attempt = self._attempts.pop(trial_id)
         self._put_back[attempt.task.key, attempt.task.replicates] = attempt
-        self._router.put_back(trial_id, has_lost_node=has_lost_node)
+        self._assignments.put_back(trial_id, has_lost_node=has_lost_node)
         self._progress.trial_retried()
 
     def _begin(self, trial: Trial) -> None:
-        task = self._router.task(trial.trial_id)
+        task = self._assignments.task(trial.trial_id)
         checkpoint = self._continuation.name(task) if self._continuation else None
         earlier = self._put_back.pop((task.key, task.replicates), None)
         self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
 
     def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:
-        if self._commits.is_full:
-            self.settle(wait=True)
-        self._commits.add(Commit(trial.trial_id, self._attempts.pop(trial.trial_id), rows))
-
-    @contextmanager
-    def _storing(self) -> Iterator[None]:
-        """Tune ends the study at an error of a callback and turns it into text; the caller wants the error itself."""
-        try:
-            yield
-        except (OSError, ValueError) as error:
-            self.error = error
-            raise
+        self._settlement.add(Commit(trial.trial_id, self._attempts.pop(trial.trial_id), rows))
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         # Tune pickles its settings for a `Tuner.restore` that is never used.

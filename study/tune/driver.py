@@ -1,6 +1,5 @@
 """Trains what is left of a study and its repeats, one after the other on one connection to Ray, then times steps."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -17,11 +16,15 @@ from study.display.progress import Progress
 from study.job import Job
 from study.ledger.rows import Row
 from study.queue.time_budget import TimeBudget, time_budgets
+from study.request.records import RunOptions
 from study.signals import StopRequest
+from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
+from study.tune.commits import Commits
 from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
 from study.tune.router import Router
+from study.tune.settlement import Settlement
 from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data.dataset import load_dataset
 from trainables.training.trial import TrialConfig
@@ -31,7 +34,7 @@ class _Common(NamedTuple):
     """What all jobs of a command share."""
 
     console: Console
-    arguments: argparse.Namespace
+    run: RunOptions
     connection: Connection
     slots: Slots
     data: DatasetRef
@@ -40,7 +43,7 @@ class _Common(NamedTuple):
 
 def train(
     console: Console,
-    arguments: argparse.Namespace,
+    run: RunOptions,
     address: str | None,
     provenance: Mapping[str, object],
     jobs: Sequence[Job],
@@ -50,7 +53,7 @@ def train(
 
     Args:
         console: Where to show it.
-        arguments: Those of the command line: data, resources, budget.
+        run: How it is run: data, resources, budget.
         address: Ray cluster to join; None for one of its own.
         provenance: Where the rows come from.
         jobs: A study and its repeats, in the order in which they are trained.
@@ -61,28 +64,28 @@ def train(
         OSError: Ray cannot start, or rows could not be stored.
     """
     unfinished = [job for job in jobs if not job.schedule.finished]
-    identity = jobs[0].request.spec.identity
-    budgets = time_budgets(arguments.time_budget, len(unfinished))
-    images = load_dataset(arguments.dataset, data_dir=arguments.data_dir, download=arguments.download)
+    identity = jobs[0].study.spec.identity
+    budgets = time_budgets(run.time_budget, len(unfinished))
+    images = load_dataset(identity.dataset, data_dir=run.data_dir, download=run.download)
     has_cut = False
     with connected(address, stop) as connection:
-        slots = find_slots(arguments, address, connection.nodes)
+        slots = find_slots(run.resources, identity.precision, address, connection.nodes)
         if address is not None:
             say(console, describe(connection.dashboard))
         elif "cpu" in slots.kinds and identity.uses_compiled_code:
             compile_convolutions(console)
         data = put_dataset(images.subset(identity.num_train_images))
-        common = _Common(console, arguments, connection, slots, data, stop)
+        common = _Common(console, run, connection, slots, data, stop)
         for job, budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
-                repeat = job.request.spec.identity.repeat
-                say(console, f"Repeat {repeat} of the tuning, in {job.request.directory}:")
+                repeat = job.study.spec.identity.repeat
+                say(console, f"Repeat {repeat} of the tuning, in {job.study.directory}:")
             _record_run(job, provenance)
             _train_one(common, job, budget)
             has_cut |= budget.has_cut
             if stop.signal is not None:
                 break
-        if stop.signal is None and not arguments.no_timing and is_due(jobs[0]):
+        if stop.signal is None and run.timing and is_due(jobs[0]):
             if jobs[0] is not next(iter(unfinished), None):
                 _record_run(jobs[0], provenance)
             # On one worker, and so on one kind of device.
@@ -98,12 +101,12 @@ def train(
 
 
 def _record_run(job: Job, provenance: Mapping[str, object]) -> None:
-    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.request.claims)
+    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.study.claims)
 
 
 def _sources(job: Job) -> dict[str, str]:
     """Text of each user's own optimizer file by optimizer name."""
-    return {name: stored.source for name, stored in job.request.spec.optimizers.items() if stored.source}
+    return {name: stored.source for name, stored in job.study.spec.optimizers.items() if stored.source}
 
 
 def _vouched(measure: Measure, connection: Connection) -> Measure:
@@ -116,18 +119,21 @@ def _vouched(measure: Measure, connection: Connection) -> Measure:
 
 
 def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
-    spec, arguments = job.request.spec, common.arguments
-    continuation = Continuation(arguments.storage, spec.study_hash, job.ledger) if arguments.storage else None
-    router = Router(job.schedule, spec.identity, common.slots, budget, continuation)
+    spec, run = job.study.spec, common.run
+    continuation = Continuation(run.storage, spec.study_hash, job.ledger) if run.storage else None
+    assignments = Assignments(job.schedule, common.slots, budget)
     fleet = Fleet(common.connection.nodes)
     with Progress(job.schedule, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
+        settlement = Settlement(Commits(job.ledger, continuation), assignments, progress)
+        router = Router(assignments, spec.identity, settlement.settle, continuation)
         callback = LedgerCallback(
             job.ledger,
-            router,
+            assignments,
+            settlement,
             progress,
-            max_failures=arguments.max_failures,
+            max_failures=run.max_failures,
             continuation=continuation,
             vouch=common.connection.vouch,
         )
-        run_schedule(router, callback, common.data, _sources(job), common.stop)
+        run_schedule(router, callback, settlement, common.data, _sources(job), common.stop)
     job.ledger.close(finished=job.schedule.finished)

@@ -13,6 +13,7 @@ from ray import tune
 from study.signals import StopRequest
 from study.tune.callback import LedgerCallback, error_message
 from study.tune.router import FirstPending, Router
+from study.tune.settlement import Settlement
 from trainables.data.dataset import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
 from trainables.training.trial import TrialConfig
@@ -54,6 +55,7 @@ def put_dataset(data: Dataset) -> DatasetRef:
 def run_schedule(
     router: Router,
     callback: LedgerCallback,
+    settlement: Settlement,
     data: DatasetRef,
     sources: Mapping[str, str],
     stop: StopRequest,
@@ -62,7 +64,8 @@ def run_schedule(
 
     Args:
         router: Hands out the trials.
-        callback: Stores them.
+        callback: Logs them.
+        settlement: Stores them.
         data: The images.
         sources: Text of each user's own optimizer file by optimizer name.
         stop: Ends the run early.
@@ -81,14 +84,14 @@ def run_schedule(
             try:
                 _run_tuner(trainable, router, callback)
             except Exception as error:
-                if callback.error is not None:
-                    raise callback.error from None
+                if settlement.error is not None:
+                    raise settlement.error from None
                 # A large result stays on its node until it is read. Where both are lost Tune gives up altogether.
                 if not _is_loss(error.__cause__):
                     raise
                 callback.put_back_all()
             finally:
-                callback.settle(wait=True)
+                settlement.settle(wait=True)
 
 
 def time_on_cluster(

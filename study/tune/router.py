@@ -1,7 +1,6 @@
 """Ray Tune's view of the schedule: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
 
 import sys
-from collections import Counter
 from typing import Any, Protocol
 
 from ray.tune.execution.tune_controller import TuneController
@@ -9,11 +8,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from study.cluster.slots import Slots
-from study.queue.tasks import Outcome, Task
-from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
 from study.spec import Identity
+from study.tune.assignments import Assignments
 from study.tune.checkpoints import Continuation
 
 
@@ -33,51 +29,33 @@ class Settle(Protocol):
         """Do so."""
 
 
-def _nothing_to_settle(*, wait: bool) -> None:
-    del wait
-
-
 class Router(Searcher):
     """Gives every Tune trial the next group of replicates.
 
     Args:
-        schedule: Chooses them.
+        assignments: Choose the group, and remember whose it is.
         identity: What all trials have in common.
-        slots: How many trials may run, and on what.
-        budget: Cuts the schedule short when time runs out.
+        settle: Called before a group is chosen, so that the choice rests on all results that are stored.
         continuation: Knows the checkpoints; None without a storage for them.
-
-    Attributes:
-        before_suggestion: Called before a group is chosen, so that the choice rests on all results that are stored.
     """
 
     def __init__(
-        self,
-        schedule: Schedule,
-        identity: Identity,
-        slots: Slots,
-        budget: TimeBudget,
-        continuation: Continuation | None = None,
+        self, assignments: Assignments, identity: Identity, settle: Settle, continuation: Continuation | None = None
     ) -> None:
         super().__init__()
-        self._schedule, self._identity, self._slots = schedule, identity, slots
-        self._budget, self._continuation = budget, continuation
-        self._tasks: dict[str, Task] = {}
-        self._kinds: dict[str, str] = {}
-        self._ended: set[str] = set()
-        self._returned: list[Task] = []
+        self._assignments, self._identity, self._settle = assignments, identity, settle
+        self._continuation = continuation
         self._num_admitted = sys.maxsize
-        self.before_suggestion: Settle = _nothing_to_settle
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to train."""
-        return self._schedule.finished
+        return self._assignments.finished
 
     @property
     def places(self) -> int:
         """Trials at once, as far as is known now."""
-        return self._slots.places
+        return self._assignments.places
 
     def admit(self, num_trials: int) -> None:
         """Let the next Tuner run so many trials at most."""
@@ -88,19 +66,19 @@ class Router(Searcher):
         # Searcher.FINISHED is a string; the signature of Searcher.suggest leaves it out.
         if self._num_admitted == 0:
             return Searcher.FINISHED  # type: ignore[return-value]
-        self.before_suggestion(wait=False)
-        kind = self._slots.next_kind(Counter(self._kinds[name] for name in self.running()))
+        self._settle(wait=False)
+        kind = self._assignments.next_kind()
         if kind is None:
             return None
-        task = self._next_task()
+        task = self._assignments.next_task()
         if task is None:
             # What is being stored may be all that is waited for; Tune would sleep before it asked again.
-            self.before_suggestion(wait=True)
-            task = self._next_task()
+            self._settle(wait=True)
+            task = self._assignments.next_task()
         if task is None:
-            return Searcher.FINISHED if self._schedule.finished else None  # type: ignore[return-value]
+            return Searcher.FINISHED if self.finished else None  # type: ignore[return-value]
         self._num_admitted -= 1
-        self._tasks[trial_id], self._kinds[trial_id] = task, kind
+        self._assignments.hand_out(trial_id, task, kind)
         trial = {
             "optimizer": task.key.optimizer,
             "hyperparameters": dict(task.point),
@@ -111,45 +89,12 @@ class Router(Searcher):
             "precision": self._identity.precision,
         }
         checkpoint = self._continuation.config(task) if self._continuation else None
-        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint, "resources": self._slots.share.of(kind)}
-
-    def _next_task(self) -> Task | None:
-        begun = [*self._tasks.values(), *self._returned]
-        self._budget.apply(self._schedule, sum(len(task.replicates) for task in begun))
-        return self._returned.pop() if self._returned else self._schedule.next_task()
-
-    def task(self, trial_id: str) -> Task:
-        """What a Tune trial trains."""
-        return self._tasks[trial_id]
-
-    def kind(self, trial_id: str) -> str:
-        """Kind of device that a Tune trial was given."""
-        return self._kinds[trial_id]
-
-    def running(self) -> set[str]:
-        """The Tune trials that have not ended, those included that wait for a worker."""
-        return self._tasks.keys() - self._ended
+        resources = self._assignments.resources(trial_id)
+        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint, "resources": resources}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Another trial may have its place; its outcome comes with `finish`, once its rows are stored."""
-        self._ended.add(trial_id)
-
-    def put_back(self, trial_id: str, *, has_lost_node: bool) -> None:
-        """Have another Tune trial train what this one has not."""
-        task, kind = self._forget(trial_id)
-        self._returned.append(task)
-        if has_lost_node:
-            self._slots.note_loss(kind)
-
-    def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
-        """Tell the schedule how a trial ended, after its rows have been stored."""
-        self._forget(trial_id)
-        self._budget.record(len(outcomes))
-        self._schedule.record(outcomes)
-
-    def _forget(self, trial_id: str) -> tuple[Task, str]:
-        self._ended.discard(trial_id)
-        return self._tasks.pop(trial_id), self._kinds.pop(trial_id)
+        """Another trial may have its place."""
+        self._assignments.end(trial_id)
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """Accept Tune's settings; the search space is the study's."""

@@ -17,10 +17,10 @@ def contenders(job: Job) -> list[TrialConfig]:
 
     None in a study that trains nothing.
     """
-    identity = job.request.spec.identity
+    identity = job.study.spec.identity
     if not identity.num_train_images:
         return []
-    winners = {name: job.schedule.best(name) for name in job.request.spec.extent.optimizers}
+    winners = {name: job.schedule.best(name) for name in job.study.spec.extent.optimizers}
     return [
         TrialConfig(
             optimizer=name,

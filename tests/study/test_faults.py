@@ -37,6 +37,7 @@ from tests.user_optimizers import (
     WITNESS,
     faulty_sgd,
 )
+from trainables.training.trial import ReplicateEpoch
 
 ROOT = pathlib.Path(__file__).parents[2]
 KEY = ["optimizer", "phase", "number", "replicate"]
@@ -183,7 +184,7 @@ def records_of(epoch):
     measured = {"train_loss": 2.0, "train_error": 0.5, "validation_loss": 2.0, "validation_error": 0.5}
     norms = {"gradient_norm": 1.0, "update_norm": 1.0, "weight_norm": 1.0, "step_losses": [2.0] * 20}
     effort = {"seconds": 0.5, "steps": 20, "images": 400, "diverged_step": None}
-    return [{"replicate": replicate, "epoch": epoch, **measured, **norms, **effort} for replicate in (0, 1)]
+    return [ReplicateEpoch(replicate=replicate, epoch=epoch, **measured, **norms, **effort) for replicate in (0, 1)]
 
 
 class Writing:

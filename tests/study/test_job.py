@@ -6,7 +6,7 @@ import pytest
 
 from study.job import EVALUATION_COST, Job, Plan, local_workers
 from study.queue.trial_queue import Schedule
-from study.request.request import Request
+from study.request.study import Study
 
 
 @pytest.fixture
@@ -14,9 +14,9 @@ def job_of(tmp_path, listening):
     """Makes the job of a spec that has these outcomes already."""
 
     def make(spec, outcomes=()):
-        request = Request(spec=spec, optimizers={}, directory=tmp_path, place="here")
+        study = Study(spec=spec, optimizers={}, directory=tmp_path, place="here")
         schedule = Schedule(spec, listening(), outcomes)
-        return Job(request=request, ledger=None, schedule=schedule, outcomes=outcomes)
+        return Job(study=study, ledger=None, schedule=schedule, outcomes=outcomes)
 
     return make
 

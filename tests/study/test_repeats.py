@@ -18,8 +18,8 @@ from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.time_budget import time_budgets
 from study.queue.trial_queue import Schedule
 from study.request.checks import check
-from study.request.options import MOST_REPEATS, parser
-from study.request.request import build_requests
+from study.request.options import MOST_REPEATS, parse
+from study.request.study import build_studies
 from study.run import main
 from study.search import load_search
 from tests.processes import wait_for
@@ -70,29 +70,28 @@ def test_numbers_are_those_asked_for_and_those_that_lie_there(make_spec, tmp_pat
     assert [repeat_directory(tmp_path, repeat) for repeat in (0, 4)] == [tmp_path, tmp_path / "repeats" / "4"]
 
 
-def requests_of(directory, *words):
-    arguments = parser().parse_args([*WORDS, *words])
-    return build_requests(arguments, check(arguments), directory)
+def studies_of(directory, *words):
+    return build_studies(check(*parse([*WORDS, *words])), directory)
 
 
 def test_repeats_grow_with_the_study_and_never_shrink(tmp_path):
-    for request in requests_of(tmp_path, "--repeats", "2", "--trials", "5"):
-        write_study(request.directory, {**request.spec.to_dict(), "runs": [], "looks": []})
-    requests = requests_of(tmp_path, "--trials", "3", "--optimizers", "adam")
-    assert [request.directory for request in requests] == [tmp_path, tmp_path / "repeats" / "1"]
-    assert [request.spec.identity.repeat for request in requests] == [0, 1]
-    for request in requests:
-        assert request.spec.extent.num_trials == 5
-        assert request.spec.extent.optimizers == ("sgd", "langevin", "adam")
-        assert set(request.optimizers) == {"sgd", "langevin", "adam"}
-    assert len(requests_of(tmp_path, "--repeats", "3")) == 3
+    for study in studies_of(tmp_path, "--repeats", "2", "--trials", "5"):
+        write_study(study.directory, {**study.spec.to_dict(), "runs": [], "looks": []})
+    studies = studies_of(tmp_path, "--trials", "3", "--optimizers", "adam")
+    assert [study.directory for study in studies] == [tmp_path, tmp_path / "repeats" / "1"]
+    assert [study.spec.identity.repeat for study in studies] == [0, 1]
+    for study in studies:
+        assert study.spec.extent.num_trials == 5
+        assert study.spec.extent.optimizers == ("sgd", "langevin", "adam")
+        assert set(study.optimizers) == {"sgd", "langevin", "adam"}
+    assert len(studies_of(tmp_path, "--repeats", "3")) == 3
 
 
 def test_another_study_in_the_place_of_a_repeat_is_refused(tmp_path):
-    first, second = requests_of(tmp_path, "--repeats", "2")
+    first, second = studies_of(tmp_path, "--repeats", "2")
     write_study(second.directory, {**first.spec.to_dict(), "runs": [], "looks": []})
     with pytest.raises(ValueError, match=r"repeats/1 holds a different study: repeat is 0, not 1\. Choose another"):
-        requests_of(tmp_path)
+        studies_of(tmp_path)
 
 
 def test_a_repeat_is_locked_from_the_start(tmp_path):

@@ -24,9 +24,12 @@ from study.queue.trial_queue import Schedule
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
+from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
+from study.tune.commits import Commits
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
+from study.tune.settlement import Settlement
 from tests.processes import wait_for
 from tests.user_optimizers import (
     CLIPPED_SGD,
@@ -62,13 +65,15 @@ def train(cluster, images, new_slots):
         outcomes = ledger.outcomes()
         schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
         sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
-        router = Router(schedule, spec.identity, new_slots(workers), TimeBudget(minutes))
+        assignments = Assignments(schedule, new_slots(workers), TimeBudget(minutes))
         ledger.record_run({"command": "a test"})
         with Progress(
             schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())
         ) as progress:
-            callback = LedgerCallback(ledger, router, progress, max_failures=MAX_FAILURES)
-            run_schedule(router, callback, put_dataset(images), sources, StopRequest())
+            settlement = Settlement(Commits(ledger, None), assignments, progress)
+            router = Router(assignments, spec.identity, settlement.settle)
+            callback = LedgerCallback(ledger, assignments, settlement, progress, max_failures=MAX_FAILURES)
+            run_schedule(router, callback, settlement, put_dataset(images), sources, StopRequest())
         ledger.close()
         return schedule
 

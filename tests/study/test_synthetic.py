@@ -16,10 +16,13 @@ from study.queue.trial_queue import Schedule
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
+from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
+from study.tune.commits import Commits
 from study.tune.launch import put_dataset, run_schedule
 from study.tune.router import Router
+from study.tune.settlement import Settlement
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
 from trainables.randomness import replicate_seed
@@ -90,17 +93,14 @@ def run(spec, directory, continuation=None):
     outcomes = ledger.outcomes()
     schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
     continuation = continuation and Continuation(str(continuation), spec.study_hash, ledger)
-    router = Router(
-        schedule,
-        spec.identity,
-        Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1}),
-        TimeBudget(None),
-        continuation,
-    )
+    slots = Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1})
+    assignments = Assignments(schedule, slots, TimeBudget(None))
     ledger.record_run({"command": "a test"})
     with Progress(schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
-        callback = LedgerCallback(ledger, router, progress, max_failures=0, continuation=continuation)
-        run_schedule(router, callback, put_dataset(load_dataset("synthetic")), {}, StopRequest())
+        settlement = Settlement(Commits(ledger, continuation), assignments, progress)
+        router = Router(assignments, spec.identity, settlement.settle, continuation)
+        callback = LedgerCallback(ledger, assignments, settlement, progress, max_failures=0, continuation=continuation)
+        run_schedule(router, callback, settlement, put_dataset(load_dataset("synthetic")), {}, StopRequest())
     ledger.close()
     assert schedule.finished
     return pl.read_parquet(directory / "trials" / "*.parquet")

@@ -82,3 +82,18 @@ class ReplicateEpoch:
     steps: int
     images: int
     diverged_step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicateTest:
+    """How one replicate did on the test set; says nothing of one that diverged.
+
+    Attributes:
+        test_loss: Mean cross-entropy in nats.
+        test_error: Share of images classified wrongly.
+        test_correct: Whether each image was classified correctly, one bit per image, the first one highest.
+    """
+
+    test_loss: float
+    test_error: float
+    test_correct: bytes

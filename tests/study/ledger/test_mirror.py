@@ -20,6 +20,7 @@ from study.request.output import open_output
 from study.run import main
 from tests.processes import wait_for
 from trainables.storage.object_store import Storage
+from trainables.training.trial import ReplicateEpoch
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 MEASURED = ["seconds", "attempt", "run", "node"]
@@ -47,7 +48,7 @@ def records_of(epoch, seconds):
     measured = {"train_loss": 2.0, "train_error": 0.5, "validation_loss": 2.0, "validation_error": 0.5}
     norms = {"gradient_norm": 1.0, "update_norm": 1.0, "weight_norm": 1.0, "step_losses": [2.0] * 20}
     effort = {"seconds": seconds, "steps": 20, "images": 400, "diverged_step": None}
-    return [{"replicate": replicate, "epoch": epoch, **measured, **norms, **effort} for replicate in (0, 1)]
+    return [ReplicateEpoch(replicate=replicate, epoch=epoch, **measured, **norms, **effort) for replicate in (0, 1)]
 
 
 class FailingStorage(Storage):

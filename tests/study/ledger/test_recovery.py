@@ -23,6 +23,7 @@ from study.ledger.log import EpochLog, read_log
 from study.ledger.rows import epoch_rows, trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.spec import StudySpec
+from trainables.training.trial import ReplicateEpoch
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")
 KEY = ["optimizer", "phase", "number", "replicate"]
@@ -46,22 +47,22 @@ def task_of(number, optimizer="sgd"):
 def records_of(task, epoch):
     """What a worker reports: the same at every attempt."""
     return [
-        {
-            "replicate": replicate,
-            "epoch": epoch,
-            "train_loss": 2 / epoch if replicate else None,
-            "train_error": 0.5,
-            "validation_loss": 2.0 / (epoch + task.key.number + 1),
-            "validation_error": 0.25 * replicate,
-            "step_losses": np.arange(epoch, dtype=np.float32) + task.key.number,
-            "gradient_norm": 1.0,
-            "update_norm": 0.1,
-            "weight_norm": 9.0,
-            "seconds": 0.5,
-            "steps": epoch,
-            "images": 20,
-            "diverged_step": None,
-        }
+        ReplicateEpoch(
+            replicate=replicate,
+            epoch=epoch,
+            train_loss=2 / epoch if replicate else None,
+            train_error=0.5,
+            validation_loss=2.0 / (epoch + task.key.number + 1),
+            validation_error=0.25 * replicate,
+            step_losses=np.arange(epoch, dtype=np.float32) + task.key.number,
+            gradient_norm=1.0,
+            update_norm=0.1,
+            weight_norm=9.0,
+            seconds=0.5,
+            steps=epoch,
+            images=20,
+            diverged_step=None,
+        )
         for replicate in range(len(task.replicates))
     ]
 

@@ -5,6 +5,7 @@ import pytest
 
 from study.ledger.rows import epoch_rows, failed_rows, outcomes, trial_rows
 from study.queue.tasks import Task, TrialKey
+from trainables.training.trial import ReplicateEpoch, ReplicateTest
 
 POINT = {"learning_rate": 0.1}
 RESULT = {"device": "cpu", "node_ip": "10.0.0.7"}
@@ -21,22 +22,22 @@ def task(phase="explore", replicates=(4, 5)):
 
 
 def record(replicate, epoch, error, *, diverged_step=None):
-    return {
-        "replicate": replicate,
-        "epoch": epoch,
-        "train_loss": None if diverged_step else 2 * error,
-        "train_error": error,
-        "validation_loss": None if diverged_step else 3 * error,
-        "validation_error": error,
-        "step_losses": np.zeros(2, dtype=np.float32),
-        "gradient_norm": None,
-        "update_norm": None,
-        "weight_norm": None,
-        "seconds": 0.5,
-        "steps": 7,
-        "images": 70,
-        "diverged_step": diverged_step,
-    }
+    return ReplicateEpoch(
+        replicate=replicate,
+        epoch=epoch,
+        train_loss=None if diverged_step else 2 * error,
+        train_error=error,
+        validation_loss=None if diverged_step else 3 * error,
+        validation_error=error,
+        step_losses=np.zeros(2, dtype=np.float32),
+        gradient_norm=None,
+        update_norm=None,
+        weight_norm=None,
+        seconds=0.5,
+        steps=7,
+        images=70,
+        diverged_step=diverged_step,
+    )
 
 
 RECORDS = [record(0, 1, 0.5), record(1, 1, 0.4), record(0, 2, 0.6), record(1, 2, 1.0, diverged_step=9)]
@@ -65,7 +66,8 @@ def test_a_diverged_replicate_keeps_its_step_and_scores_one():
 
 
 def test_a_replicate_that_diverged_at_once_has_no_best_loss():
-    (row,) = trial_rows(task(replicates=(0,)), 0, [record(0, 1, 1.0, diverged_step=1)], RESULT)
+    alone = task(replicates=(0,))
+    (row,) = trial_rows(alone, 0, epoch_rows(alone, 0, [record(0, 1, 1.0, diverged_step=1)]), RESULT)
     assert row["best_validation_loss"] is None
 
 
@@ -82,7 +84,11 @@ def test_a_trial_says_where_it_ran_and_what_chose_it():
 
 
 def test_confirmation_alone_has_test_columns_and_a_diverged_replicate_fails_every_test_image():
-    result = {**RESULT, "test_loss": [1.1, 9.9], "test_error": [0.3, 0.9], "test_correct": [b"\x80", b"\x00"]}
+    tests = [
+        ReplicateTest(test_loss=1.1, test_error=0.3, test_correct=b"\x80"),
+        ReplicateTest(test_loss=9.9, test_error=0.9, test_correct=b"\x00"),
+    ]
+    result = {**RESULT, "tests": tests}
     complete, diverged = trial_rows(task("confirm"), 0, EPOCHS, result)
     assert (complete["test_loss"], complete["test_error"], complete["test_correct"]) == (1.1, 0.3, b"\x80")
     assert (diverged["test_loss"], diverged["test_error"]) == (None, 1.0)

@@ -15,6 +15,7 @@ from study.ledger import Ledger, read_study, write_study
 from study.ledger.rows import failed_rows, trial_rows
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.spec import StudySpec
+from trainables.training.trial import ReplicateEpoch
 
 POINT = {"learning_rate": 0.1 + 0.2, "momentum": 0.9}  # 0.30000000000000004: no digit may be lost
 
@@ -33,22 +34,22 @@ def task():
 
 def record(replicate, epoch, *, diverged_step=None):
     diverged = diverged_step is not None
-    return {
-        "replicate": replicate,
-        "epoch": epoch,
-        "train_loss": None if diverged else 1.5,
-        "train_error": 1.0 if diverged else 0.5,
-        "validation_loss": None if diverged else 1.6 - 0.1 * epoch,
-        "validation_error": 1.0 if diverged else 0.6 - 0.1 * epoch,
-        "step_losses": np.array([2.0, 1.5], dtype=np.float32),
-        "gradient_norm": None if diverged else 1.0,
-        "update_norm": None if diverged else 0.1,
-        "weight_norm": None if diverged else 9.0,
-        "seconds": 0.25,
-        "steps": 10,
-        "images": 200,
-        "diverged_step": diverged_step,
-    }
+    return ReplicateEpoch(
+        replicate=replicate,
+        epoch=epoch,
+        train_loss=None if diverged else 1.5,
+        train_error=1.0 if diverged else 0.5,
+        validation_loss=None if diverged else 1.6 - 0.1 * epoch,
+        validation_error=1.0 if diverged else 0.6 - 0.1 * epoch,
+        step_losses=np.array([2.0, 1.5], dtype=np.float32),
+        gradient_norm=None if diverged else 1.0,
+        update_norm=None if diverged else 0.1,
+        weight_norm=None if diverged else 9.0,
+        seconds=0.25,
+        steps=10,
+        images=200,
+        diverged_step=diverged_step,
+    )
 
 
 RESULT = {"device": "cpu", "node_ip": "127.0.0.1"}

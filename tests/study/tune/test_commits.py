@@ -9,6 +9,7 @@ from ray.tune.experiment import Trial
 
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import Schedule
+from study.tune.assignments import Assignments
 from study.tune.commits import MOST_WAITING, Commit, Commits
 from study.tune.router import FirstPending, Router
 
@@ -89,9 +90,22 @@ def test_only_so_many_trials_wait():
 
 
 @pytest.fixture
-def router(make_spec, listening, new_slots):
-    spec = make_spec(num_trials=2, sweep=False, num_confirm_seeds=0)
-    return Router(Schedule(spec, listening()), spec.identity, new_slots(100), TimeBudget(None))
+def spec(make_spec):
+    return make_spec(num_trials=2, sweep=False, num_confirm_seeds=0)
+
+
+@pytest.fixture
+def assignments(spec, listening, new_slots):
+    return Assignments(Schedule(spec, listening()), new_slots(100), TimeBudget(None))
+
+
+def settle_nothing(*, wait):
+    del wait
+
+
+@pytest.fixture
+def router(spec, assignments):
+    return Router(assignments, spec.identity, settle_nothing)
 
 
 def test_a_tuner_gets_no_more_trials_than_were_admitted(router):
@@ -103,29 +117,30 @@ def test_a_tuner_gets_no_more_trials_than_were_admitted(router):
     assert isinstance(router.suggest("3"), dict)
 
 
-def test_a_group_that_is_put_back_waits_for_the_next_tuner(router):
+def test_a_group_that_is_put_back_waits_for_the_next_tuner(router, assignments):
     router.admit(1)
     first = router.suggest("0")
-    router.put_back("0", has_lost_node=False)
+    assignments.put_back("0", has_lost_node=False)
     assert router.suggest("1") == Router.FINISHED
     router.admit(1)
     assert router.suggest("1") == first
 
 
-def test_a_choice_waits_for_trials_that_are_being_stored_if_it_depends_on_them(router, outcomes_of):
+def test_a_choice_waits_for_trials_that_are_being_stored_if_it_depends_on_them(spec, assignments, outcomes_of):
     """Tune sleeps before it asks a second time."""
-    router.admit(100)
-    running = []
-    while (config := router.suggest(str(len(running)))) is not None:
-        running.append(config)
-    being_stored = list(range(len(running)))
+    being_stored = []
 
     def settle(*, wait):
         while wait and being_stored:
             trial_id = str(being_stored.pop())
-            router.finish(trial_id, outcomes_of(router.task(trial_id), lambda _task, _replicate: 0.5))
+            assignments.finish(trial_id, outcomes_of(assignments.task(trial_id), lambda _task, _replicate: 0.5))
 
-    router.before_suggestion = settle
+    router = Router(assignments, spec.identity, settle)
+    router.admit(100)
+    running = []
+    while (config := router.suggest(str(len(running)))) is not None:
+        running.append(config)
+    being_stored += range(len(running))
     suggestion = router.suggest("next")
     assert suggestion == Router.FINISHED
     assert router.finished

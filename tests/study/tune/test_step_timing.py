@@ -11,7 +11,7 @@ from analysis.tables.cost import step_cost_ratio
 from study.job import Job
 from study.ledger import Ledger, read_study
 from study.queue.trial_queue import Schedule
-from study.request.request import Request
+from study.request.study import Study
 from study.spec import OptimizerDefinition
 from study.tune.launch import put_dataset, time_on_cluster
 from study.tune.step_timing import contenders, is_due, time_winners
@@ -34,8 +34,8 @@ def job_of(listening, tmp_path):
 
     def make(spec):
         ledger = Ledger(tmp_path / "study", spec)
-        request = Request(spec=spec, optimizers={}, directory=tmp_path / "study", place="here")
-        return Job(request=request, ledger=ledger, schedule=Schedule(spec, listening()), outcomes=())
+        study = Study(spec=spec, optimizers={}, directory=tmp_path / "study", place="here")
+        return Job(study=study, ledger=ledger, schedule=Schedule(spec, listening()), outcomes=())
 
     return make
 

@@ -1,0 +1,126 @@
+"""Carries out a request that has passed the checks: trains what is left and reports, or prints the plan."""
+
+import errno
+from collections.abc import Sequence
+from contextlib import suppress
+from statistics import fmean
+
+from rich.console import Console
+
+from analysis.ledger.study import LedgerError
+from study.display.announce import announce, print_estimate
+from study.display.console import new_console, say
+from study.display.report import print_report, report_apart
+from study.job import Job, Plan, local_workers
+from study.ledger import Ledger
+from study.ledger.lock import all_locked
+from study.ledger.mirror.mirror import MirrorError
+from study.request.output import Output
+from study.request.provenance import provenance, resume_command
+from study.request.records import Request
+from study.request.study import build_studies, study_output
+from study.signals import StopRequest
+from study.tune.step_timing import is_due
+from trainables.storage.checkpoints import Checkpoints
+
+
+def carry_out(request: Request, address: str | None, words: Sequence[str], stop: StopRequest) -> int:
+    """Do what is asked for.
+
+    Args:
+        request: What is asked for.
+        address: Ray cluster to join; None for one of this machine.
+        words: The command line, for the record and to say how to go on.
+        stop: Ends the run early.
+
+    Returns:
+        The exit status: 0 for a finished study, 1 for one that is not, 128 + signal if one ended it.
+
+    Raises:
+        ValueError: What is asked for is not possible; the message is one line.
+        OSError: Something cannot be stored.
+    """
+    run = request.run
+    if run.storage is not None:
+        Checkpoints(run.storage).check()
+    output = study_output(request)
+    if run.dry_run:
+        return _estimate(request, output)
+    output.check()
+    resume = resume_command(words, output.word)
+    with all_locked(output.directory, request.num_repeats, output.stored_repeats()):
+        try:
+            return _complete(request, output, address, words, stop)
+        except KeyboardInterrupt:
+            return stop.answer(resume)
+        except MirrorError as error:
+            raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
+        except OSError as error:
+            raise (_full_disk(error, resume) if error.errno == errno.ENOSPC else error) from None
+
+
+def _full_disk(error: OSError, resume: str) -> OSError:
+    where = f" of {error.filename}" if error.filename else ""
+    return OSError(f"the disk{where} is full; what is stored stays. Make room and go on with: {resume}")
+
+
+def _complete(request: Request, output: Output, address: str | None, words: Sequence[str], stop: StopRequest) -> int:
+    """Train and time what is left of the study and its repeats, then report."""
+    run = request.run
+    output.fetch(request.num_repeats)
+    jobs = []
+    for study in build_studies(request, output.directory, str(output)):
+        ledger = output.ledger(study.directory, study.spec, continues=run.storage is not None)
+        notes = ledger.recover()
+        jobs.append(Job.open(study, ledger, notes))
+    console = new_console()
+    for note in [note for job in jobs for note in job.notes]:
+        say(console, f"Note: {note}")
+    announce(console, jobs)
+    if not all(job.schedule.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
+        # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
+        with suppress(KeyboardInterrupt):
+            from study.tune.driver import train  # here, because Ray takes seconds in which a signal may come
+
+            train(console, run, address, provenance(words), jobs, stop)
+    return _report(console, words, output, jobs, stop)
+
+
+def _estimate(request: Request, output: Output) -> int:
+    from trainables.training.probe import seconds_per_image  # here, because torch takes seconds
+
+    with output.preview() as directory:
+        studies = build_studies(request, directory, str(output))
+        jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
+    console = new_console()
+    announce(console, jobs)
+    identity, optimizers = request.identity, studies[0].optimizers
+    if not identity.num_train_images:
+        return 0
+    seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
+    resources = request.run.resources
+    workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
+    times = len(optimizers) > 1 and request.run.timing
+    print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
+    return 0
+
+
+def _report(console: Console, words: Sequence[str], output: Output, jobs: Sequence[Job], stop: StopRequest) -> int:
+    first = jobs[0]
+    try:
+        report = report_apart(first.study.directory)
+        repeated = [outcome for job in jobs[1:] for outcome in job.ledger.outcomes()]
+        first.ledger.record_look(first.study.spec.extent.num_confirm_seeds, repeated)
+        output.put_report()
+        print_report(console, report)
+        if output.is_mirrored:
+            say(console, f"All of it, the report included, is also at {output.word}")
+        if len(jobs) > 1:
+            say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
+    except LedgerError as error:
+        console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
+    if stop.signal is None and all(job.schedule.finished for job in jobs):
+        return 0
+    resume = resume_command(words, output.word)
+    console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
+    return 1 if stop.signal is None else 128 + stop.signal

@@ -1,0 +1,168 @@
+"""From a request to a study: loads the optimizers and compares with what is stored."""
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.claims.file import hash_of, packaged_text
+from analysis.ledger.schema import repeat_directory
+from study.ledger import read_study
+from study.ledger.lock import repeats
+from study.request.output import Output, open_output
+from study.request.records import Request
+from study.search import load_search
+from study.spec import Extent, OptimizerDefinition, StudySpec
+from trainables.optimizers import optimizer_names, resolve_optimizer
+from trainables.spec import OptimizerSpec
+
+DEFAULT_TRIALS = 24
+"""With `--search optuna` 24 trials hold 16 space-filling points, the fewest that sensitivity numbers are made of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study as it is to be run: what was asked for, grown by what its directory holds already.
+
+    Args:
+        spec: All of the study.
+        optimizers: Its loaded optimizers, by name.
+        directory: Where it is kept.
+        place: What messages call that.
+        claims: What is claimed, as `study.json` stores it; None for a study that began without.
+    """
+
+    spec: StudySpec
+    optimizers: Mapping[str, OptimizerSpec]
+    directory: pathlib.Path
+    place: str
+    claims: Mapping[str, object] | None = None
+
+
+def study_output(request: Request) -> Output:
+    """Where the study is kept; with --fresh the first of `NAME`, `NAME-2`, `NAME-3`, ... that is not in use.
+
+    Raises:
+        ValueError: It is a URI that does not serve, or holds another study.
+    """
+    identity, run = request.identity, request.run
+    output = open_output(run.output, pathlib.Path("results", identity.study_hash), fresh=run.fresh)
+    stored = output.stored_study()
+    if stored is not None:
+        _refuse(str(output), StudySpec.from_dict(stored).identity.differences(identity))
+    return output
+
+
+def build_study(request: Request, directory: pathlib.Path, place: str | None = None) -> Study:
+    """Load the optimizers and put the study together. Imports torch, after all checks that do without it.
+
+    Args:
+        request: What is asked for.
+        directory: Where the study is kept.
+        place: What messages call that; its name if None.
+
+    Raises:
+        ValueError: The directory holds another study, or an optimizer's file or a grid is not of the right form.
+    """
+    place = place or str(directory)
+    stored = read_study(directory)
+    old = None if stored is None else StudySpec.from_dict(stored)
+    if old is not None:
+        _refuse(place, old.identity.differences(request.identity))
+    from study.request.optimizers import load_optimizers  # here, because torch takes seconds
+
+    optimizers = load_optimizers(request)
+    definitions = {
+        name: OptimizerDefinition.of(spec, source=request.files.get(name), values=request.values.get(name, {}))
+        for name, spec in optimizers.items()
+    }
+    extent = Extent(
+        optimizers=request.optimizers,
+        num_trials=_num_trials(request),
+        num_confirm_seeds=request.num_confirm_seeds,
+        sweep=request.sweep,
+    )
+    spec = StudySpec(identity=request.identity, extent=extent, optimizers=definitions)
+    if old is not None:
+        _refuse(place, old.differences(spec))
+        spec = old.extended(spec)
+        optimizers = _with_stored(spec, optimizers, place)
+    _check_budgets(spec)
+    claims = _fixed_claims(request, stored, directory)
+    return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims)
+
+
+def _fixed_claims(
+    request: Request, stored: Mapping[str, Any] | None, directory: pathlib.Path
+) -> Mapping[str, object] | None:
+    """The claims that the first run has fixed, or that this first run fixes."""
+    if stored is None:
+        text = packaged_text() if request.claims is None else request.claims
+        return {"text": text, "hash": hash_of(text), "known": [*optimizer_names(), *request.files]}
+    fixed: Mapping[str, object] | None = stored.get("claims")
+    if request.claims is not None and (fixed is None or fixed["text"] != request.claims):
+        raise ValueError(
+            f"--claims must be those that {directory} began with: claims made after the first trial test nothing. "
+            f"Leave it out; `python -m analysis.report {directory} --claims FILE` shows other claims, and says so."
+        )
+    return fixed
+
+
+def build_studies(request: Request, directory: pathlib.Path, place: str | None = None) -> list[Study]:
+    """The study as `build_study` puts it together, then its repeats.
+
+    Raises:
+        ValueError: As of `build_study`, or the directory of a repeat holds another study.
+    """
+    first = build_study(request, directory, place)
+    return [first, *(_repeated(first, repeat) for repeat in repeats(directory, request.num_repeats)[1:])]
+
+
+def _repeated(first: Study, repeat: int) -> Study:
+    """As far as the study goes, those parts of earlier runs included that this one has not asked for."""
+    directory = repeat_directory(first.directory, repeat)
+    spec = replace(first.spec, identity=replace(first.spec.identity, repeat=repeat))
+    stored = read_study(directory)
+    if stored is not None:
+        old = StudySpec.from_dict(stored)
+        _refuse(str(directory), old.differences(spec))
+        spec = old.extended(spec)
+    optimizers = _with_stored(spec, first.optimizers, str(directory))
+    return Study(spec=spec, optimizers=optimizers, directory=directory, place=str(directory), claims=first.claims)
+
+
+def _check_budgets(spec: StudySpec) -> None:
+    """Refuse a grid that gives one optimizer more points than another, those of earlier runs included."""
+    num_points = load_search(spec.identity.search).num_points
+    if num_points is None:
+        return
+    sizes = {name: num_points(definition.values) for name, definition in spec.optimizers.items()}
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"--values must give every optimizer the same number of points, a fair budget; got {shown}.")
+
+
+def _num_trials(request: Request) -> int:
+    num_points = load_search(request.identity.search).num_points
+    if num_points is None:
+        return request.num_trials or DEFAULT_TRIALS
+    return num_points(next(iter(request.values.values())))
+
+
+def _refuse(place: str, differences: list[str]) -> None:
+    if differences:
+        raise ValueError(
+            f"{place} holds a different study: {'; '.join(differences)}. "
+            "Choose another --output, or give the same settings to continue it."
+        )
+
+
+def _with_stored(spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], place: str) -> dict[str, OptimizerSpec]:
+    """The optimizers of a study that has grown: those of earlier runs are needed as well.
+
+    Stored sources are never run; the user gives the file again.
+    """
+    if lost := [name for name, stored in spec.optimizers.items() if stored.source and name not in optimizers]:
+        files = " ".join(f"--optimizer-file {name}.py" for name in lost)
+        raise ValueError(f"{place} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
+    return {name: optimizers.get(name) or resolve_optimizer(name, {}) for name in spec.extent.optimizers}
