@@ -1,5 +1,6 @@
 """Tune's view of a trial, without Tune: `setup`, `step` and `reset_config` are called as it calls them."""
 
+import dataclasses
 import io
 import os
 import pathlib
@@ -63,6 +64,8 @@ def configure(tmp_path) -> Configure:
 
 def comparable(value: Any) -> Any:
     """A result without wall times, in which arrays can be compared."""
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
     if isinstance(value, dict):
         return {key: comparable(item) for key, item in value.items() if key not in TIMES}
     if isinstance(value, list):
@@ -100,7 +103,7 @@ def test_going_on_from_a_checkpoint_equals_training_uninterrupted(
 ):
     expected = steps(start(configure(optimizer, name=None, test=True)), NUM_EPOCHS)
     assert expected[-1]["done"]
-    assert len(expected[-1]["test_error"]) == 2
+    assert [test["test_error"] >= 0 for test in expected[-1]["tests"]] == [True, True]
 
     config = configure(optimizer, test=True)
     log = cut_off(start(config), stored_epochs)
