@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test
 
-from analysis.statistics.intervals import Interval, percentile_interval
 from analysis.statistics.paired import (
     a12,
     fewest_pairs,
@@ -102,13 +101,6 @@ def test_hodges_lehmann_is_the_median_of_pairwise_means(differences):
 def test_a12_counts_pairs(ours, theirs):
     counted = np.mean([1.0 if x > y else 0.5 if x == y else 0.0 for x in ours for y in theirs])
     assert a12(ours, theirs) == pytest.approx(counted)
-
-
-def test_percentiles_need_a_draw_beyond_each_end():
-    draws = np.arange(101.0)
-    assert (percentile_interval(draws, 0.9).low, percentile_interval(draws, 0.9).high) == pytest.approx((5, 95))
-    assert percentile_interval(draws, 0.975).low == pytest.approx(1.25)
-    assert percentile_interval(draws, 0.99) == Interval(-math.inf, math.inf)
 
 
 def test_holm_multiplies_the_smallest_by_their_number():

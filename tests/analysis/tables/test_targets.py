@@ -5,11 +5,10 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from scipy.optimize import brentq
 
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
-from analysis.statistics.intervals import wilson_interval, with_wilson
+from analysis.statistics.intervals import wilson_interval
 from analysis.tables.overview import find
 from analysis.tables.settings import TRIAL
 from analysis.tables.targets import (
@@ -50,45 +49,6 @@ def cells_of(times, **others):
         for place, value in enumerate(values)
     ]
     return pl.DataFrame(rows, schema_overrides={"expected_time": pl.Float64})
-
-
-def test_wilson_interval_is_what_the_normal_test_does_not_reject():
-    quantile = 1.959963984540054
-
-    def distance(p):
-        return (0.3 - p) ** 2 - quantile**2 * p * (1 - p) / 10
-
-    found = wilson_interval(3, 10)
-    assert (found.low, found.high) == pytest.approx((brentq(distance, 1e-9, 0.3), brentq(distance, 0.3, 1 - 1e-9)))
-
-
-def test_wilson_interval_of_none_or_all_ends_at_0_or_1():
-    none, every = wilson_interval(0, 12), wilson_interval(12, 12)
-    assert none.low == 0
-    assert none.high == pytest.approx(1.959963984540054**2 / (12 + 1.959963984540054**2))
-    assert (every.low, every.high) == (pytest.approx(1 - none.high), 1)
-
-
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_wilson_interval_covers_about_as_often_as_promised(level):
-    counts = np.random.default_rng(0).binomial(40, 0.3, size=4000)
-    ends = [wilson_interval(int(count), 40, level) for count in range(41)]
-    covered = np.mean([ends[count].low <= 0.3 <= ends[count].high for count in counts])
-    assert covered == pytest.approx(level, abs=0.03)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 2)])
-def test_impossible_counts_are_refused(successes, trials):
-    with pytest.raises(ValueError, match="successes must lie between 0 and trials"):
-        wilson_interval(successes, trials)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
-        wilson_interval(1, 2, 95)
-
-
-def test_a_share_of_nothing_is_null():
-    found = with_wilson(pl.DataFrame({"hits": [0, 1], "of": [0, 2]}), "hits", "of", ["share", "low", "high"])
-    assert found["share"].to_list() == [None, 0.5]
-    assert found["low"].null_count() == 1
 
 
 def test_misses_cost_their_whole_budget():
