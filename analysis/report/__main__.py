@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from analysis.command_line import DISK, Parser
-from analysis.report.write import write_comparison, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,10 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders: list[pathlib.Path] = options.study_dir
     status = 2
     try:
-        if options.compare:
-            page = _compared(folders, options.output, options.claims)
-        else:
-            page = write_report(folders, options.output, options.claims).path
+        page = _written(folders, options.output, options.claims, compare=options.compare)
     except ValueError as error:
         problem = str(error)
     except OSError as error:
@@ -36,9 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _compared(
-    folders: Sequence[pathlib.Path], output: pathlib.Path | None, claims: pathlib.Path | None
+def _written(
+    folders: Sequence[pathlib.Path], output: pathlib.Path | None, claims: pathlib.Path | None, *, compare: bool
 ) -> pathlib.Path:
+    # Here, because metrics of installed packages are loaded with it: one that is broken is refused as all else is.
+    from analysis.report.write import write_comparison, write_report
+
+    if not compare:
+        return write_report(folders, output, claims).path
     if len(folders) != 2:
         raise ValueError(f"--compare takes the folders of two studies, got {len(folders)}.")
     if output is None:

@@ -213,6 +213,24 @@ def test_a_command_refuses_two_of_one_name_in_one_line(program, kind, name, inst
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("analysis.report", ["nowhere"]),
+        ("analysis.report", ["nowhere", "other", "--compare", "--output", "out"]),
+        ("study.run", ["--search", "optuna", "--dry-run"]),
+    ],
+)
+def test_a_broken_metric_of_a_package_is_refused_in_one_line(program, words, install):
+    site = install({"metrics": "other_plugins"}, "raise RuntimeError('first\\nsecond')")
+    done = python(command(program, *words), site)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"python -m {program}: error: The family of metrics 'other' must be importable, other_plugins of the package "
+        "other_plugins raises RuntimeError('first\\nsecond'); mend or remove it.\n"
+    )
+
+
 def test_a_command_refuses_a_broken_package_in_one_line(install):
     site = install({"sources": "other_plugins"}, "raise RuntimeError('first\\nsecond')")
     done = python(command("analysis.ingest", "tables"), site)
