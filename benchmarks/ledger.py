@@ -1,6 +1,6 @@
 """What the ledger costs: time per result in the driver, size on the disk, time to merge, check and read back.
 
-Feeds the callback of a study with made-up results of a given shape, through the schedule and the router of a real one,
+Feeds the callback of a study with made-up results of a given shape, through the queue and the searcher of a real one,
 without training anything. `python -m benchmarks.ledger` measures a shape of your own.
 """
 
@@ -25,13 +25,13 @@ from study.display.fleet import Fleet
 from study.display.progress import Progress
 from study.ledger import Ledger
 from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 from study.spec import Extent, StudySpec
 from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.commits import Commits
-from study.tune.router import Router
+from study.tune.searcher import QueueSearcher
 from study.tune.settlement import Settlement
 from trainables.training.trial import ReplicateEpoch
 
@@ -101,17 +101,17 @@ def measure_in(directory: pathlib.Path, shape: Shape) -> Cost:
     spec = spec_of(shape)
     ledger = Ledger(directory, spec)
     ledger.record_run({"command": "a benchmark"})
-    schedule = Schedule(spec, load_search("random"))
+    queue = TrialQueue(spec, load_search("random"))
     slots = Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1})
-    assignments = Assignments(schedule, slots, TimeBudget(None))
+    assignments = Assignments(queue, slots, TimeBudget(None))
     per_result, per_trial = [], []
-    with Progress(schedule, OPTIMIZERS, [], Fleet(list), Console(file=io.StringIO())) as progress:
+    with Progress(queue, OPTIMIZERS, [], Fleet(list), Console(file=io.StringIO())) as progress:
         settlement = Settlement(Commits(ledger, None), assignments, progress)
-        router = Router(assignments, spec.identity, settlement.settle)
+        searcher = QueueSearcher(assignments, spec.identity, settlement.settle)
         callback: Any = LedgerCallback(ledger, assignments, settlement, progress, max_failures=0)
         for number in range(shape.trials):
             trial = SimpleNamespace(trial_id=str(number), last_result={})
-            router.suggest(trial.trial_id)
+            searcher.suggest(trial.trial_id)
             callback.on_trial_start(0, [], trial)
             for epoch in range(1, shape.epochs + 1):
                 result = result_of(number, epoch, shape)

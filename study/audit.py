@@ -19,7 +19,7 @@ from analysis.statistics.paired import sign_flip_interval
 from analysis.tables.cost import step_cost_ratio
 from analysis.verdicts.evidence import Draws, PairedSeeds
 from analysis.verdicts.study_metrics.seconds_per_step import FEWEST_BLOCKS
-from analysis.verdicts.verdicts import Word, weigh
+from analysis.verdicts.verdict import Word, weigh
 from study.display.console import new_console
 from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 

@@ -77,7 +77,7 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
     for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
     announce(console, jobs)
-    if not all(job.schedule.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
+    if not all(job.queue.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
             from study.tune.driver import train  # here, because Ray takes seconds in which a signal may come
@@ -119,7 +119,7 @@ def _report(console: Console, words: Sequence[str], output: Output, jobs: Sequen
             say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
     except LedgerError as error:
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
-    if stop.signal is None and all(job.schedule.finished for job in jobs):
+    if stop.signal is None and all(job.queue.finished for job in jobs):
         return 0
     resume = resume_command(words, output.word)
     console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)

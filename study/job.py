@@ -7,7 +7,7 @@ from typing import Self
 
 from study.ledger import Ledger
 from study.queue.tasks import Outcome
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.request.study import Study
 from study.search import load_search
 
@@ -19,14 +19,14 @@ class Job:
     Args:
         study: All of it.
         ledger: Where the rows are.
-        schedule: What is left to do.
+        queue: What is left to do.
         outcomes: How the replicates of earlier runs ended.
         notes: One line about every damaged file that was found at the start.
     """
 
     study: Study
     ledger: Ledger
-    schedule: Schedule
+    queue: TrialQueue
     outcomes: Sequence[Outcome]
     notes: Sequence[str] = ()
 
@@ -38,8 +38,8 @@ class Job:
             ValueError: A file of the ledger is damaged.
         """
         outcomes = ledger.outcomes()
-        schedule = Schedule(study.spec, load_search(study.spec.identity.search), outcomes)
-        return cls(study=study, ledger=ledger, schedule=schedule, outcomes=outcomes, notes=notes)
+        queue = TrialQueue(study.spec, load_search(study.spec.identity.search), outcomes)
+        return cls(study=study, ledger=ledger, queue=queue, outcomes=outcomes, notes=notes)
 
 
 EVALUATION_COST = 1 / 3
@@ -73,9 +73,9 @@ class Plan:
     @classmethod
     def _of_one(cls, job: Job) -> Self:
         identity = job.study.spec.identity
-        networks = job.schedule.num_replicates() - len(job.outcomes)
+        networks = job.queue.num_replicates() - len(job.outcomes)
         steps = identity.num_train_images // identity.batch_size
-        tested = job.schedule.num_confirmation_replicates()
+        tested = job.queue.num_confirmation_replicates()
         return cls(
             num_networks=networks,
             num_images=networks * identity.num_epochs * steps * identity.batch_size,

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from analysis.claims.file import read_claims
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 from study.run import main
 from trainables.contract import check_optimizer, check_resumable
 from trainables.optimizers import DEFAULTS, load_optimizer_source

@@ -14,7 +14,7 @@ import pytest
 from analysis.claims.file import parse_claims
 from analysis.ingest.description import read_description
 from analysis.ledger.load import load
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = ROOT / "CONTRIBUTING.md"

@@ -14,7 +14,7 @@ from analysis.ingest.values import SourceError
 from analysis.ingest.write import write
 from analysis.ledger.load import Ledger
 from analysis.ledger.plan import RATE
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 from analysis.wording import count, listing
 
 PROGRAM = "python -m analysis.ingest"
@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _summary(ledger: Ledger) -> list[str]:
     """What was found of each optimizer, and what the report will miss."""
-    findings = find(ledger)
+    overview = overview_of(ledger)
     lines = []
-    for result in findings.results:
+    for result in overview.results:
         own = ledger.trials.filter(optimizer=result.optimizer)
         ends = ", ".join(
             f"{own.filter(status=status).height} {status}" for status in ("complete", "diverged", "failed")

@@ -10,10 +10,10 @@ from analysis.claims.file import Claims
 from analysis.ledger.join import YOUNGER, load_studies, refuse_twice, shown
 from analysis.ledger.study import Optimizer, Study
 from analysis.report.repeats import repeats_table
-from analysis.tables.overview import Findings, find
+from analysis.tables.overview import Overview, overview_of
 from analysis.tables.results import Result
-from analysis.verdicts.judgement import Judgement, judge_claims
-from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.claims_of_study import Judgement, judge_claims
+from analysis.verdicts.verdict import Verdict
 
 VERDICT_COLUMNS = {
     "verdict": pl.String, "estimate": pl.Float64, "low": pl.Float64, "high": pl.Float64, "seeds": pl.Int64
@@ -27,27 +27,27 @@ class Side:
 
     Args:
         name: What it is called: its folder, with as many folders above it as tell the two apart.
-        tunings: The findings of each repeat of its tuning; all but `repeats_table` rests on the first.
+        tunings: The overview of each repeat of its tuning; all but `repeats_table` rests on the first.
         judgement: The verdicts on its claims.
     """
 
     name: str
-    tunings: tuple[Findings, ...]
+    tunings: tuple[Overview, ...]
     judgement: Judgement
 
     @property
-    def findings(self) -> Findings:
+    def overview(self) -> Overview:
         """Those of the first tuning."""
         return self.tunings[0]
 
     @property
     def study(self) -> Study:
         """The study."""
-        return self.findings.ledger.study
+        return self.overview.ledger.study
 
     def result(self, optimizer: str) -> Result | None:
         """What the study found out about an optimizer, if it holds it."""
-        return next((result for result in self.findings.results if result.optimizer == optimizer), None)
+        return next((result for result in self.overview.results if result.optimizer == optimizer), None)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Comparison:
             `test_accuracy`.
         """
         return pl.concat(
-            side.findings.accuracies.filter(setting="tuned").with_columns(setting=pl.lit(side.name))
+            side.overview.accuracies.filter(setting="tuned").with_columns(setting=pl.lit(side.name))
             for side in self.sides
         )
 
@@ -113,7 +113,7 @@ def compare(study_dir_a: pathlib.Path, study_dir_b: pathlib.Path, own: Claims | 
     """
     folders = (study_dir_a, study_dir_b)
     refuse_twice(folders)
-    tunings = [tuple(find(ledger) for ledger in load_studies([folder]).repeats) for folder in folders]
+    tunings = [tuple(overview_of(ledger) for ledger in load_studies([folder]).repeats) for folder in folders]
     a, b = (
         Side(name=name, tunings=found, judgement=judge_claims(found, own))
         for name, found in zip(side_names(*folders), tunings, strict=True)

@@ -9,10 +9,10 @@ from analysis.report.figures.figure import Figure, Panel, with_tips
 from analysis.report.page import Cell, drawing, embedded, environment, result_row
 from analysis.report.repeats import repeats_text
 from analysis.report.text import summary
-from analysis.report.text import verdicts as verdict_text
+from analysis.report.text import verdict_sentences as verdict_text
 from analysis.statistics.intervals import summarise
 from analysis.tables.completeness import completeness
-from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.verdict import Verdict
 from analysis.wording import LEVEL_NAME, NONE, listing, percent
 
 ABSENT = Cell(NONE, "not in this study")
@@ -93,8 +93,8 @@ def _deck(comparison: Comparison) -> str:
 
 
 def _side(side: Side) -> dict[str, Any]:
-    found = completeness(side.findings)
-    text = [*summary.answer(side.findings)]
+    found = completeness(side.overview)
+    text = [*summary.answer(side.overview)]
     if len(side.tunings) > 1:
         text += repeats_text(side.tunings)
     text += side.judgement.notes
@@ -105,7 +105,7 @@ def _row(comparison: Comparison, optimizer: str) -> dict[str, Any]:
     cells = []
     for side in comparison.sides:
         result = side.result(optimizer)
-        row = result_row(side.findings, result) if result else {}
+        row = result_row(side.overview, result) if result else {}
         cells.append({name: row.get(name, ABSENT) for name in ("validation", "tuned")} | {"best": row.get("best", {})})
     return {"optimizer": optimizer, "cells": cells}
 

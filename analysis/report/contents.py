@@ -11,10 +11,10 @@ from analysis.report.figures.accuracy import accuracy
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import Figure
 from analysis.report.sections import SECTIONS
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.study_tables import StudyTables
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,10 @@ class Figures:
         return [self.headline, *(figure for group in groups for figure in group)]
 
 
-def study_tables(findings: Findings, claims: Claims) -> StudyTables:
+def study_tables(overview: Overview, claims: Claims) -> StudyTables:
     """The tables of all sections."""
     makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
-    return StudyTables(findings, claims, makers)
+    return StudyTables(overview, claims, makers)
 
 
 def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
@@ -53,7 +53,7 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
         tables: What they draw.
         verdicts: On every claim that the study holds both sides of.
     """
-    palette = Palette.of(tables.findings.ledger.study.optimizers)
+    palette = Palette.of(tables.overview.ledger.study.optimizers)
     with unchecked():
         drawn = {section: tuple(make(tables, palette) for make in section.figures) for section in SECTIONS}
         left = {section.family: section for section in SECTIONS if section.family and section.figures}
@@ -64,7 +64,7 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
                 section = left.pop(metric_family(question.metric), None)
                 of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
         return Figures(
-            headline=accuracy(tables.findings, palette),
+            headline=accuracy(tables.overview, palette),
             of_questions=of_questions,
             of_sections={section.title: drawn[section] for section in left.values()},
             rest=tuple(figure for section in SECTIONS if section.family is None for figure in drawn[section]),
@@ -79,6 +79,6 @@ def metric_family(metric: str) -> str:
     return found.function.__module__.rpartition(".")[2]
 
 
-def which_rows(findings: Findings) -> str:
+def which_rows(overview: Overview) -> str:
     """Which rows answer which question: a sentence of each section that has one."""
-    return " ".join(filter(None, (section.methods(findings) for section in SECTIONS)))
+    return " ".join(filter(None, (section.methods(overview) for section in SECTIONS)))

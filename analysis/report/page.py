@@ -17,12 +17,12 @@ from analysis.report.contents import Figures, which_rows
 from analysis.report.figures.figure import Figure
 from analysis.report.repeats import repeats_text
 from analysis.report.text import methods, summary
-from analysis.report.text.overview import overview
+from analysis.report.text.first_screen import overview
 from analysis.report.vega_bundle import chart_library
 from analysis.tables.completeness import completeness
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.results import Result
-from analysis.verdicts.judgement import Judgement
+from analysis.verdicts.claims_of_study import Judgement
 from analysis.wording import NONE, percent, percent_interval, points, points_interval, setting
 
 BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
@@ -38,12 +38,12 @@ class Cell:
 
 
 def render(
-    tunings: Sequence[Findings], figures: Figures, judgement: Judgement, tables: Sequence[str]
+    tunings: Sequence[Overview], figures: Figures, judgement: Judgement, tables: Sequence[str]
 ) -> dict[str, str]:
     """Every file of the report but the tables: path within the report, and content.
 
     Args:
-        tunings: The findings of every tuning of the study; figures and tables are those of the first one.
+        tunings: The overview of every tuning of the study; figures and tables are those of the first one.
         figures: Its figures.
         judgement: The verdicts, which rest on all of them.
         tables: Names of all tables of the report.
@@ -56,48 +56,48 @@ def render(
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
 
 
-def _context(findings: Findings, figures: Figures, judgement: Judgement) -> dict[str, Any]:
-    study, found = findings.ledger.study, completeness(findings)
+def _context(overview: Overview, figures: Figures, judgement: Judgement) -> dict[str, Any]:
+    study, found = overview.ledger.study, completeness(overview)
     palette = Palette.of(study.optimizers)
     return {
         "question": summary.QUESTION,
-        "deck": summary.deck(findings),
-        "answer": summary.answer(findings),
+        "deck": summary.deck(overview),
+        "answer": summary.answer(overview),
         "status": summary.status(found),
         "missing": found.missing,
-        "notes": summary.notes(findings),
-        "rows": [result_row(findings, result) for result in findings.results],
+        "notes": summary.notes(overview),
+        "rows": [result_row(overview, result) for result in overview.results],
         "optimizers": list(study.optimizers.values()),
         "colours": palette.colours,
         "headline": figures.headline,
         "question_figures": figures.of_questions,
         "section_figures": figures.of_sections,
         "rest": figures.rest,
-        "counts": findings.counts.to_dicts(),
-        "methods": methods.methods(findings, judgement, which_rows(findings)),
+        "counts": overview.counts.to_dicts(),
+        "methods": methods.methods(overview, judgement, which_rows(overview)),
         "attribution": methods.attribution(study),
         "provenance": methods.provenance(study),
     }
 
 
-def _repeats(tunings: Sequence[Findings]) -> dict[str, Any]:
+def _repeats(tunings: Sequence[Overview]) -> dict[str, Any]:
     """What the page says of several tunings, optimizer by optimizer; nothing if there is one."""
     if len(tunings) == 1:
         return {"repeats": [], "repeat_rows": [], "repeat_colours": {}}
-    names = dict.fromkeys(name for findings in tunings for name in findings.ledger.study.optimizers)
+    names = dict.fromkeys(name for overview in tunings for name in overview.ledger.study.optimizers)
     rows = [
-        {**result_row(findings, result), "repeat": findings.ledger.study.repeat}
+        {**result_row(overview, result), "repeat": overview.ledger.study.repeat}
         for name in names
-        for findings in tunings
-        for result in findings.results
+        for overview in tunings
+        for result in overview.results
         if result.optimizer == name
     ]
     return {"repeats": repeats_text(tunings), "repeat_rows": rows, "repeat_colours": Palette.of(names).colours}
 
 
-def result_row(findings: Findings, result: Result) -> dict[str, Any]:
+def result_row(overview: Overview, result: Result) -> dict[str, Any]:
     """One row of the result table, as text."""
-    optimizer = findings.ledger.study.optimizers[result.optimizer]
+    optimizer = overview.ledger.study.optimizers[result.optimizer]
     best = result.best
     tuned, published, difference = result.tuned_accuracy, result.published_accuracy, result.difference
     diverged = f"a seed diverged in {result.diverged}" if result.diverged else "none diverged"

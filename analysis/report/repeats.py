@@ -6,25 +6,25 @@ import polars as pl
 
 from analysis.report.text import summary
 from analysis.tables.completeness import completeness
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.results import results_table
 from analysis.wording import count, listing, percent
 
 
-def repeats_table(tunings: Sequence[Findings]) -> pl.DataFrame:
+def repeats_table(tunings: Sequence[Overview]) -> pl.DataFrame:
     """The results of every tuning: the column `repeat`, then those of `results_table`."""
     tables = [
-        results_table(findings.ledger.study, findings.results).select(
-            pl.lit(findings.ledger.study.repeat, pl.Int32).alias("repeat"), pl.all()
+        results_table(overview.ledger.study, overview.results).select(
+            pl.lit(overview.ledger.study.repeat, pl.Int32).alias("repeat"), pl.all()
         )
-        for findings in tunings
+        for overview in tunings
     ]
     return pl.concat(tables, how="diagonal_relaxed")
 
 
-def repeats_text(tunings: Sequence[Findings]) -> list[str]:
+def repeats_text(tunings: Sequence[Overview]) -> list[str]:
     """What the repeats are, how far apart they lie and which are not whole, one sentence each."""
-    numbers = [str(findings.ledger.study.repeat) for findings in tunings]
+    numbers = [str(overview.ledger.study.repeat) for overview in tunings]
     text = [
         f"The study was tuned {count(len(tunings), 'time')}, with other sampler seeds and the same training and "
         f"confirmation seeds: repeats {listing(numbers)}. The other tables and all figures are those of repeat "
@@ -32,17 +32,17 @@ def repeats_text(tunings: Sequence[Findings]) -> list[str]:
     ]
     if ranges := _ranges(tunings):
         text.append(f"Mean test accuracy of the tuned setting over the repeats: {listing(ranges)}.")
-    for number, findings in zip(numbers, tunings, strict=True):
-        found = completeness(findings)
+    for number, overview in zip(numbers, tunings, strict=True):
+        found = completeness(overview)
         if found.missing:
             text.append(f"Repeat {number} is {summary.status(found)}.")
     return text
 
 
-def _ranges(tunings: Sequence[Findings]) -> list[str]:
+def _ranges(tunings: Sequence[Overview]) -> list[str]:
     means: dict[str, list[float]] = {}
-    for findings in tunings:
-        for result in findings.results:
+    for overview in tunings:
+        for result in overview.results:
             if result.tuned_accuracy:
                 means.setdefault(result.optimizer, []).append(result.tuned_accuracy.mean)
     return [

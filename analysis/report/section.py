@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.study_tables import StudyTables
 
 
@@ -30,4 +30,4 @@ class Section:
     family: str | None
     tables: Mapping[str, Callable[[StudyTables], pl.DataFrame]] = field(default_factory=dict)
     figures: tuple[Callable[[StudyTables, Palette], Figure], ...] = ()
-    methods: Callable[[Findings], str] = lambda _: ""
+    methods: Callable[[Overview], str] = lambda _: ""

@@ -9,11 +9,11 @@ from analysis.ledger.join import load_studies
 from analysis.report.comparison import compare
 from analysis.report.files import replace_all
 from analysis.report.repeats import repeats_table
-from analysis.report.text.overview import tally
-from analysis.tables.overview import find
+from analysis.report.text.first_screen import tally
+from analysis.tables.overview import overview_of
 from analysis.tables.results import Result
-from analysis.verdicts.judgement import judge_claims
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.claims_of_study import judge_claims
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def write_report(
 
     folders = [study_dirs] if isinstance(study_dirs, pathlib.Path) else list(study_dirs)
     own = read_claims(claims, VOCABULARY) if claims else None
-    tunings = [find(ledger) for ledger in load_studies(folders).repeats]
+    tunings = [overview_of(ledger) for ledger in load_studies(folders).repeats]
     first = tunings[0]
     judgement = judge_claims(tunings, own)
     of_sections = study_tables(first, judgement.claims)

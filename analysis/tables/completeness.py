@@ -6,7 +6,7 @@ import polars as pl
 
 from analysis.ledger.plan import RATE, num_confirmed_settings, num_sweep_trials
 from analysis.ledger.schema import TUNING_PHASES
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.settings import is_planned_rate, sweep_through
 from analysis.wording import count, listing
 
@@ -20,16 +20,16 @@ class Completeness:
     missing: tuple[str, ...]
 
 
-def completeness(findings: Findings) -> Completeness:
+def completeness(overview: Overview) -> Completeness:
     """Compare the trials of a ledger with the plan of its study.
 
     A trial counts once all its replicates are there, whatever their outcome.
     """
-    study = findings.ledger.study
+    study = overview.ledger.study
     total_done = total_planned = 0
     missing = []
-    for result in findings.results:
-        ended = _ended(findings, result.optimizer)
+    for result in overview.results:
+        ended = _ended(overview, result.optimizer)
         planned = {
             "tuning": study.num_trials,
             "sweep": num_sweep_trials(study.optimizers[result.optimizer].space, has_sweep=study.has_sweep),
@@ -48,14 +48,14 @@ def completeness(findings: Findings) -> Completeness:
     return Completeness(total_done, total_planned, tuple(missing))
 
 
-def _ended(findings: Findings, optimizer: str) -> dict[str, int]:
-    study, points = findings.ledger.study, findings.points.filter(optimizer=optimizer)
+def _ended(overview: Overview, optimizer: str) -> dict[str, int]:
+    study, points = overview.ledger.study, overview.points.filter(optimizer=optimizer)
     needed = {"sweep": study.num_seeds, "confirm": study.num_confirm_seeds}
     full = points.filter(
         pl.col("replicates") >= pl.col("phase").replace_strict(needed, default=study.num_seeds, return_dtype=pl.Int64)
     )
-    shown = findings.shown.filter(optimizer=optimizer, phase="confirm")["number"].unique()
-    best = findings.best.get(optimizer)
+    shown = overview.shown.filter(optimizer=optimizer, phase="confirm")["number"].unique()
+    best = overview.best.get(optimizer)
     swept = (
         sweep_through(best, full).filter(is_planned_rate(best.hyperparameters[RATE])).height
         if best and RATE in best.hyperparameters

@@ -1,9 +1,9 @@
-"""The numbers that answer the questions of the claims, beyond the findings: what the figures of each question draw."""
+"""The numbers that answer the questions of the claims, beyond the overview: what the figures of each question draw."""
 
 import polars as pl
 
 from analysis.statistics.intervals import summarise
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.settings import TRIAL
 
 
@@ -26,16 +26,16 @@ def mean_losses(seeds: pl.DataFrame) -> pl.DataFrame:
     return order.join(joined, on=["optimizer", "setting"], maintain_order="left_right").drop_nulls("epoch")
 
 
-def run_losses(findings: Findings) -> pl.DataFrame:
+def run_losses(overview: Overview) -> pl.DataFrame:
     """Losses after the last epoch of each tuned run on fresh seeds that did not diverge.
 
     Returns:
         Columns `optimizer`, `replicate`, `train_loss`, `test_loss`; no row without confirmation.
     """
-    tuned = findings.shown.filter(setting="tuned", phase="confirm")
-    tests = tuned.join(findings.ledger.trials, on=TRIAL, maintain_order="left").select(
+    tuned = overview.shown.filter(setting="tuned", phase="confirm")
+    tests = tuned.join(overview.ledger.trials, on=TRIAL, maintain_order="left").select(
         "optimizer", "replicate", "test_loss"
     )
-    last = findings.seed_curves.filter(setting="tuned", epoch=findings.ledger.study.num_epochs)
+    last = overview.seed_curves.filter(setting="tuned", epoch=overview.ledger.study.num_epochs)
     both = tests.join(last, on=["optimizer", "replicate"], maintain_order="left")
     return both.select("optimizer", "replicate", "train_loss", "test_loss").drop_nulls()

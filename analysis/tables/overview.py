@@ -13,7 +13,7 @@ from analysis.tables.settings import Setting, counts, responses, settings, shown
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class Overview:
     """The numbers of a report; the functions named below say which columns each table has.
 
     Args:
@@ -66,7 +66,7 @@ class Findings:
         }
 
 
-def find(ledger: Ledger) -> Findings:
+def overview_of(ledger: Ledger) -> Overview:
     """Compute all numbers of a report."""
     study = ledger.study
     points = settings(study, ledger.trials)
@@ -75,7 +75,7 @@ def find(ledger: Ledger) -> Findings:
     shown = shown_runs(study, points, best)
     seeds = curves.seed_curves(ledger, shown)
     gaps = curves.final_gaps(ledger, shown)
-    return Findings(
+    return Overview(
         ledger=ledger,
         points=points,
         best=best,

@@ -8,7 +8,7 @@ from analysis.claims.file import Claims
 from analysis.claims.landmarks import Landmarks
 from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, Run, Setup, measure, runs_of
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.settings import TRIAL
 from analysis.tables.study_tables import StudyTables
 
@@ -18,18 +18,18 @@ class ConfirmedRuns:
     """One tuning of a study: its winners' confirmation runs.
 
     Args:
-        findings: The numbers of its report.
+        overview: The numbers of its report.
         claims: What is fixed about its data set.
     """
 
-    findings: Findings
+    overview: Overview
     claims: Claims
     _runs: dict[str, dict[int, Run]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def dataset(self) -> str:
         """Name of the data set; "unknown" if it was not given."""
-        return str(self.findings.ledger.study.identity.get("dataset", "unknown"))
+        return str(self.overview.ledger.study.identity.get("dataset", "unknown"))
 
     @property
     def landmarks(self) -> Landmarks:
@@ -39,42 +39,42 @@ class ConfirmedRuns:
     @property
     def setup(self) -> Setup:
         """What the metrics need to know of the study."""
-        steps = self.findings.ledger.trials.filter(status="complete")["steps"].drop_nulls().to_list()
+        steps = self.overview.ledger.trials.filter(status="complete")["steps"].drop_nulls().to_list()
         return Setup(
             targets=self.landmarks.targets,
             chance_accuracy=self.landmarks.chance_accuracy,
             num_steps=max(steps, default=0),
-            num_evaluation_images=int(self.findings.ledger.study.identity.get("num_evaluation_images") or 0),
+            num_evaluation_images=int(self.overview.ledger.study.identity.get("num_evaluation_images") or 0),
         )
 
     def of(self, optimizer: str) -> dict[int, Run]:
         """The winner's runs by replicate; none if it has not been confirmed."""
         if optimizer not in self._runs:
-            shown = self.findings.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
-            trials = self.findings.ledger.trials.join(shown, on=TRIAL, how="semi")
-            runs = runs_of(trials, self.findings.ledger.epochs, self.setup)
+            shown = self.overview.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
+            trials = self.overview.ledger.trials.join(shown, on=TRIAL, how="semi")
+            runs = runs_of(trials, self.overview.ledger.epochs, self.setup)
             self._runs[optimizer] = {run.trial["replicate"]: run for run in runs}
         return self._runs[optimizer]
 
     def num_failed(self, optimizer: str) -> int:
         """Fresh seeds of the winner whose process failed, so that they have no outcome."""
-        shown = self.findings.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
-        return self.findings.ledger.trials.join(shown, on=TRIAL, how="semi").filter(status="failed").height
+        shown = self.overview.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
+        return self.overview.ledger.trials.join(shown, on=TRIAL, how="semi").filter(status="failed").height
 
     def test_accuracies(self, optimizer: str) -> list[float]:
         """Test accuracy of the winner at every fresh seed."""
-        values = self.findings.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]
+        values = self.overview.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]
         return [float(value) for value in values]
 
 
 def setup_of(tables: StudyTables) -> Setup:
     """What the metrics need to know of a study."""
-    return ConfirmedRuns(tables.findings, tables.claims).setup
+    return ConfirmedRuns(tables.overview, tables.claims).setup
 
 
-def run_metrics(findings: Findings, setup: Setup) -> pl.DataFrame:
+def run_metrics(overview: Overview, setup: Setup) -> pl.DataFrame:
     """Every metric of every shown run: `optimizer`, `setting`, `replicate`, `status`, `metric`, `unit`, `value`."""
-    ledger, shown = findings.ledger, findings.shown
+    ledger, shown = overview.ledger, overview.shown
     rows = ledger.trials.join(shown, on=TRIAL, how="semi")
     epochs = ledger.epochs.join(rows, on=KEY, how="semi")
     frames = [
@@ -82,6 +82,6 @@ def run_metrics(findings: Findings, setup: Setup) -> pl.DataFrame:
             "optimizer", "setting", "replicate", "status", metric=pl.lit(name), unit=pl.lit(metric.unit), value="value"
         )
         for name, metric in sorted(METRICS.items())
-        if findings.is_confirmed or not name.startswith("test_")
+        if overview.is_confirmed or not name.startswith("test_")
     ]
     return pl.concat(frames)

@@ -13,7 +13,7 @@ from analysis.ledger.schema import KEY
 from analysis.metrics import Setup
 from analysis.metrics.stability import blown_up_at, can_tell_blow_up, can_tell_collapse, collapsed_at
 from analysis.statistics.intervals import LEVEL, Interval, with_wilson
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.runs import setup_of
 from analysis.tables.settings import TRIAL
 from analysis.tables.study_tables import StudyTables
@@ -170,19 +170,19 @@ SEARCH_SPACE = "search space"
 """Group of the replicates of the explore points, beside the groups "tuned" and "published" of fresh seeds."""
 
 
-def divergence_rates(findings: Findings, went_wrong: pl.DataFrame) -> pl.DataFrame:
+def divergence_rates(overview: Overview, went_wrong: pl.DataFrame) -> pl.DataFrame:
     """How often replicates go wrong.
 
     Args:
-        findings: The numbers of the report.
+        overview: The numbers of the report.
         went_wrong: What `stability.outcomes` returns for the shown runs.
 
     Returns:
         Columns `optimizer`, `setting` ("tuned", "published": fresh seeds; "search space": all replicates of explore
         points, of which only divergence is told), and those of `stability.rates`.
     """
-    ours = rates(findings.shown.join(went_wrong, on=TRIAL), ["optimizer", "setting"])
-    explored = findings.points.filter(phase="explore").group_by("optimizer", maintain_order=True)
+    ours = rates(overview.shown.join(went_wrong, on=TRIAL), ["optimizer", "setting"])
+    explored = overview.points.filter(phase="explore").group_by("optimizer", maintain_order=True)
     counts = explored.agg(
         pl.lit(SEARCH_SPACE).alias("setting"),
         pl.lit("diverged").alias("label"),
@@ -192,18 +192,18 @@ def divergence_rates(findings: Findings, went_wrong: pl.DataFrame) -> pl.DataFra
     searched = with_wilson(counts, "events", "replicates", ["rate", "low", "high"])
     table = pl.concat([ours, searched], how="diagonal_relaxed")
     place = pl.col("optimizer").replace_strict(
-        {name: place for place, name in enumerate(findings.ledger.study.optimizers)}, return_dtype=pl.Int32
+        {name: place for place, name in enumerate(overview.ledger.study.optimizers)}, return_dtype=pl.Int32
     )
     return table.sort(place, maintain_order=True)
 
 
 def shown_outcomes(tables: StudyTables) -> pl.DataFrame:
     """What went wrong in the shown runs and the sweeps: `outcomes` of them."""
-    findings, ledger = tables.findings, tables.findings.ledger
+    overview, ledger = tables.overview, tables.overview.ledger
     wanted = pl.concat(
         [
-            ledger.trials.join(findings.shown, on=TRIAL, how="semi"),
-            ledger.trials.filter(phase="sweep").join(findings.shown, on=TRIAL, how="anti"),
+            ledger.trials.join(overview.shown, on=TRIAL, how="semi"),
+            ledger.trials.filter(phase="sweep").join(overview.shown, on=TRIAL, how="anti"),
         ]
     )
     return outcomes(wanted, ledger.epochs.join(wanted, on=KEY, how="semi"), tables.once(setup_of))

@@ -6,24 +6,24 @@ from typing import Any, TypeVar
 import polars as pl
 
 from analysis.claims.file import Claims
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 
 Made = TypeVar("Made")
 
 
 class StudyTables:
-    """What the figures of a report draw and its CSV files store, beyond the findings.
+    """What the figures of a report draw and its CSV files store, beyond the overview.
 
     Args:
-        findings: What they are computed from.
+        overview: What they are computed from.
         claims: What is claimed, with what is fixed about the data set.
         makers: How each table is made, by the name of its CSV file; it may ask for other tables.
     """
 
     def __init__(
-        self, findings: Findings, claims: Claims, makers: "Mapping[str, Callable[[StudyTables], pl.DataFrame]]"
+        self, overview: Overview, claims: Claims, makers: "Mapping[str, Callable[[StudyTables], pl.DataFrame]]"
     ) -> None:
-        self.findings, self.claims = findings, claims
+        self.overview, self.claims = overview, claims
         self._makers = makers
         self._made: dict[object, Any] = {}
 

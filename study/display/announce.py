@@ -7,7 +7,7 @@ from rich.console import Console
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 from study.display.console import say
 from study.job import Job, Plan
 from trainables.models.simple_cnn.native import NoLibraryError, library

@@ -17,7 +17,7 @@ from study.display.console import say
 from study.display.fleet import Fleet
 from study.ledger.rows import Row
 from study.queue.tasks import Outcome
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -26,7 +26,7 @@ class Progress:
     """Shows how far a study is; a context manager.
 
     Args:
-        schedule: Knows the total and the best setting so far.
+        queue: Knows the total and the best setting so far.
         optimizers: Names, in the order in which they are shown.
         outcomes: How the replicates of earlier runs ended.
         fleet: The nodes.
@@ -35,13 +35,13 @@ class Progress:
 
     def __init__(
         self,
-        schedule: Schedule,
+        queue: TrialQueue,
         optimizers: Sequence[str],
         outcomes: Sequence[Outcome],
         fleet: Fleet,
         console: Console,
     ) -> None:
-        self._schedule, self._optimizers, self._fleet, self._console = schedule, optimizers, fleet, console
+        self._queue, self._optimizers, self._fleet, self._console = queue, optimizers, fleet, console
         self._counts: Counter[tuple[str, str]] = Counter()
         self._count(outcomes)
         self._num_done_before = self._counts.total()
@@ -51,7 +51,7 @@ class Progress:
             TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=console,
         )  # fmt: skip
         self._task = self._bar.add_task(
-            "training", total=schedule.num_replicates(), completed=self._num_done_before, left=""
+            "training", total=queue.num_replicates(), completed=self._num_done_before, left=""
         )
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
@@ -96,7 +96,7 @@ class Progress:
         self._count(outcomes)
         if note := self._fleet.trial_finished(rows, kind):
             say(self._console, note)
-        total = self._schedule.num_replicates()
+        total = self._queue.num_replicates()
         self._bar.update(self._task, completed=self._counts.total(), total=total, left=self._time_left(total))
         if not self._console.is_terminal and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print_line()
@@ -132,7 +132,7 @@ class Progress:
             yield Text(summary, style="dim")
 
     def _best(self, name: str) -> tuple[str, str]:
-        best = self._schedule.best(name)
+        best = self._queue.best(name)
         if best is None:
             return "-", ""
         error, point = best
@@ -140,7 +140,7 @@ class Progress:
 
     def _print_line(self) -> None:
         self._last_line = time.monotonic()
-        total = self._schedule.num_replicates()
+        total = self._queue.num_replicates()
         best = ", ".join(f"{name} {self._best(name)[0]}" for name in self._optimizers)
         statuses = Counter(dict.fromkeys(STATUSES[1:], 0))
         for (_, status), count in self._counts.items():

@@ -12,7 +12,7 @@ from study.ledger.attempt import ATTEMPTS
 from study.ledger.log import LOGS, read_logs
 from study.ledger.store import Ledger
 from study.ledger.tables import broken, describe, duplicates, read_table, refuse_foreign
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 from study.spec import StudySpec
 
@@ -93,7 +93,7 @@ def _gap(row: Mapping[str, object]) -> str:
 
 def _missing(ledger: Ledger, trials: pl.DataFrame, spec: StudySpec) -> Iterator[str]:
     outcomes = ledger.outcomes()
-    left = Schedule(spec, load_search(spec.identity.search), outcomes).num_replicates() - len(outcomes)
+    left = TrialQueue(spec, load_search(spec.identity.search), outcomes).num_replicates() - len(outcomes)
     if left:
         yield f"{left} of {left + len(outcomes)} networks"
     tuned = trials.filter(pl.col("phase").is_in(TUNING_PHASES))

@@ -40,7 +40,7 @@ def failed_rows(task: Task, attempt: int, epochs: Sequence[Row], message: str) -
 
 
 def outcomes(task: Task, rows: Sequence[Row]) -> list[Outcome]:
-    """What the schedule has to know of rows of `trials`."""
+    """What the queue has to know of rows of `trials`."""
     return [
         Outcome(
             key=task.key,

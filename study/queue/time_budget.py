@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 
 RESERVE = 1.2
 """Confirmation is expected to take this many times what the throughput so far says."""
@@ -37,23 +37,23 @@ class TimeBudget:
             self._first_end, self._num_in_first = self._last_end, num_replicates
         self._num_finished += num_replicates
 
-    def apply(self, schedule: Schedule, num_running: int) -> None:
-        """Cut the schedule short if what is left of the budget is needed for confirmation.
+    def apply(self, queue: TrialQueue, num_running: int) -> None:
+        """Cut the queue short if what is left of the budget is needed for confirmation.
 
         Args:
-            schedule: What is left to do.
+            queue: What is left to do.
             num_running: Replicates in training.
         """
         if self._is_over:
             return
-        wanted = num_running + schedule.num_confirmation_replicates()
+        wanted = num_running + queue.num_confirmation_replicates()
         needed = RESERVE * self._seconds_per_replicate() * wanted
         if self._clock() - self._start + needed >= self._seconds:
             self._is_over = True
-            before = schedule.num_replicates()
-            schedule.stop_tuning()
-            schedule.skip_sweep()
-            self.has_cut = schedule.num_replicates() < before
+            before = queue.num_replicates()
+            queue.stop_tuning()
+            queue.skip_sweep()
+            self.has_cut = queue.num_replicates() < before
 
     def _seconds_per_replicate(self) -> float:
         """Wall time over replicates since the first group ended, so that starting up does not count."""

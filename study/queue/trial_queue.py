@@ -15,7 +15,7 @@ CONFIRM_GROUP = 6
 """Fewest replicates that a confirmation trains at once, if there are as many: larger groups cost less each."""
 
 
-class Schedule:
+class TrialQueue:
     """Chooses the next group of replicates to train, for any number of workers.
 
     Tuning goes round the optimizers, so their counts differ by at most one. As soon as an optimizer's tuning ends its

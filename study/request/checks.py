@@ -191,7 +191,7 @@ def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[st
 
 def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
     from analysis.claims.file import read_claims  # here, because its tables take time to load and few runs need it
-    from analysis.verdicts.vocabulary import VOCABULARY
+    from analysis.verdicts.default_vocabulary import VOCABULARY
 
     claims = read_claims(path, VOCABULARY)
     claims.check_names([*optimizer_names(), *files])

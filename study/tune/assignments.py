@@ -5,20 +5,20 @@ from collections import Counter
 from study.cluster.slots import Slots
 from study.queue.tasks import Outcome, Task
 from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 
 
 class Assignments:
     """Groups of replicates, each in the hands of one Tune trial.
 
     Args:
-        schedule: Chooses the groups.
+        queue: Chooses the groups.
         slots: How many trials may run, and on what.
-        budget: Cuts the schedule short when time runs out.
+        budget: Cuts the queue short when time runs out.
     """
 
-    def __init__(self, schedule: Schedule, slots: Slots, budget: TimeBudget) -> None:
-        self._schedule, self._slots, self._budget = schedule, slots, budget
+    def __init__(self, queue: TrialQueue, slots: Slots, budget: TimeBudget) -> None:
+        self._queue, self._slots, self._budget = queue, slots, budget
         self._tasks: dict[str, Task] = {}
         self._kinds: dict[str, str] = {}
         self._ended: set[str] = set()
@@ -27,7 +27,7 @@ class Assignments:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to train."""
-        return self._schedule.finished
+        return self._queue.finished
 
     @property
     def places(self) -> int:
@@ -41,8 +41,8 @@ class Assignments:
     def next_task(self) -> Task | None:
         """The next group; None while all that is left depends on results to come, and at the end."""
         begun = [*self._tasks.values(), *self._returned]
-        self._budget.apply(self._schedule, sum(len(task.replicates) for task in begun))
-        return self._returned.pop() if self._returned else self._schedule.next_task()
+        self._budget.apply(self._queue, sum(len(task.replicates) for task in begun))
+        return self._returned.pop() if self._returned else self._queue.next_task()
 
     def hand_out(self, trial_id: str, task: Task, kind: str) -> None:
         """A Tune trial trains this group on this kind of device."""
@@ -76,10 +76,10 @@ class Assignments:
             self._slots.note_loss(kind)
 
     def finish(self, trial_id: str, outcomes: list[Outcome]) -> None:
-        """Tell the schedule how a trial ended, after its rows have been stored."""
+        """Tell the queue how a trial ended, after its rows have been stored."""
         self._forget(trial_id)
         self._budget.record(len(outcomes))
-        self._schedule.record(outcomes)
+        self._queue.record(outcomes)
 
     def _forget(self, trial_id: str) -> tuple[Task, str]:
         self._ended.discard(trial_id)

@@ -1,8 +1,6 @@
 """From Tune's events to the ledger. Runs in the driver, the only writer."""
 
 import pathlib
-import re
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,39 +10,13 @@ from ray.tune.experiment import Trial
 from study.display.progress import Progress
 from study.ledger import Attempt, Ledger
 from study.ledger.rows import failed_rows, trial_rows
-from study.queue.tasks import TrialKey
 from study.tune.assignments import Assignments
 from study.tune.checkpoints import Continuation
 from study.tune.commits import Commit
+from study.tune.retries import Group, Retries
 from study.tune.settlement import Settlement
 
 LONGEST_MESSAGE = 1000
-
-LOST_NODE = re.compile(r"because its node has died|The actor \w+ is unavailable: ")
-"""What Ray says of a trial whose node has ended, was preempted or cannot be reached any more."""
-
-TERMINATED = "The process receives a SIGTERM."
-"""What Ray says of a worker that was asked to end, as all are when their machine is switched off."""
-
-MOST_TERMINATIONS = 10
-"""Of one trial, that are not its failures: something else than a lack of machines asks for more."""
-
-Group = tuple[TrialKey, tuple[int, ...]]
-"""Replicates that train at once."""
-
-
-class Losses:
-    """Tells the loss of a machine from a failure of the trial that it trained."""
-
-    def __init__(self) -> None:
-        self._num_terminations: Counter[Group] = Counter()
-
-    def has_lost_node(self, group: Group, text: str) -> bool:
-        """Whether what Ray says of the end of a trial is that its machine went, or was about to."""
-        if TERMINATED in text:
-            self._num_terminations[group] += 1
-            return self._num_terminations[group] <= MOST_TERMINATIONS
-        return bool(LOST_NODE.search(text))
 
 
 class LedgerCallback(Callback):
@@ -74,11 +46,9 @@ class LedgerCallback(Callback):
     ) -> None:
         self._ledger, self._assignments, self._settlement = ledger, assignments, settlement
         self._progress, self._continuation = progress, continuation
-        self._max_failures, self._vouch = max_failures, vouch
+        self._retries, self._vouch = Retries(max_failures), vouch
         self._attempts: dict[str, Attempt] = {}
         self._put_back: dict[Group, Attempt] = {}
-        self._num_failures: Counter[Group] = Counter()
-        self._losses = Losses()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Begin an attempt."""
@@ -108,10 +78,9 @@ class LedgerCallback(Callback):
         group = attempt.task.key, attempt.task.replicates
         # Tune would read its copy in the storage, which is written with the snapshots that are switched off.
         text = pathlib.Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
-        has_lost_node = self._losses.has_lost_node(group, text)
-        self._num_failures[group] += not has_lost_node
-        if has_lost_node or self._num_failures[group] <= self._max_failures:
-            self._start_again(trial.trial_id, has_lost_node=has_lost_node)
+        retry = self._retries.after(group, text)
+        if retry is not None:
+            self._start_again(trial.trial_id, has_lost_node=retry.has_lost_node)
             return
         with self._settlement.storing():
             self._vouch(None)

@@ -22,8 +22,8 @@ from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
 from study.tune.commits import Commits
-from study.tune.launch import DatasetRef, put_dataset, run_schedule, time_on_cluster
-from study.tune.router import Router
+from study.tune.launch import DatasetRef, put_dataset, run_queue, time_on_cluster
+from study.tune.searcher import QueueSearcher
 from study.tune.settlement import Settlement
 from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data.dataset import load_dataset
@@ -63,7 +63,7 @@ def train(
         ValueError: Ray cannot be reached, has no node for a trial, or has one without our packages or with others.
         OSError: Ray cannot start, or rows could not be stored.
     """
-    unfinished = [job for job in jobs if not job.schedule.finished]
+    unfinished = [job for job in jobs if not job.queue.finished]
     identity = jobs[0].study.spec.identity
     budgets = time_budgets(run.time_budget, len(unfinished))
     images = load_dataset(identity.dataset, data_dir=run.data_dir, download=run.download)
@@ -121,11 +121,11 @@ def _vouched(measure: Measure, connection: Connection) -> Measure:
 def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
     spec, run = job.study.spec, common.run
     continuation = Continuation(run.storage, spec.study_hash, job.ledger) if run.storage else None
-    assignments = Assignments(job.schedule, common.slots, budget)
+    assignments = Assignments(job.queue, common.slots, budget)
     fleet = Fleet(common.connection.nodes)
-    with Progress(job.schedule, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
+    with Progress(job.queue, spec.extent.optimizers, job.outcomes, fleet, common.console) as progress:
         settlement = Settlement(Commits(job.ledger, continuation), assignments, progress)
-        router = Router(assignments, spec.identity, settlement.settle, continuation)
+        searcher = QueueSearcher(assignments, spec.identity, settlement.settle, continuation)
         callback = LedgerCallback(
             job.ledger,
             assignments,
@@ -135,5 +135,5 @@ def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:
             continuation=continuation,
             vouch=common.connection.vouch,
         )
-        run_schedule(router, callback, settlement, common.data, _sources(job), common.stop)
-    job.ledger.close(finished=job.schedule.finished)
+        run_queue(searcher, callback, settlement, common.data, _sources(job), common.stop)
+    job.ledger.close(finished=job.queue.finished)

@@ -1,4 +1,4 @@
-"""Runs a schedule on Ray: one Tuner after the other, resources, signals."""
+"""Runs a queue on Ray: one Tuner after the other, resources, signals."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from ray import tune
 
 from study.signals import StopRequest
 from study.tune.callback import LedgerCallback, error_message
-from study.tune.router import FirstPending, Router
+from study.tune.searcher import FirstPending, QueueSearcher
 from study.tune.settlement import Settlement
 from trainables.data.dataset import Dataset
 from trainables.ray_trainable import RayTrainable, StepTimer
@@ -52,18 +52,18 @@ def put_dataset(data: Dataset) -> DatasetRef:
     return ray.put(data)
 
 
-def run_schedule(
-    router: Router,
+def run_queue(
+    searcher: QueueSearcher,
     callback: LedgerCallback,
     settlement: Settlement,
     data: DatasetRef,
     sources: Mapping[str, str],
     stop: StopRequest,
 ) -> None:
-    """Train until the schedule is finished or a signal comes; Ray must be connected.
+    """Train until the queue is finished or a signal comes; Ray must be connected.
 
     Args:
-        router: Hands out the trials.
+        searcher: Hands out the trials.
         callback: Logs them.
         settlement: Stores them.
         data: The images.
@@ -79,10 +79,10 @@ def run_schedule(
     trainable = tune.with_parameters(RayTrainable, data=data, sources=dict(sources))
     trainable.__name__ = trainable.__qualname__ = RayTrainable.__name__  # under which its processes are listed
     with stop.tuning():
-        while not router.finished and stop.signal is None:
-            router.admit(max(TRIALS_PER_TUNER, WAVES_PER_TUNER * router.places))
+        while not searcher.finished and stop.signal is None:
+            searcher.admit(max(TRIALS_PER_TUNER, WAVES_PER_TUNER * searcher.places))
             try:
-                _run_tuner(trainable, router, callback)
+                _run_tuner(trainable, searcher, callback)
             except Exception as error:
                 if settlement.error is not None:
                     raise settlement.error from None
@@ -135,13 +135,13 @@ def _is_loss(error: BaseException | None) -> bool:
     return isinstance(error, lost) and not isinstance(error, out_of_reach)
 
 
-def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: LedgerCallback) -> None:
+def _run_tuner(trainable: type[tune.Trainable], searcher: QueueSearcher, callback: LedgerCallback) -> None:
     # Where the clock jumps Tune may lose patience with its own thread, which then still writes while this is removed.
     with tempfile.TemporaryDirectory(prefix="study-tune-", ignore_cleanup_errors=True) as scratch:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=router,
+                search_alg=searcher,
                 scheduler=FirstPending(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
                 reuse_actors=True,
@@ -154,6 +154,6 @@ def _run_tuner(trainable: type[tune.Trainable], router: Router, callback: Ledger
                 verbose=0,
                 callbacks=[callback],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=0),  # the callback has the router hand them out again
+                failure_config=tune.FailureConfig(max_failures=0),  # the callback has the searcher hand them out again
             ),
         ).fit()

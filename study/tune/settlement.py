@@ -1,4 +1,4 @@
-"""What follows once a trial has ended: it is stored, and then the schedule and the live view hear of it."""
+"""What follows once a trial has ended: it is stored, and then the queue and the live view hear of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ class Settlement:
 
     Args:
         commits: Stores the trials.
-        assignments: Tells the schedule.
+        assignments: Tells the queue.
         progress: Live view.
 
     Attributes:
@@ -36,7 +36,7 @@ class Settlement:
         self._commits.add(commit)
 
     def settle(self, *, wait: bool) -> None:
-        """Tell the schedule and the live view about the trials that have been stored.
+        """Tell the queue and the live view about the trials that have been stored.
 
         Args:
             wait: Whether to wait for those that are being stored.

@@ -20,7 +20,7 @@ def contenders(job: Job) -> list[TrialConfig]:
     identity = job.study.spec.identity
     if not identity.num_train_images:
         return []
-    winners = {name: job.schedule.best(name) for name in job.study.spec.extent.optimizers}
+    winners = {name: job.queue.best(name) for name in job.study.spec.extent.optimizers}
     return [
         TrialConfig(
             optimizer=name,
@@ -38,7 +38,7 @@ def contenders(job: Job) -> list[TrialConfig]:
 def is_due(job: Job) -> bool:
     """Whether training has ended and an optimizer has not been timed beside the others; one alone is not timed."""
     names = {config.optimizer for config in contenders(job)}
-    return job.schedule.finished and len(names) > 1 and not names <= job.ledger.timed_optimizers()
+    return job.queue.finished and len(names) > 1 and not names <= job.ledger.timed_optimizers()
 
 
 def time_winners(job: Job, measure: Measure, say: Callable[[str], None]) -> None:

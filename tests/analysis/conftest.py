@@ -18,7 +18,7 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger import schema
 from analysis.metrics import Run, Setup
 from analysis.report.write import Report, write_report
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
 OPTIMIZERS: dict[str, dict[str, Any]] = {

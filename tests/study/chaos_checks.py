@@ -63,22 +63,22 @@ class Finding:
 class Summary:
     """Whether a killed study ended as an undisturbed one."""
 
-    findings: Sequence[Finding]
+    overview: Sequence[Finding]
 
     @property
     def holds(self) -> bool:
         """Whether every line holds."""
-        return all(finding.holds for finding in self.findings)
+        return all(finding.holds for finding in self.overview)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.findings))
+        return "\n".join(map(str, self.overview))
 
 
 def summarize(undisturbed: pathlib.Path, killed: pathlib.Path, kills: Sequence[Kill], num_wanted: int) -> Summary:
     """Compare the directory of a killed study that has ended with that of an undisturbed one."""
     trials, epochs = ((read(undisturbed / name), read(killed / name)) for name in ("trials", "epochs"))
     return Summary(
-        findings=[
+        overview=[
             _kills(kills, num_wanted),
             _lost(trials, epochs),
             _retrained(trials[1], read(killed / "attempts"), kills),

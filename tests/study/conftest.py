@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from study.cluster.slots import Share, Slots
 from study.queue.tasks import Outcome, Task
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import Proposal, Question, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.spec import Hyperparameter
@@ -151,10 +151,10 @@ def surface() -> Response:
 
 @pytest.fixture(scope="session")
 def simulate(surface, outcomes_of) -> Callable[..., list[Task]]:
-    """Runs a schedule on simulated workers; `pick(n)` says which of n running tasks ends next."""
+    """Runs a queue on simulated workers; `pick(n)` says which of n running tasks ends next."""
 
     def run(
-        schedule: Schedule,
+        queue: TrialQueue,
         *,
         num_workers: int = 1,
         pick: Callable[[int], int] = lambda _: 0,
@@ -166,16 +166,16 @@ def simulate(surface, outcomes_of) -> Callable[..., list[Task]]:
         running: list[Task] = []
         ended: list[Outcome] = []
         while True:
-            while len(running) < num_workers and (task := schedule.next_task()) is not None:
+            while len(running) < num_workers and (task := queue.next_task()) is not None:
                 on_start(task, ended)
                 started.append(task)
                 running.append(task)
-            assert schedule.finished == (not running)
+            assert queue.finished == (not running)
             if not running:
                 return started
             outcomes = outcomes_of(running.pop(pick(len(running))), response)
             ended += outcomes
-            schedule.record(outcomes)
+            queue.record(outcomes)
             on_end()
 
     return run

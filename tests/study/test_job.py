@@ -5,7 +5,7 @@ import os
 import pytest
 
 from study.job import EVALUATION_COST, Job, Plan, local_workers
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.request.study import Study
 
 
@@ -15,8 +15,8 @@ def job_of(tmp_path, listening):
 
     def make(spec, outcomes=()):
         study = Study(spec=spec, optimizers={}, directory=tmp_path, place="here")
-        schedule = Schedule(spec, listening(), outcomes)
-        return Job(study=study, ledger=None, schedule=schedule, outcomes=outcomes)
+        queue = TrialQueue(spec, listening(), outcomes)
+        return Job(study=study, ledger=None, queue=queue, outcomes=outcomes)
 
     return make
 
@@ -36,7 +36,7 @@ def test_images_that_fill_no_batch_are_not_counted(make_spec, job_of):
 
 def test_a_finished_study_has_nothing_to_train(make_spec, job_of, listening, simulate, outcomes_of, surface):
     spec = make_spec()
-    stored = [o for task in simulate(Schedule(spec, listening())) for o in outcomes_of(task, surface)]
+    stored = [o for task in simulate(TrialQueue(spec, listening())) for o in outcomes_of(task, surface)]
     plan = Plan.of(job_of(spec, stored))
     assert (plan.num_networks, plan.num_images, plan.num_evaluations) == (0, 0, 0)
 
@@ -47,7 +47,7 @@ def test_former_winners_do_not_shorten_the_plan(make_spec, job_of, listening, si
     def improving(task, _):
         return 0.9 - 0.1 * task.key.number
 
-    first = simulate(Schedule(make_spec(), listening()), response=improving)
+    first = simulate(TrialQueue(make_spec(), listening()), response=improving)
     stored = [outcome for task in first for outcome in outcomes_of(task, improving)]
     plan = Plan.of(job_of(make_spec(num_trials=5), stored))
     assert plan.num_networks == 2 * (2 * 2 + 9 * 2 + 6)

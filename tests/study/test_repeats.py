@@ -16,7 +16,7 @@ from study.ledger.files import discard_drafts, own_files
 from study.ledger.lock import all_locked, repeats
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.time_budget import time_budgets
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.request.checks import check
 from study.request.options import MOST_REPEATS, parse
 from study.request.study import build_studies
@@ -37,7 +37,7 @@ def test_a_repeat_has_other_points_and_the_same_seeds(make_spec, simulate, searc
     tunings = []
     for repeat in range(3):
         own = dataclasses.replace(spec, identity=dataclasses.replace(spec.identity, repeat=repeat))
-        tasks = simulate(Schedule(own, load_search(search)))
+        tasks = simulate(TrialQueue(own, load_search(search)))
         tunings.append({task.key: task for task in tasks})
     for one, other in ((0, 1), (0, 2), (1, 2)):
         shared = tunings[one].keys() & tunings[other].keys()

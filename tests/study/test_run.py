@@ -20,15 +20,15 @@ from study.display.fleet import Fleet
 from study.display.progress import Progress
 from study.ledger import Ledger, read_study
 from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
 from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.commits import Commits
-from study.tune.launch import put_dataset, run_schedule
-from study.tune.router import Router
+from study.tune.launch import put_dataset, run_queue
+from study.tune.searcher import QueueSearcher
 from study.tune.settlement import Settlement
 from tests.processes import wait_for
 from tests.user_optimizers import (
@@ -56,26 +56,24 @@ def images():
 
 @pytest.fixture(scope="session")
 def train(cluster, images, new_slots):
-    """Runs what a study has left to do on the cluster of the session; returns its schedule."""
+    """Runs what a study has left to do on the cluster of the session; returns its queue."""
     del cluster
 
     def run(spec, directory, *, workers=1, minutes=None):
         ledger = Ledger(directory, spec)
         assert ledger.recover() == []
         outcomes = ledger.outcomes()
-        schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
+        queue = TrialQueue(spec, load_search(spec.identity.search), outcomes)
         sources = {name: stored.source for name, stored in spec.optimizers.items() if stored.source}
-        assignments = Assignments(schedule, new_slots(workers), TimeBudget(minutes))
+        assignments = Assignments(queue, new_slots(workers), TimeBudget(minutes))
         ledger.record_run({"command": "a test"})
-        with Progress(
-            schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())
-        ) as progress:
+        with Progress(queue, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
             settlement = Settlement(Commits(ledger, None), assignments, progress)
-            router = Router(assignments, spec.identity, settlement.settle)
+            searcher = QueueSearcher(assignments, spec.identity, settlement.settle)
             callback = LedgerCallback(ledger, assignments, settlement, progress, max_failures=MAX_FAILURES)
-            run_schedule(router, callback, settlement, put_dataset(images), sources, StopRequest())
+            run_queue(searcher, callback, settlement, put_dataset(images), sources, StopRequest())
         ledger.close()
-        return schedule
+        return queue
 
     return run
 
@@ -219,8 +217,8 @@ def test_a_larger_study_trains_what_is_new_and_nothing_else(train, real_spec, tm
     large = real_spec("sgd", num_trials=4, num_confirm_seeds=0, sweep=False)
     train(small, tmp_path / "grown")
     before = tables(tmp_path / "grown")
-    schedule = train(large, tmp_path / "grown")
-    assert schedule.finished
+    queue = train(large, tmp_path / "grown")
+    assert queue.finished
     after = tables(tmp_path / "grown")
     assert holds(after, before)
     assert after["trials"].height == 2 * before["trials"].height
@@ -249,8 +247,8 @@ def test_a_grid_trains_exactly_its_points(train, real_spec, tmp_path):
 def test_own_optimizers_run_on_the_workers_and_one_that_fails_stops_nobody(train, real_spec, tmp_path):
     sources = {"clipped": CLIPPED_SGD, "failing": faulty_sgd(FAILING_UNLESS_PUBLISHED)}
     spec = real_spec("clipped", "failing", sources=sources, num_trials=2, sweep=False)
-    schedule = train(spec, tmp_path)
-    assert schedule.finished
+    queue = train(spec, tmp_path)
+    assert queue.finished
     trials = table(tmp_path, "trials")
     assert set(trials.filter(optimizer="clipped")["status"]) == {"complete"}
     failing = trials.filter(optimizer="failing")
@@ -265,7 +263,7 @@ def test_own_optimizers_run_on_the_workers_and_one_that_fails_stops_nobody(train
     assert failed["validation_error"].null_count() == 2
     stored = read_study(tmp_path)
     assert stored["optimizers"]["clipped"]["source"] == CLIPPED_SGD
-    assert schedule.best("failing")[1] == {"learning_rate": 0.1}
+    assert queue.best("failing")[1] == {"learning_rate": 0.1}
 
 
 @pytest.mark.slow

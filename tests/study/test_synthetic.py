@@ -12,7 +12,7 @@ from study.display.fleet import Fleet
 from study.display.progress import Progress
 from study.ledger import Ledger
 from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 from study.signals import StopRequest
 from study.spec import OptimizerDefinition
@@ -20,8 +20,8 @@ from study.tune.assignments import Assignments
 from study.tune.callback import LedgerCallback
 from study.tune.checkpoints import Continuation
 from study.tune.commits import Commits
-from study.tune.launch import put_dataset, run_schedule
-from study.tune.router import Router
+from study.tune.launch import put_dataset, run_queue
+from study.tune.searcher import QueueSearcher
 from study.tune.settlement import Settlement
 from trainables.data.dataset import load_dataset
 from trainables.optimizers import load_optimizer
@@ -69,15 +69,15 @@ def last_errors(learner):
 @pytest.mark.parametrize("search", ["optuna", "random", "sobol"])
 def test_searches_find_the_optimum(synthetic_spec, simulate, search):
     spec = synthetic_spec(search=search, num_trials=40, sweep=False, num_confirm_seeds=0)
-    schedule = Schedule(spec, load_search(search))
+    queue = TrialQueue(spec, load_search(search))
 
     def response(task, replicate):
         return last_errors(learner_of(spec, task.key.optimizer, task.point, (replicate,)))[0]
 
-    simulate(schedule, num_workers=2, response=response)
+    simulate(queue, num_workers=2, response=response)
     for name in NAMES:
         surface = Surface(name, spec.optimizers[name].space)
-        _, found = schedule.best(name)
+        _, found = queue.best(name)
         best, published, at_optimum = (
             surface.expected_error(point, spec.identity.num_epochs)
             for point in (found, spec.optimizers[name].published, surface.optimum)
@@ -91,18 +91,18 @@ def run(spec, directory, continuation=None):
     ledger = Ledger(directory, spec, continues=continuation is not None)
     ledger.recover()
     outcomes = ledger.outcomes()
-    schedule = Schedule(spec, load_search(spec.identity.search), outcomes)
+    queue = TrialQueue(spec, load_search(spec.identity.search), outcomes)
     continuation = continuation and Continuation(str(continuation), spec.study_hash, ledger)
     slots = Slots(["cpu"], Share(cpus=1.0, gpus=1.0), lambda: {"cpu": 1})
-    assignments = Assignments(schedule, slots, TimeBudget(None))
+    assignments = Assignments(queue, slots, TimeBudget(None))
     ledger.record_run({"command": "a test"})
-    with Progress(schedule, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
+    with Progress(queue, spec.extent.optimizers, outcomes, Fleet(nodes), Console(file=io.StringIO())) as progress:
         settlement = Settlement(Commits(ledger, continuation), assignments, progress)
-        router = Router(assignments, spec.identity, settlement.settle, continuation)
+        searcher = QueueSearcher(assignments, spec.identity, settlement.settle, continuation)
         callback = LedgerCallback(ledger, assignments, settlement, progress, max_failures=0, continuation=continuation)
-        run_schedule(router, callback, settlement, put_dataset(load_dataset("synthetic")), {}, StopRequest())
+        run_queue(searcher, callback, settlement, put_dataset(load_dataset("synthetic")), {}, StopRequest())
     ledger.close()
-    assert schedule.finished
+    assert queue.finished
     return pl.read_parquet(directory / "trials" / "*.parquet")
 
 

@@ -82,8 +82,8 @@ def _tips(rows: pl.DataFrame) -> pl.Series:
 
 def step_times(tables: StudyTables, palette: Palette) -> Figure:
     """Wall time of a step, by size of the fused group and by device: those of different devices do not compare."""
-    findings = tables.findings
-    times = findings.step_times.with_columns(pl.col("low", "lower", "median", "upper", "high") * 1e3)
+    overview = tables.overview
+    times = overview.step_times.with_columns(pl.col("low", "lower", "median", "upper", "high") * 1e3)
     panels = []
     has_one_device = times["device"].n_unique() == 1
     for size, device in times.select("group_size", "device").unique().sort("group_size", "device").iter_rows():
@@ -98,7 +98,7 @@ def step_times(tables: StudyTables, palette: Palette) -> Figure:
         "optimizer's step costs over another's."
     )
     if not panels:
-        has_ended = "complete" in findings.ledger.trials["status"]
+        has_ended = "complete" in overview.ledger.trials["status"]
         reason = "No run has stored its steps and times" if has_ended else "No trial has run to its end"
         text = f"{reason}, so there is no time per step to show."
     return Figure(

@@ -10,9 +10,9 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
-from analysis.report.text import verdicts as verdict_text
+from analysis.report.text import verdict_sentences as verdict_text
 from analysis.verdicts.evidence import PairedSeeds
-from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.verdict import Verdict
 
 MARGIN = 0.06
 """Part of the axis that is left free at each end."""

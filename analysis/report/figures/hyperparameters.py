@@ -7,7 +7,7 @@ from analysis.ledger.study import Axis
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.settings import setting_column, sweep_through
 from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, count, listing, percent, setting_line
@@ -20,8 +20,8 @@ MARKS = (
 
 def learning_rate(tables: StudyTables, palette: Palette) -> Figure:
     """The sweep of every optimizer on one axis."""
-    findings = tables.findings
-    rows = _drawable(_responses(findings).filter(phase="sweep", hyperparameter=RATE))
+    overview = tables.overview
+    rows = _drawable(_responses(overview).filter(phase="sweep", hyperparameter=RATE))
     title = "How much the learning rate matters"
     if rows.is_empty():
         text = "No learning-rate sweep has been run."
@@ -31,7 +31,7 @@ def learning_rate(tables: StudyTables, palette: Palette) -> Figure:
         "Learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation "
         f"error with its {LEVEL_NAME} band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates "
         "diverged; cross: all did (error 1)."
-    ) + _note_on_overtaken(findings)
+    ) + _note_on_overtaken(overview)
     panel = Panel(chart=chart, description=title)
     return Figure(
         name="learning_rate", title=title, text=text, panels=(panel,), tables=("trials",), columns=1, width=640
@@ -40,11 +40,11 @@ def learning_rate(tables: StudyTables, palette: Palette) -> Figure:
 
 def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
     """Validation error against each hyperparameter of each optimizer."""
-    findings = tables.findings
-    every = _responses(findings)
+    overview = tables.overview
+    every = _responses(overview)
     rows = _drawable(every)
     panels = []
-    for name, optimizer in findings.ledger.study.optimizers.items():
+    for name, optimizer in overview.ledger.study.optimizers.items():
         for hyperparameter, axis in optimizer.space.items():
             own = rows.filter(optimizer=name, hyperparameter=hyperparameter)
             own = own if hyperparameter == RATE else own.filter(pl.col("phase") != "sweep")
@@ -65,7 +65,7 @@ def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
     text = (
         "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at "
         f"once. The line is the learning-rate sweep through the winner. {MARKS}"
-    ) + _note_on_overtaken(findings)
+    ) + _note_on_overtaken(overview)
     lost = every.filter(pl.col("phase") != "sweep").height - rows.filter(pl.col("phase") != "sweep").height
     if lost:
         text += f" {count(lost, 'value')} of 0 or beyond the logarithmic axis cannot be drawn and stand in the table."
@@ -80,13 +80,13 @@ def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
 
 def divergence(tables: StudyTables, palette: Palette) -> Figure:
     """Learning rate against each other hyperparameter: where training diverges."""
-    findings = tables.findings
+    overview = tables.overview
     del palette  # colour shows the validation error here
-    tuning = _drawable(_responses(findings).filter(pl.col("phase") != "sweep"))
+    tuning = _drawable(_responses(overview).filter(pl.col("phase") != "sweep"))
     learned = tuning.filter(pl.col("diverged") == 0)["validation_error"]
     limits = (float(learned.min()), float(learned.max())) if len(learned) else (0.0, 1.0)  # type: ignore[arg-type]
     panels = []
-    for name, optimizer in findings.ledger.study.optimizers.items():
+    for name, optimizer in overview.ledger.study.optimizers.items():
         own = tuning.filter(optimizer=name)
         rates = own.filter(hyperparameter=RATE)
         for other in [hyperparameter for hyperparameter in optimizer.space if hyperparameter != RATE]:
@@ -107,7 +107,7 @@ def divergence(tables: StudyTables, palette: Palette) -> Figure:
                 )
     text = f"Each point is a tuning trial, its colour the mean validation error. {MARKS}"
     if not panels:
-        named = any(RATE in optimizer.space for optimizer in findings.ledger.study.optimizers.values())
+        named = any(RATE in optimizer.space for optimizer in overview.ledger.study.optimizers.values())
         text = (
             "No optimizer of this study has a second hyperparameter to set against its learning rate."
             if named
@@ -118,12 +118,12 @@ def divergence(tables: StudyTables, palette: Palette) -> Figure:
     )
 
 
-def _responses(findings: Findings) -> pl.DataFrame:
+def _responses(overview: Overview) -> pl.DataFrame:
     """The responses with what a chart shows of a trial: `x`, `divergence`, `mark`, and the texts of its tooltip."""
-    study = findings.ledger.study
-    measured = findings.responses.filter(pl.col("validation_error").is_not_null())
+    study = overview.ledger.study
+    measured = overview.responses.filter(pl.col("validation_error").is_not_null())
     tuning = measured.filter(pl.col("phase") != "sweep")
-    rows = pl.concat([tuning, *[_sweep(findings, measured, name) for name in study.optimizers]])
+    rows = pl.concat([tuning, *[_sweep(overview, measured, name) for name in study.optimizers]])
     texts = []
     for row in rows.to_dicts():
         optimizer = study.optimizers[row["optimizer"]]
@@ -162,18 +162,18 @@ def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
     return max(0.0, best - 0.08), 1.03
 
 
-def _sweep(findings: Findings, rows: pl.DataFrame, name: str) -> pl.DataFrame:
+def _sweep(overview: Overview, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """The sweep of an optimizer to draw: through its winner, or the latest one if none of that has been measured."""
-    best, sweep = findings.best.get(name), rows.filter(optimizer=name, phase="sweep")
+    best, sweep = overview.best.get(name), rows.filter(optimizer=name, phase="sweep")
     through = sweep_through(best, sweep) if best else sweep.clear()
     block = pl.col("number") // len(SWEEP_DECADES)
     return sweep.filter(block == block.max()) if through.is_empty() else through
 
 
-def _note_on_overtaken(findings: Findings) -> str:
+def _note_on_overtaken(overview: Overview) -> str:
     """A sentence on the sweeps that hold other values fixed than those of the winner; empty if none does."""
-    rows = findings.responses.filter(pl.col("validation_error").is_not_null())
-    sweeps = {name: (best, _sweep(findings, rows, name)) for name, best in findings.best.items()}
+    rows = overview.responses.filter(pl.col("validation_error").is_not_null())
+    sweeps = {name: (best, _sweep(overview, rows, name)) for name, best in overview.best.items()}
     others = [name for name, (best, sweep) in sweeps.items() if sweep_through(best, sweep).height < sweep.height]
     if not others:
         return ""

@@ -7,14 +7,14 @@ import polars as pl
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel, with_tips
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.study_tables import StudyTables
 from analysis.wording import LEVEL_NAME, listing, number, percent
 
 
 def learning_curves(tables: StudyTables, palette: Palette) -> Figure:
     """Error and losses over epochs, tuned above published."""
-    findings = tables.findings
+    overview = tables.overview
     quantities: list[tuple[str, str, charts.Number]] = [
         ("validation_error", "Validation error", "percent"),
         ("validation_loss", "Validation loss (nats)", "plain"),
@@ -24,13 +24,13 @@ def learning_curves(tables: StudyTables, palette: Palette) -> Figure:
         panel
         for setting in ("tuned", "published")
         for quantity, title, kind in quantities
-        if (panel := _curve(findings, palette, quantity, setting, f"{title}, {setting}", kind))
+        if (panel := _curve(overview, palette, quantity, setting, f"{title}, {setting}", kind))
     ]
     text = (
         f"Mean over seeds with its {LEVEL_NAME} band; thin lines are single seeds. Losses are measured in evaluation "
         "mode on fixed subsets of equal size. "
     )
-    text += _source(findings) + _survivors(findings)
+    text += _source(overview) + _survivors(overview)
     if not panels:
         text = "No curve is stored of the runs to be shown."
     return Figure(
@@ -41,19 +41,19 @@ def learning_curves(tables: StudyTables, palette: Palette) -> Figure:
 
 def generalization_gap(tables: StudyTables, palette: Palette) -> Figure:
     """Validation minus training loss over epochs and at the end."""
-    findings = tables.findings
+    overview = tables.overview
     panels = [
         panel
         for setting in ("tuned", "published")
         if (
             panel := _curve(
-                findings, palette, "generalization_gap", setting, f"Gap over epochs, {setting} (nats)", "plain"
+                overview, palette, "generalization_gap", setting, f"Gap over epochs, {setting} (nats)", "plain"
             )
         )
     ]
-    seeds = findings.final_gaps.drop_nulls("value")
+    seeds = overview.final_gaps.drop_nulls("value")
     if not seeds.is_empty():
-        means = with_tips(findings.mean_gaps.drop_nulls("mean"), number)
+        means = with_tips(overview.mean_gaps.drop_nulls("mean"), number)
         chart = charts.plot_seeds(
             seeds, means, palette, title="Gap after the last epoch", axis_title="nats", kind="plain"
         )
@@ -67,21 +67,21 @@ def generalization_gap(tables: StudyTables, palette: Palette) -> Figure:
             "Training and validation loss are not stored for any epoch of the runs shown, so there is no gap to show. "
         )
     return Figure(
-        name="generalization_gap", title="Generalisation gap", text=text + _survivors(findings), panels=tuple(panels),
+        name="generalization_gap", title="Generalisation gap", text=text + _survivors(overview), panels=tuple(panels),
         tables=("generalization_gap", "generalization_gap_means", "learning_curves"),
     )  # fmt: skip
 
 
 def _curve(
-    findings: Findings, palette: Palette, quantity: str, setting: str, title: str, kind: charts.Number
+    overview: Overview, palette: Palette, quantity: str, setting: str, title: str, kind: charts.Number
 ) -> Panel | None:
-    means = findings.mean_curves.filter(pl.col("mean").is_not_null(), quantity=quantity, setting=setting)
+    means = overview.mean_curves.filter(pl.col("mean").is_not_null(), quantity=quantity, setting=setting)
     if means.is_empty():
         return None
-    seeds = findings.seed_curves.filter(setting=setting).select("optimizer", "replicate", "epoch", value=quantity)
+    seeds = overview.seed_curves.filter(setting=setting).select("optimizer", "replicate", "epoch", value=quantity)
     ends = (0.0, 1.03) if kind == "percent" else (-math.inf, math.inf)
     # Of both settings together, so that the panels of one quantity share their axis.
-    every = findings.seed_curves[quantity].drop_nulls()
+    every = overview.seed_curves[quantity].drop_nulls()
     chart = charts.plot_curves(
         with_tips(means, percent if kind == "percent" else number),
         seeds.drop_nulls("value"),
@@ -106,15 +106,15 @@ def readable_limits(values: pl.Series, ends: tuple[float, float]) -> tuple[float
     return max(ends[0], low - margin), min(ends[1], high + margin)
 
 
-def _source(findings: Findings) -> str:
-    if findings.is_confirmed:
+def _source(overview: Overview) -> str:
+    if overview.is_confirmed:
         return "The seeds are fresh ones that took no part in choosing the settings. "
     return "Nothing has been confirmed: these are the tuning runs themselves, whose seeds chose the tuned setting. "
 
 
-def _survivors(findings: Findings) -> str:
+def _survivors(overview: Overview) -> str:
     """Which means leave seeds out because they diverged, in a sentence for each."""
-    ends = findings.final_gaps.group_by("optimizer", "setting", maintain_order=True).agg(
+    ends = overview.final_gaps.group_by("optimizer", "setting", maintain_order=True).agg(
         pl.len().alias("seeds"), (pl.col("status") == "diverged").sum().alias("diverged")
     )
     parts = [

@@ -20,7 +20,7 @@ QUANTITIES = {
 def losses(tables: StudyTables, palette: Palette) -> Figure:
     """Validation loss, the gap and the test loss against the training loss."""
     name, title, files = "losses", "Validation and test loss against training loss", ("mean_losses", "run_losses")
-    seeds = tables.findings.seed_curves.filter(setting="tuned").drop_nulls(["train_loss", "validation_loss"])
+    seeds = tables.overview.seed_curves.filter(setting="tuned").drop_nulls(["train_loss", "validation_loss"])
     if seeds.is_empty():
         text = "No tuned run has losses, so there is nothing to compare at equal training loss."
         return Figure(name=name, title=title, text=text, panels=(), tables=files)

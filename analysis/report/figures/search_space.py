@@ -49,7 +49,7 @@ def good_volume(tables: StudyTables, palette: Palette) -> Figure:
 
 def importance(tables: StudyTables, palette: Palette) -> Figure:
     """Which hyperparameters matter, one panel per optimizer with more than one."""
-    study = tables.findings.ledger.study
+    study = tables.overview.ledger.study
     table = tables["importance"].drop_nulls("importance")
     panels = []
     for name, optimizer in study.optimizers.items():

@@ -3,19 +3,19 @@
 import polars as pl
 
 from analysis.report.section import Section
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.runs import run_metrics, setup_of
 from analysis.tables.study_tables import StudyTables
 
 
 def every_metric(tables: StudyTables) -> pl.DataFrame:
     """`run_metrics` of the shown runs."""
-    return run_metrics(tables.findings, tables.once(setup_of))
+    return run_metrics(tables.overview, tables.once(setup_of))
 
 
-def rows(findings: Findings) -> str:
+def rows(overview: Overview) -> str:
     """Which rows answer the questions on runs."""
-    if findings.is_confirmed:
+    if overview.is_confirmed:
         return (
             "Final error: test images, last epoch, confirmation runs of the tuned setting. Convergence, stability and "
             "overfitting: training and validation curves of the same runs."

@@ -19,8 +19,8 @@ from analysis.tables.targets import (
 
 def times(tables: StudyTables) -> pl.DataFrame:
     """`target_times` of the shown runs."""
-    ledger = tables.findings.ledger
-    return target_times(ledger.trials, ledger.epochs, tables.findings.shown, tables.once(setup_of))
+    ledger = tables.overview.ledger
+    return target_times(ledger.trials, ledger.epochs, tables.overview.shown, tables.once(setup_of))
 
 
 def ratios(tables: StudyTables) -> pl.DataFrame:

@@ -10,8 +10,8 @@ SECTION = Section(
     place=3,
     family="overfitting",
     tables={
-        "mean_losses": lambda tables: mean_losses(tables.findings.seed_curves),
-        "run_losses": lambda tables: run_losses(tables.findings),
+        "mean_losses": lambda tables: mean_losses(tables.overview.seed_curves),
+        "run_losses": lambda tables: run_losses(tables.overview),
     },
     figures=(losses, generalization_gap),
 )

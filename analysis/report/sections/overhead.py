@@ -3,12 +3,12 @@
 from analysis.report.figures.cost import step_cost
 from analysis.report.section import Section
 from analysis.tables.cost import cost_table
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 
 
-def rows(findings: Findings) -> str:
+def rows(overview: Overview) -> str:
     """Which rows answer the questions on cost."""
-    if findings.ledger.timings.is_empty():
+    if overview.ledger.timings.is_empty():
         return "No steps were timed, so nothing is said about the cost of a step."
     return "Cost of a step: steps timed in turns after the study."
 
@@ -19,7 +19,7 @@ SECTION = Section(
     family="overhead",
     tables={
         "step_cost": lambda tables: cost_table(
-            tables.findings.ledger.timings, list(tables.findings.ledger.study.optimizers)
+            tables.overview.ledger.timings, list(tables.overview.ledger.study.optimizers)
         )
     },
     figures=(step_cost,),

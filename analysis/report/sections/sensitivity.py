@@ -9,7 +9,7 @@ from analysis.report.figures.hyperparameters import sensitivity as every_hyperpa
 from analysis.report.figures.search_space import good_volume, importance, valley
 from analysis.report.figures.tuning_budget import expected_best
 from analysis.report.section import Section
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.runs import setup_of
 from analysis.tables.sensitivity import SENSITIVITY_TABLES, sensitivity_tables
 from analysis.tables.stability import shown_outcomes
@@ -20,7 +20,7 @@ def every_table(tables: StudyTables) -> dict[str, pl.DataFrame]:
     """`sensitivity_tables` of the study."""
     chance = tables.once(setup_of).chance_accuracy
     return sensitivity_tables(
-        tables.findings.ledger,
+        tables.overview.ledger,
         initial_error=1.0 if chance is None else 1.0 - chance,
         collapsed=tables.once(shown_outcomes).filter(pl.col("collapsed")),
     )
@@ -31,11 +31,11 @@ def one(name: str) -> Callable[[StudyTables], pl.DataFrame]:
     return lambda tables: tables.once(every_table)[name]
 
 
-def rows(findings: Findings) -> str:
+def rows(overview: Overview) -> str:
     """Which rows answer the questions on the search space."""
     sweep = (
         "Learning-rate response, basin and headroom: the sweep through each winner."
-        if findings.ledger.study.has_sweep
+        if overview.ledger.study.has_sweep
         else "No sweep of learning rates was planned."
     )
     return f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose."

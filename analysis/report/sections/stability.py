@@ -11,7 +11,7 @@ SECTION = Section(
     family="stability",
     tables={
         "seed_spread": lambda tables: seed_spread(tables["run_metrics"], ["optimizer", "setting", "metric", "unit"]),
-        "divergence_rates": lambda tables: divergence_rates(tables.findings, tables.once(shown_outcomes)),
+        "divergence_rates": lambda tables: divergence_rates(tables.overview, tables.once(shown_outcomes)),
     },
     figures=(rates_figure, divergence),
 )

@@ -5,8 +5,8 @@ from typing import Any
 
 from analysis.ledger.study import NO_MODEL, Study
 from analysis.report.text.methods_of_claims import claims_methods
-from analysis.tables.overview import Findings
-from analysis.verdicts.judgement import Judgement
+from analysis.tables.overview import Overview
+from analysis.verdicts.claims_of_study import Judgement
 from analysis.wording import LEVEL_NAME, count
 
 CIFAR10 = (
@@ -21,17 +21,17 @@ SEARCHES = {
 }
 
 
-def methods(findings: Findings, judgement: Judgement, which_rows: str) -> list[str]:
+def methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Data, budget, selection, claims and intervals, one paragraph each.
 
     Args:
-        findings: The numbers of the report.
+        overview: The numbers of the report.
         judgement: Its verdicts.
         which_rows: Which rows answer which question, in the words of the sections.
     """
-    study = findings.ledger.study
-    claims = claims_methods(findings, judgement, which_rows)
-    return [*_import(study), _data(study), _budget(findings), _selection(study), *claims, _intervals()]
+    study = overview.ledger.study
+    claims = claims_methods(overview, judgement, which_rows)
+    return [*_import(study), _data(study), _budget(overview), _selection(study), *claims, _intervals()]
 
 
 def attribution(study: Study) -> str:
@@ -70,27 +70,27 @@ def _data(study: Study) -> str:
     return text
 
 
-def _budget(findings: Findings) -> str:
-    study = findings.ledger.study
-    done = sorted({result.trials for result in findings.results})
+def _budget(overview: Overview) -> str:
+    study = overview.ledger.study
+    done = sorted({result.trials for result in overview.results})
     ended = f"{done[0]} ended for each" if len(done) == 1 else f"between {done[0]} and {done[-1]} ended"
     search = str(study.identity.get("search", "not stored"))
     meaning = f", {SEARCHES[search]}" if search in SEARCHES else ""
     return (
         f"Every optimizer may use {count(study.num_trials, 'tuning trial')}; {ended}. Search: {search}{meaning}. "
-        f"{_replicates(findings)}"
+        f"{_replicates(overview)}"
     )
 
 
-def _replicates(findings: Findings) -> str:
-    study = findings.ledger.study
+def _replicates(overview: Overview) -> str:
+    study = overview.ledger.study
     if study.source is None:
         return (
             f"A trial is one setting trained from {count(study.num_seeds, 'seed')} at once. A seed gives the same "
             "initialisation and data order to every setting of every optimizer, so differences are paired."
         )
     text = f"A trial is one setting, trained {count(study.num_seeds, 'time')}. "
-    if findings.ledger.trials["seed"].null_count():
+    if overview.ledger.trials["seed"].null_count():
         return text + "Which seeds the runs had is not known, so pairs of runs have nothing in common."
     return text + "Differences are paired by seed; what runs of one seed have in common is up to what trained them."
 

@@ -4,33 +4,33 @@ from collections.abc import Sequence
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
-from analysis.report.text.verdicts import noun_of
+from analysis.report.text.verdict_sentences import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
+from analysis.verdicts.claims_of_study import Judgement
 from analysis.verdicts.evidence import PairedSeeds
-from analysis.verdicts.judgement import Judgement
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdicts import Verdict
+from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
 
 
-def claims_methods(findings: Findings, judgement: Judgement, which_rows: str) -> list[str]:
+def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
     held = judgement.verdicts
     if not held:
-        return [f"{_origin(findings, judgement)} The study holds both sides of none of them, so nothing was tested."]
+        return [f"{_origin(overview, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
         f"Which rows answer which question. {which_rows}",
-        f"{_origin(findings, judgement)} {_families(judgement, held)}",
+        f"{_origin(overview, judgement)} {_families(judgement, held)}",
         _inference(judgement, held),
         _rules(held),
-        _limits(findings, held),
+        _limits(overview, held),
     ]
 
 
-def _origin(findings: Findings, judgement: Judgement) -> str:
+def _origin(overview: Overview, judgement: Judgement) -> str:
     name = judgement.claims.claims_hash
-    fixed = findings.ledger.study.claims
+    fixed = overview.ledger.study.claims
     if fixed is None:
         return f"The claims (hash {name}) were not fixed before the study."
     if fixed.text != judgement.claims.text:
@@ -124,13 +124,13 @@ def _rules(held: Sequence[Verdict]) -> str:
     )
 
 
-def _limits(findings: Findings, held: Sequence[Verdict]) -> str:
+def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
     text = (
         "What the verdicts do not cover. The sign-flip test needs paired differences that are symmetric about their "
         "centre under the null hypothesis. Seeds cover initialisation, data order and noise, not the sampling of the "
         "images: results hold for these training, validation and test images"
     )
-    images = findings.ledger.study.identity.get("num_test_images")
+    images = overview.ledger.study.identity.get("num_test_images")
     if isinstance(images, int) and images > 0:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"

@@ -3,7 +3,7 @@
 from analysis.ledger.study import NO_MODEL, one_line
 from analysis.statistics.intervals import Estimate
 from analysis.tables.completeness import Completeness
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.results import Result
 from analysis.wording import LEVEL_NAME, count, listing, number_word, percent, percent_interval, points
 
@@ -16,16 +16,16 @@ MAX_MESSAGES = 5
 MAX_MESSAGE_LENGTH = 300
 
 
-def deck(findings: Findings) -> str:
+def deck(overview: Overview) -> str:
     """What was compared, below the title."""
-    study = findings.ledger.study
+    study = overview.ledger.study
     names = list(study.optimizers)
     alone = len(names) == 1
     sides = f"the optimizer {names[0]}" if alone else f"{number_word(len(names))} optimizers"
     verb = "gets" if alone else "get"
     budget = f"a budget of {count(study.num_trials, 'setting')}"
     if not alone:
-        is_equal = study.source is None or len({result.trials for result in findings.results}) == 1
+        is_equal = study.source is None or len({result.trials for result in overview.results}) == 1
         budget = budget.replace("a budget", "the same budget") if is_equal else budget.replace("of", "of up to")
     text = f"{sides} {verb} {budget} on {study.identity.get('dataset', 'one dataset')}"
     text = f"{text[0].upper()}{text[1:]}, each trained from {count(study.num_seeds, 'seed')}."
@@ -41,29 +41,29 @@ def deck(findings: Findings) -> str:
     )
 
 
-def answer(findings: Findings) -> list[str]:
+def answer(overview: Overview) -> list[str]:
     """What the numbers say, one sentence each."""
-    return [*_warning(findings), *_answer(findings)]
+    return [*_warning(overview), *_answer(overview)]
 
 
-def _warning(findings: Findings) -> list[str]:
-    return [NOT_TRAINED] if findings.ledger.study.identity.get("model") == NO_MODEL else []
+def _warning(overview: Overview) -> list[str]:
+    return [NOT_TRAINED] if overview.ledger.study.identity.get("model") == NO_MODEL else []
 
 
-def _answer(findings: Findings) -> list[str]:
-    known = [(result, result.tuned_accuracy) for result in findings.results if result.tuned_accuracy]
+def _answer(overview: Overview) -> list[str]:
+    known = [(result, result.tuned_accuracy) for result in overview.results if result.tuned_accuracy]
     if not known:
-        return [_without_confirmation(findings)]
+        return [_without_confirmation(overview)]
     if all(result.tuned_diverged == accuracy.num_values for result, accuracy in known):
         return ["Every fresh seed of every tuned setting diverged: nothing was learned."]
-    return [sentence for sentence in (_best(known), _rivals(known), _moved(findings)) if sentence]
+    return [sentence for sentence in (_best(known), _rivals(known), _moved(overview)) if sentence]
 
 
-def _without_confirmation(findings: Findings) -> str:
-    if not findings.best:
+def _without_confirmation(overview: Overview) -> str:
+    if not overview.best:
         return "No setting has ended with all its replicates yet, so there is no best one."
-    best = min(findings.best.values(), key=lambda setting: setting.validation_error)
-    is_planned = findings.ledger.study.num_confirm_seeds > 0
+    best = min(overview.best.values(), key=lambda setting: setting.validation_error)
+    is_planned = overview.ledger.study.num_confirm_seeds > 0
     end = "fresh seeds and the test images come with the confirmation" if is_planned else "no confirmation is planned"
     return (
         f"{'So far the' if is_planned else 'The'} lowest validation error is {percent(best.validation_error)}, by "
@@ -94,8 +94,8 @@ def _overlap(one: Estimate, other: Estimate) -> bool:
     return one.low <= other.high and other.low <= one.high
 
 
-def _moved(findings: Findings) -> str:
-    moved = [(result.optimizer, result.difference.mean) for result in findings.results if result.difference]
+def _moved(overview: Overview) -> str:
+    moved = [(result.optimizer, result.difference.mean) for result in overview.results if result.difference]
     if not moved:
         return ""
     low, high = (pick(moved, key=lambda pair: pair[1]) for pick in (min, max))
@@ -114,14 +114,14 @@ def status(found: Completeness) -> str:
     return f"partial: {found.done:,} of {count(found.planned, 'trial')}"
 
 
-def notes(findings: Findings) -> list[str]:
+def notes(overview: Overview) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    found = list(findings.ledger.study.notes)
-    if orphans := findings.ledger.num_orphans:
+    found = list(overview.ledger.study.notes)
+    if orphans := overview.ledger.num_orphans:
         found.append(f"{count(orphans, 'epoch row')} of replicates that are not in the table of trials were left out.")
     lost = [
         f"{result.optimizer} ({side}) {diverged} of {accuracy.num_values}"
-        for result in findings.results
+        for result in overview.results
         for side, diverged, accuracy in (
             ("tuned", result.tuned_diverged, result.tuned_accuracy),
             ("published", result.published_diverged, result.published_accuracy),
@@ -133,11 +133,11 @@ def notes(findings: Findings) -> list[str]:
             f"Fresh seeds that diverged and count as accuracy 0: {listing(lost)}. "
             "There the share that diverged says more than the mean."
         )
-    return [*found, *_failures(findings)]
+    return [*found, *_failures(overview)]
 
 
-def _failures(findings: Findings) -> list[str]:
-    failed = findings.ledger.trials.filter(status="failed")
+def _failures(overview: Overview) -> list[str]:
+    failed = overview.ledger.trials.filter(status="failed")
     if failed.is_empty():
         return []
     messages = (

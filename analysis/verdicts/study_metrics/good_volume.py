@@ -15,7 +15,7 @@ from analysis.verdicts.study_metric import StudyMetric
 def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
     """Mean over the repeats, each of which has other points."""
     del question
-    found = [good_volume_difference(confirmed.findings.ledger, a, b) for confirmed in repeats]
+    found = [good_volume_difference(confirmed.overview.ledger, a, b) for confirmed in repeats]
     if missing := next((volume for volume in found if isinstance(volume, Missing)), None):
         raise NotTestableError(missing.reason.rstrip("."))
     volumes = [volume for volume in found if not isinstance(volume, Missing)]

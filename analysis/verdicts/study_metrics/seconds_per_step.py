@@ -21,7 +21,7 @@ and up to nine times from 9, since its ends then are ratios near the middle.
 
 def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
     """Of the first repeat: steps are timed once."""
-    ratio = step_cost_ratio(repeats[0].findings.ledger.timings, a, b, question.batch_size or 0)
+    ratio = step_cost_ratio(repeats[0].overview.ledger.timings, a, b, question.batch_size or 0)
     if isinstance(ratio, str):
         raise NotTestableError(ratio)
     if ratio.num_blocks < FEWEST_BLOCKS:

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.claims.file import packaged_text, parse_claims, read_claims
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 QUESTION = """
 [[questions]]

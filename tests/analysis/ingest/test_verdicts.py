@@ -4,9 +4,9 @@ import pytest
 
 from analysis.claims.file import read_claims
 from analysis.ledger.load import load
-from analysis.tables.overview import find
-from analysis.verdicts.judgement import judge_claims
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.tables.overview import overview_of
+from analysis.verdicts.claims_of_study import judge_claims
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 RATES = sorted({10 ** (-4 + place / 4) for place in range(17)} | {1e-2, 1e-3})
 CLAIMS = """
@@ -56,7 +56,7 @@ def judged(experiment, description, known, taken, claims):
             "--description", description(f'{head}dataset = "CIFAR-100"\n{known.SPACE}'),
             "--map", "learning_rate=lr", "validation_error=1-val_acc/100", "test_error=1-test_acc/100", *words,
         )  # fmt: skip
-        judgement = judge_claims([find(load(folder))], read_claims(claims, VOCABULARY))
+        judgement = judge_claims([overview_of(load(folder))], read_claims(claims, VOCABULARY))
         return {row["question"]: row for row in judgement.table().to_dicts()}
 
     return run

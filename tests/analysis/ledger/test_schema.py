@@ -8,7 +8,7 @@ import pytest
 
 from analysis.ledger import schema
 from analysis.ledger.load import load
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 PAGE = pathlib.Path(__file__).parents[3] / "docs" / "ledger.md"
 
@@ -51,7 +51,7 @@ def test_a_hyperparameter_may_not_have_the_name_of_a_column():
 def test_a_hyperparameter_may_have_the_name_of_a_column_of_timings(synthetic, tmp_path, name):
     axis = {"low": 0.1, "high": 1.0, "scale": "linear", "unit": "1"}
     entry = {"space": {"learning_rate": axis, name: axis}, "published": {"learning_rate": 0.1, name: 0.5}}
-    found = find(load(synthetic(optimizers={"own": entry}, num_trials=2).write(tmp_path / "study")))
+    found = overview_of(load(synthetic(optimizers={"own": entry}, num_trials=2).write(tmp_path / "study")))
     assert name in found.best["own"].hyperparameters
     assert found.points["replicates"].unique().to_list() == [2, 3]
 
@@ -65,7 +65,7 @@ def test_the_recipes_of_the_documentation_choose_winners_as_the_report_does(ledg
     printed = []
     exec(block.replace("STUDY_DIR", str(ledger_dir)), {"print": printed.append})
     chosen = dict(printed[0].select("optimizer", "number").rows())
-    best = find(load(ledger_dir)).best
+    best = overview_of(load(ledger_dir)).best
     assert chosen == {name: setting.number for name, setting in best.items()}
     errors = dict(printed[0].select("optimizer", "error").rows())
     assert errors == {name: setting.validation_error for name, setting in best.items()}

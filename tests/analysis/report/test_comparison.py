@@ -13,7 +13,7 @@ from analysis.ledger.load import load
 from analysis.report.__main__ import main
 from analysis.report.comparison import Comparison, compare, difference_rows, side_names, verdict_rows
 from analysis.report.write import write_comparison, write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 HOSTILE = "<script>alert('x')<|script> {{ 7*7 }} \"quoted\" 🙂"
 
@@ -131,7 +131,7 @@ def test_the_tables_hold_both_studies(folders):
         (names[0], 0, "sgd"), (names[0], 0, "momentum"), (names[1], 0, "sgd"), (names[1], 0, "momentum"),
         (names[1], 1, "sgd"), (names[1], 1, "momentum"), (names[1], 4, "sgd"),
     ]  # fmt: skip
-    own = find(load(folders[0])).results[0]
+    own = overview_of(load(folders[0])).results[0]
     row = results.row(0, named=True)
     assert (row["tuned_accuracy"], row["tuned_accuracy_low"]) == (own.tuned_accuracy.mean, own.tuned_accuracy.low)
     seeds = tables["compare_seeds"]
@@ -141,7 +141,7 @@ def test_the_tables_hold_both_studies(folders):
 
 def test_the_page_holds_settings_accuracies_and_the_chart_of_both(page, folders):
     text = page.read_text(encoding="utf-8")
-    report = (folders[0], find(load(folders[0])))
+    report = (folders[0], overview_of(load(folders[0])))
     accuracy = report[1].results[0].tuned_accuracy
     assert text.count(f"{100 * accuracy.low:.1f} to {100 * accuracy.high:.1f}%") >= 2
     for name in side_names(*folders):
@@ -276,7 +276,7 @@ def test_the_command_prints_the_page(given, capsys):
 
 def test_an_optimizer_of_the_second_study_comes_after_those_of_the_first(folders):
     sides = compare(*folders)
-    turned = dataclasses.replace(sides.b.findings.ledger.study, optimizers={"adam": None, "sgd": None})
-    ledger = dataclasses.replace(sides.b.findings.ledger, study=turned)
-    other = dataclasses.replace(sides.b, tunings=(dataclasses.replace(sides.b.findings, ledger=ledger),))
+    turned = dataclasses.replace(sides.b.overview.ledger.study, optimizers={"adam": None, "sgd": None})
+    ledger = dataclasses.replace(sides.b.overview.ledger, study=turned)
+    other = dataclasses.replace(sides.b, tunings=(dataclasses.replace(sides.b.overview, ledger=ledger),))
     assert Comparison(sides.a, other).optimizers == ["sgd", "momentum", "adam"]

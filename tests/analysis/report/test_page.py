@@ -14,7 +14,7 @@ import pytest
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.report.write import write_comparison, write_report
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 CHROMIUM = pathlib.Path("/usr/bin/chromium")
 FLAGS = (

@@ -9,9 +9,9 @@ import pytest
 from analysis.ledger.load import load
 from analysis.report.repeats import repeats_table, repeats_text
 from analysis.report.write import write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 from analysis.tables.results import results_table
-from analysis.verdicts.verdicts import look_number
+from analysis.verdicts.verdict import look_number
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def report(repeated_dir, tmp_path_factory):
 
 
 def found_in(folder):
-    return [find(load(place)) for place in (folder, folder / "repeats" / "1", folder / "repeats" / "4")]
+    return [overview_of(load(place)) for place in (folder, folder / "repeats" / "1", folder / "repeats" / "4")]
 
 
 def test_the_table_holds_the_results_of_every_tuning(repeated_dir):
@@ -29,9 +29,9 @@ def test_the_table_holds_the_results_of_every_tuning(repeated_dir):
     assert table.select("repeat", "optimizer").rows() == [
         (0, "sgd"), (0, "momentum"), (1, "sgd"), (1, "momentum"), (4, "sgd"),
     ]  # fmt: skip
-    for findings in tunings[:2]:
-        own = table.filter(repeat=findings.ledger.study.repeat).drop("repeat")
-        assert own.to_dicts() == results_table(findings.ledger.study, findings.results).to_dicts()
+    for overview in tunings[:2]:
+        own = table.filter(repeat=overview.ledger.study.repeat).drop("repeat")
+        assert own.to_dicts() == results_table(overview.ledger.study, overview.results).to_dicts()
     last = table.filter(repeat=4).row(0, named=True)
     assert (last["tuned_accuracy"], last["tuned_accuracy_seeds"], last["tuned.momentum"]) == (None, 0, None)
     assert last["tuned.learning_rate"] == found_in(repeated_dir)[2].best["sgd"].hyperparameters["learning_rate"]
@@ -39,7 +39,7 @@ def test_the_table_holds_the_results_of_every_tuning(repeated_dir):
 
 def test_the_text_gives_the_range_of_each_optimizer_and_names_what_is_not_whole(repeated_dir):
     tunings = found_in(repeated_dir)
-    means = [result.tuned_accuracy.mean for findings in tunings[:2] for result in findings.results[:1]]
+    means = [result.tuned_accuracy.mean for overview in tunings[:2] for result in overview.results[:1]]
     low, high = (f"{100 * end(means):.1f}%" for end in (min, max))
     _, ranges, partial = repeats_text(tunings)
     assert f": sgd {low} to {high} and momentum " in ranges
@@ -80,7 +80,7 @@ def test_repeats_given_by_name_make_the_report_of_their_folder(report, repeated_
 
 def test_a_look_at_more_repeats_is_another_look(repeated_dir):
     """What the first tuning alone showed has been seen; all of them together have not."""
-    ledgers = [findings.ledger for findings in found_in(repeated_dir)]
+    ledgers = [overview.ledger for overview in found_in(repeated_dir)]
     confirmed = ledgers[0].trials.filter(phase="confirm")["optimizer"]
     look = {"confirmed": {name: int((confirmed == name).sum()) for name in ("sgd", "momentum")}}
     first = dataclasses.replace(ledgers[0], study=dataclasses.replace(ledgers[0].study, looks=(look,)))

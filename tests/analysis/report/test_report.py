@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from analysis.ledger.load import load
 from analysis.report.__main__ import main
 from analysis.report.write import write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 ROOT = pathlib.Path(__file__).parents[3]
 HOSTILE = "<script>alert('x')</script>\n\"quoted\" 🙂 a|b {{ 7*7 }}"
@@ -88,7 +88,7 @@ def test_every_chart_follows_the_schema_of_vega_lite(full):
 
 
 def test_tables_read_back_equal_what_was_computed(full, ledger_dir):
-    for name, table in find(load(ledger_dir)).tables().items():
+    for name, table in overview_of(load(ledger_dir)).tables().items():
         stored = pl.read_csv(full.path.parent / "tables" / f"{name}.csv", schema=table.schema)
         assert_frame_equal(stored, table, check_exact=True)
 

@@ -7,13 +7,15 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
 from analysis.report.contents import study_tables
 from analysis.report.sections import SECTIONS
-from analysis.tables.overview import find
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.tables.overview import overview_of
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 
 @pytest.fixture
 def tables(synthetic, tmp_path):
-    return study_tables(find(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY))
+    return study_tables(
+        overview_of(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY)
+    )
 
 
 def test_the_spread_over_seeds_is_that_of_the_runs(tables):

@@ -12,12 +12,12 @@ from analysis.report.charts.palette import Palette
 from analysis.report.contents import study_tables
 from analysis.report.figures.cost import step_times
 from analysis.tables.completeness import completeness
-from analysis.tables.overview import find
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.tables.overview import overview_of
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 
 def findings_of(study, tmp_path):
-    return find(load(study.write(tmp_path / "study")))
+    return overview_of(load(study.write(tmp_path / "study")))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_group_counts_once_in_the_step_times(some_diverge):
 def test_steps_of_different_devices_are_not_put_together(some_diverge):
     ledger = some_diverge.ledger
     on_gpu = pl.when(pl.col("number") % 2 == 1).then(pl.lit("a GPU")).otherwise("device").alias("device")
-    both = find(replace(ledger, trials=ledger.trials.with_columns(on_gpu)))
+    both = overview_of(replace(ledger, trials=ledger.trials.with_columns(on_gpu)))
     groups = both.step_times.group_by("device").agg(pl.col("groups").sum())
     expected = both.ledger.trials.filter(status="complete").unique(["optimizer", "phase", "number"])
     assert dict(groups.iter_rows()) == dict(expected.group_by("device").len().iter_rows())
@@ -111,7 +111,7 @@ def test_what_a_partial_study_lacks_is_listed(synthetic, tmp_path):
     folder = study.write(tmp_path / "study")
     for path in [*folder.glob("*/0-explore-4-*"), *folder.glob("*/1-confirm-1-*"), *folder.glob("*/1-sweep-*")]:
         path.unlink()
-    found = completeness(find(load(folder)))
+    found = completeness(overview_of(load(folder)))
     assert found.missing == ("sgd: 1 tuning trial", "momentum: 9 sweep trials and 1 confirmation trial")
     assert found.planned - found.done == 11
 
@@ -135,11 +135,11 @@ def test_no_sweep_is_planned_without_a_learning_rate(synthetic, tmp_path):
 def test_the_sweep_of_a_former_winner_does_not_count(synthetic, tmp_path, former, gone, missing):
     folder = synthetic(former_winners=former, merged=False).write(tmp_path / "study")
     name = next(iter(former))
-    assert completeness(find(load(folder))).missing == ()
+    assert completeness(overview_of(load(folder))).missing == ()
     for path in folder.glob(f"*/{gone}"):
         path.unlink()
     what = f"{missing} sweep trial" + ("s" if missing > 1 else "")
-    assert completeness(find(load(folder))).missing == (f"{name}: {what}",)
+    assert completeness(overview_of(load(folder))).missing == (f"{name}: {what}",)
 
 
 def test_a_sweep_one_step_off_the_winner_does_not_count(synthetic, tmp_path):
@@ -149,7 +149,7 @@ def test_a_sweep_one_step_off_the_winner_does_not_count(synthetic, tmp_path):
     folder = synthetic(former_winners=former, merged=False).write(tmp_path / "study")
     for path in [*folder.glob("*/0-sweep-9-*"), *folder.glob("*/0-sweep-1?-*")]:
         path.unlink()
-    assert completeness(find(load(folder))).missing == ("sgd: 9 sweep trials",)
+    assert completeness(overview_of(load(folder))).missing == ("sgd: 9 sweep trials",)
 
 
 def test_a_metric_declares_unit_and_direction():

@@ -9,7 +9,7 @@ import pytest
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
 from analysis.statistics.intervals import wilson_interval
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 from analysis.tables.settings import TRIAL
 from analysis.tables.targets import (
     kaplan_meier,
@@ -155,7 +155,7 @@ def test_times_of_a_study_agree_with_the_metric_of_its_runs(synthetic, tmp_path)
             key, "complete"
         )
     )
-    found = find(load(study.write(tmp_path / "study")))
+    found = overview_of(load(study.write(tmp_path / "study")))
     trials, epochs = found.ledger.trials, found.ledger.epochs
     times = target_times(trials, epochs, found.shown, SETUP)
     published = times.filter(optimizer="sgd", setting="published")
@@ -173,7 +173,7 @@ def test_times_of_a_study_agree_with_the_metric_of_its_runs(synthetic, tmp_path)
 
 
 def test_without_targets_there_are_no_times(synthetic, tmp_path):
-    found = find(load(synthetic().write(tmp_path / "study")))
+    found = overview_of(load(synthetic().write(tmp_path / "study")))
     times = target_times(found.ledger.trials, found.ledger.epochs, found.shown, Setup())
     assert times.is_empty()
     summary = times_to_target(times)

@@ -10,15 +10,15 @@ from analysis.ledger.load import load
 from analysis.ledger.schema import PHASES
 from analysis.report.contents import metric_family
 from analysis.report.sections import SECTIONS
-from analysis.report.text.verdicts import noun_of
-from analysis.tables.overview import find
+from analysis.report.text.verdict_sentences import noun_of
+from analysis.tables.overview import overview_of
 from analysis.verdicts import study_metrics
+from analysis.verdicts.claims_of_study import judge_claims
+from analysis.verdicts.default_vocabulary import VOCABULARY
 from analysis.verdicts.evidence import Draws
 from analysis.verdicts.improvements import IMPROVEMENTS
-from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdicts import LOOKED_AT
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.verdict import LOOKED_AT
 
 EVERY = pytest.mark.parametrize("name", sorted(STUDY_METRICS))
 
@@ -64,7 +64,7 @@ def test_its_words_and_its_family_are_known(name):
 
 @EVERY
 def test_a_claim_on_it_is_judged_or_not_testable_for_a_reason(name, rich_dir):
-    (verdict,) = judge_claims([find(load(rich_dir))], parse_claims(claim(name), VOCABULARY)).verdicts
+    (verdict,) = judge_claims([overview_of(load(rich_dir))], parse_claims(claim(name), VOCABULARY)).verdicts
     if verdict.word == "NOT TESTABLE":
         assert verdict.reason
         assert not verdict.reason.endswith(".")

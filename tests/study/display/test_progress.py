@@ -9,7 +9,7 @@ from rich.console import Console
 from study.cluster.slots import Node
 from study.display.fleet import Fleet
 from study.display.progress import Progress
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 
 ROWS = [{"node": "10.0.0.2", "images": 0}]
 
@@ -20,22 +20,22 @@ def show(make_spec, listening, simulate, outcomes_of, surface):
 
     def run(*, terminal, width=80, height=24, response=surface, stored=()):
         spec = make_spec()
-        schedule = Schedule(spec, listening(), stored)
+        queue = TrialQueue(spec, listening(), stored)
         console = Console(
             file=io.StringIO(), force_terminal=terminal, width=width, height=height, _environ={"TERM": "xterm"}
         )
         before = list(stored)
-        with Progress(schedule, spec.extent.optimizers, stored, Fleet(list), console) as progress:
+        with Progress(queue, spec.extent.optimizers, stored, Fleet(list), console) as progress:
 
             def on_start(_, ended):
                 progress.trial_finished(ended[len(seen) :], ROWS, "cpu")
                 seen.extend(ended[len(seen) :])
 
             seen = []
-            tasks = simulate(schedule, response=response, on_start=on_start)
+            tasks = simulate(queue, response=response, on_start=on_start)
             everything = [outcome for task in tasks for outcome in outcomes_of(task, response)]
             progress.trial_finished(everything[len(seen) :], ROWS, "cpu")
-        assert len(before) + len(everything) == schedule.num_replicates()
+        assert len(before) + len(everything) == queue.num_replicates()
         return console.file.getvalue()
 
     return run
@@ -83,8 +83,8 @@ def test_diverged_and_failed_replicates_are_counted(show):
 
 
 def test_replicates_of_earlier_runs_count_as_done(show, make_spec, listening, outcomes_of, surface):
-    schedule = Schedule(make_spec(), listening())
-    stored = outcomes_of(schedule.next_task(), surface)
+    queue = TrialQueue(make_spec(), listening())
+    stored = outcomes_of(queue.next_task(), surface)
     assert show(terminal=False, stored=stored).startswith("2 of 72 networks, 0 diverged")
 
 
@@ -95,10 +95,10 @@ def on_nodes(make_spec, listening):
     def run(*, terminal):
         there = [Node(id=name, address=f"10.0.0.{name}", cpus=2.0, gpus=0.0) for name in "12"]
         times = iter(range(0, 1000, 10))
-        schedule = Schedule(make_spec(), listening())
+        queue = TrialQueue(make_spec(), listening())
         console = Console(file=io.StringIO(), force_terminal=terminal, width=120, height=40, _environ={"TERM": "xterm"})
         fleet = Fleet(lambda: there, lambda: next(times))
-        with Progress(schedule, ["sgd"], [], fleet, console) as progress:
+        with Progress(queue, ["sgd"], [], fleet, console) as progress:
             progress.refresh()
             for node in there:
                 progress.trial_finished([], [{"node": node.address, "images": 500}], "cpu")

@@ -3,7 +3,7 @@
 import pytest
 
 from study.queue.time_budget import RESERVE, TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 
 
 class Clock:
@@ -22,21 +22,21 @@ def clock():
 @pytest.fixture
 def study(make_spec, listening):
     """Two optimizers, each with 20 trials of 2 replicates and 2 settings to confirm on 6 seeds."""
-    return Schedule(make_spec(num_trials=20), listening())
+    return TrialQueue(make_spec(num_trials=20), listening())
 
 
-def run(schedule, budget, clock, outcomes_of, surface):
+def run(queue, budget, clock, outcomes_of, surface):
     """Every replicate takes a minute, one after another."""
     tasks = []
     while True:
-        budget.apply(schedule, 0)
-        task = schedule.next_task()
+        budget.apply(queue, 0)
+        task = queue.next_task()
         if task is None:
             return tasks
         tasks.append(task)
         clock.seconds += 60 * len(task.replicates)
         budget.record(len(task.replicates))
-        schedule.record(outcomes_of(task, surface))
+        queue.record(outcomes_of(task, surface))
 
 
 def test_without_a_budget_everything_is_trained(study, clock, outcomes_of, surface):
@@ -75,13 +75,13 @@ def test_a_budget_that_is_over_at_once_still_confirms_the_published_settings(stu
     assert {(task.key.phase, task.key.number) for task in tasks} == {("confirm", 0)}
 
 
-def run_in_parallel(schedule, budget, clock, outcomes_of, surface, *, workers, start_up, group_seconds):
+def run_in_parallel(queue, budget, clock, outcomes_of, surface, *, workers, start_up, group_seconds):
     """Seconds that a study takes on several workers which all start up first; its tuning trials."""
     running, num_trials, start = [], 0, clock.seconds
-    while not schedule.finished:
+    while not queue.finished:
         while len(running) < workers:
-            budget.apply(schedule, sum(len(task.replicates) for _, task in running))
-            task = schedule.next_task()
+            budget.apply(queue, sum(len(task.replicates) for _, task in running))
+            task = queue.next_task()
             if task is None:
                 break
             num_trials += task.key.phase not in ("confirm", "sweep")
@@ -90,7 +90,7 @@ def run_in_parallel(schedule, budget, clock, outcomes_of, surface, *, workers, s
         running.sort(key=lambda entry: entry[0])
         clock.seconds, task = running.pop(0)
         budget.record(len(task.replicates))
-        schedule.record(outcomes_of(task, surface))
+        queue.record(outcomes_of(task, surface))
     return clock.seconds - start, num_trials
 
 
@@ -102,10 +102,10 @@ def test_a_budget_is_used_and_kept_by_any_number_of_workers(
     times = {"workers": workers, "start_up": start_up, "group_seconds": group_seconds}
     spec = make_spec(num_trials=200)
     whole, _ = run_in_parallel(
-        Schedule(spec, listening()), TimeBudget(None, clock), clock, outcomes_of, surface, **times
+        TrialQueue(spec, listening()), TimeBudget(None, clock), clock, outcomes_of, surface, **times
     )
     budget = TimeBudget(share * whole / 60, clock)
-    taken, num_trials = run_in_parallel(Schedule(spec, listening()), budget, clock, outcomes_of, surface, **times)
+    taken, num_trials = run_in_parallel(TrialQueue(spec, listening()), budget, clock, outcomes_of, surface, **times)
     assert budget.has_cut
     assert taken <= share * whole + 2 * group_seconds
     assert num_trials >= 2 * 200 * 0.5 * share

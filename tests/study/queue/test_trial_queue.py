@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis.ledger import schema
 from analysis.ledger.plan import SWEEP_DECADES
 from study.queue.tasks import TrialKey
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 
 NAMES = ("sgd", "momentum", "sign")
@@ -42,9 +42,9 @@ def test_the_points_depend_neither_on_the_workers_nor_on_the_order_in_which_tria
     make_spec, listening, simulate, num_workers, lag, num_trials, order
 ):
     spec = make_spec(optimizers=NAMES, lag=lag, num_trials=num_trials)
-    alone = simulate(Schedule(spec, listening()))
+    alone = simulate(TrialQueue(spec, listening()))
     together = simulate(
-        Schedule(spec, listening()),
+        TrialQueue(spec, listening()),
         num_workers=num_workers,
         pick=order.randrange,
     )
@@ -57,9 +57,9 @@ def test_the_points_depend_neither_on_the_workers_nor_on_the_order_in_which_tria
 @given(num_workers=st.integers(2, 40), order=st.randoms())
 def test_the_points_of_tpe_depend_neither_on_the_workers_nor_on_the_order(make_spec, simulate, num_workers, order):
     spec = make_spec(num_trials=14, num_seeds=1)
-    alone = simulate(Schedule(spec, load_search("optuna")))
+    alone = simulate(TrialQueue(spec, load_search("optuna")))
     together = simulate(
-        Schedule(spec, load_search("optuna")),
+        TrialQueue(spec, load_search("optuna")),
         num_workers=num_workers,
         pick=order.randrange,
     )
@@ -87,9 +87,9 @@ def test_every_rule_of_the_queue_holds_at_every_moment(make_spec, listening, sim
         else:
             assert {(key.optimizer, number) for number in range(8)} <= whole
 
-    schedule = Schedule(spec, algorithm)
+    queue = TrialQueue(spec, algorithm)
     tasks = simulate(
-        schedule,
+        queue,
         num_workers=num_workers,
         pick=order.randrange,
         on_start=check,
@@ -98,19 +98,19 @@ def test_every_rule_of_the_queue_holds_at_every_moment(make_spec, listening, sim
     assert len(set(replicates)) == len(replicates), "something was handed out twice"
     expected = {}
     for name in NAMES:
-        num_confirmed = 1 if schedule.best(name)[1] == spec.optimizers[name].published else 2
+        num_confirmed = 1 if queue.best(name)[1] == spec.optimizers[name].published else 2
         expected[name] = 8 * 2 + num_confirmed * 6 + (0 if name == "sign" else 9 * 2)
     assert Counter(key.optimizer for key, _ in replicates) == expected
 
 
 def test_confirmation_goes_before_the_sweep(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(), listening()))
+    tasks = simulate(TrialQueue(make_spec(), listening()))
     phases = [task.key.phase for task in tasks]
     assert phases.index("sweep") > max(position for position, phase in enumerate(phases) if phase == "confirm")
 
 
 def test_only_confirmation_reads_the_test_set_and_has_seeds_of_its_own(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(), listening()))
+    tasks = simulate(TrialQueue(make_spec(), listening()))
     confirming = {seed for task in tasks if task.tests for seed in task.seeds}
     tuning = {seed for task in tasks if not task.tests for seed in task.seeds}
     assert {task.key.phase for task in tasks if task.tests} == {"confirm"}
@@ -120,41 +120,41 @@ def test_only_confirmation_reads_the_test_set_and_has_seeds_of_its_own(make_spec
 
 
 def test_tuning_trials_alone_share_a_data_order_and_all_the_same(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(shared_order=True), listening()))
+    tasks = simulate(TrialQueue(make_spec(shared_order=True), listening()))
     orders = {task.key.phase: set() for task in tasks}
     for task in tasks:
         orders[task.key.phase].add(task.order_seed)
     assert orders.pop("confirm") == orders.pop("sweep") == {None}
     (first,) = {task.seeds[0] for task in tasks if task.key.phase == "published"}
     assert set.union(*orders.values()) == {first}
-    assert {task.order_seed for task in simulate(Schedule(make_spec(), listening()))} == {None}
+    assert {task.order_seed for task in simulate(TrialQueue(make_spec(), listening()))} == {None}
 
 
 def test_a_replicate_has_the_same_seed_in_every_trial_of_every_optimizer(make_spec, listening, simulate):
     seeds = {}
-    for (key, replicate), seed in seeds_of(simulate(Schedule(make_spec(), listening()))).items():
+    for (key, replicate), seed in seeds_of(simulate(TrialQueue(make_spec(), listening()))).items():
         assert seeds.setdefault((key.phase == "confirm", replicate), seed) == seed
 
 
 def test_confirmation_trains_the_published_setting_as_0_and_the_winner_as_1(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(), listening())
-    points = points_of(simulate(schedule, response=lambda task, _: 0.9 if task.key.number == 0 else 0.5))
+    queue = TrialQueue(make_spec(), listening())
+    points = points_of(simulate(queue, response=lambda task, _: 0.9 if task.key.number == 0 else 0.5))
     for name in ("sgd", "momentum"):
         assert points[TrialKey(name, "confirm", 0)] == points[TrialKey(name, "published", 0)]
         assert points[TrialKey(name, "confirm", 1)] == points[TrialKey(name, "explore", 1)]
-        assert schedule.best(name) == (0.5, points[TrialKey(name, "explore", 1)])
+        assert queue.best(name) == (0.5, points[TrialKey(name, "explore", 1)])
 
 
 def test_a_published_setting_that_wins_is_confirmed_once(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(), listening()), response=lambda task, _: 0.1 * (1 + task.key.number))
+    tasks = simulate(TrialQueue(make_spec(), listening()), response=lambda task, _: 0.1 * (1 + task.key.number))
     assert {task.key.number for task in tasks if task.key.phase == "confirm"} == {0}
 
 
 def test_the_sweep_crosses_the_winner_in_half_decades(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(num_trials=4), listening())
-    points = points_of(simulate(schedule))
+    queue = TrialQueue(make_spec(num_trials=4), listening())
+    points = points_of(simulate(queue))
     for name in ("sgd", "momentum"):
-        best = schedule.best(name)[1]
+        best = queue.best(name)[1]
         swept = [points[TrialKey(name, "sweep", number)] for number in range(9)]
         ratios = [point["learning_rate"] / best["learning_rate"] for point in swept]
         assert ratios == pytest.approx([10**decades for decades in (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)])
@@ -163,26 +163,26 @@ def test_the_sweep_crosses_the_winner_in_half_decades(make_spec, listening, simu
 
 
 def test_an_optimizer_without_learning_rate_has_no_sweep(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(optimizers=("sign", "sgd")), listening()))
+    tasks = simulate(TrialQueue(make_spec(optimizers=("sign", "sgd")), listening()))
     assert {task.key.optimizer for task in tasks if task.key.phase == "sweep"} == {"sgd"}
 
 
 def test_no_confirmation_seeds_and_no_sweep_leave_tuning_alone(make_spec, listening, simulate):
-    tasks = simulate(Schedule(make_spec(num_confirm_seeds=0, sweep=False), listening()))
+    tasks = simulate(TrialQueue(make_spec(num_confirm_seeds=0, sweep=False), listening()))
     assert {task.key.phase for task in tasks} <= TUNING_PHASES
 
 
 def test_a_study_in_which_everything_diverges_ends(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(), listening())
-    points = points_of(simulate(schedule, response=lambda *_: 1.0))
-    assert schedule.best("sgd") == (1.0, points[TrialKey("sgd", "published", 0)])
+    queue = TrialQueue(make_spec(), listening())
+    points = points_of(simulate(queue, response=lambda *_: 1.0))
+    assert queue.best("sgd") == (1.0, points[TrialKey("sgd", "published", 0)])
     assert TrialKey("sgd", "confirm", 1) not in points
 
 
 def test_a_study_in_which_everything_fails_confirms_the_published_setting_and_ends(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(), listening())
-    tasks = simulate(schedule, response=lambda *_: None)
-    assert schedule.best("sgd") is None
+    queue = TrialQueue(make_spec(), listening())
+    tasks = simulate(queue, response=lambda *_: None)
+    assert queue.best("sgd") is None
     assert {task.key for task in tasks if task.key.phase not in TUNING_PHASES} == {
         TrialKey("sgd", "confirm", 0),
         TrialKey("momentum", "confirm", 0),
@@ -195,11 +195,11 @@ def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
     make_spec, listening, simulate, outcomes_of, surface, num_workers, order, data
 ):
     spec = make_spec(lag=3, num_trials=6)
-    undisturbed = simulate(Schedule(spec, listening()))
+    undisturbed = simulate(TrialQueue(spec, listening()))
     outcomes = all_outcomes(undisturbed, outcomes_of, surface)
     stored = data.draw(st.sets(st.integers(0, len(outcomes) - 1)), label="stored")
     resumed = simulate(
-        Schedule(spec, listening(), [outcomes[place] for place in sorted(stored)]),
+        TrialQueue(spec, listening(), [outcomes[place] for place in sorted(stored)]),
         num_workers=num_workers,
         pick=order.randrange,
     )
@@ -214,19 +214,19 @@ def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
 def test_a_study_killed_twice_is_the_same_study(make_spec, listening, simulate, outcomes_of, surface, order, data):
     """Killed with several workers, so that any of the last few tasks may be missing."""
     spec = make_spec(lag=3, num_trials=6)
-    undisturbed = simulate(Schedule(spec, listening()))
+    undisturbed = simulate(TrialQueue(spec, listening()))
     stored = []
     for _ in range(2):
-        schedule = Schedule(spec, listening(), stored)
+        queue = TrialQueue(spec, listening(), stored)
         running = []
         for _ in range(data.draw(st.integers(0, 60), label="tasks that end before the kill")):
-            while len(running) < 4 and (task := schedule.next_task()) is not None:
+            while len(running) < 4 and (task := queue.next_task()) is not None:
                 running.append(task)
             if running:
                 ended = outcomes_of(running.pop(order.randrange(len(running))), surface)
                 stored += ended
-                schedule.record(ended)
-    last = simulate(Schedule(spec, listening(), stored))
+                queue.record(ended)
+    last = simulate(TrialQueue(spec, listening(), stored))
     trained = [(outcome.key, outcome.replicate) for outcome in stored] + replicates_of(last)
     assert sorted(trained) == sorted(replicates_of(undisturbed))
     whole = points_of(undisturbed)
@@ -236,20 +236,20 @@ def test_a_study_killed_twice_is_the_same_study(make_spec, listening, simulate, 
 
 def test_a_finished_study_has_nothing_left(make_spec, listening, simulate, outcomes_of, surface):
     spec = make_spec()
-    outcomes = all_outcomes(simulate(Schedule(spec, listening())), outcomes_of, surface)
-    schedule = Schedule(spec, listening(), outcomes)
-    assert schedule.finished
-    assert schedule.next_task() is None
-    assert schedule.num_replicates() == len(outcomes)
+    outcomes = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
+    queue = TrialQueue(spec, listening(), outcomes)
+    assert queue.finished
+    assert queue.next_task() is None
+    assert queue.num_replicates() == len(outcomes)
 
 
 @given(fewer=st.integers(1, 6), more=st.integers(1, 6))
 @settings(max_examples=20, deadline=None)
 def test_more_trials_continue_the_same_sequence(make_spec, listening, simulate, outcomes_of, surface, fewer, more):
     small, large = (make_spec(lag=3, num_trials=count) for count in (fewer, fewer + more))
-    first = simulate(Schedule(small, listening()))
-    rest = simulate(Schedule(large, listening(), all_outcomes(first, outcomes_of, surface)))
-    direct = points_of(simulate(Schedule(large, listening())))
+    first = simulate(TrialQueue(small, listening()))
+    rest = simulate(TrialQueue(large, listening(), all_outcomes(first, outcomes_of, surface)))
+    direct = points_of(simulate(TrialQueue(large, listening())))
     tuned = {key: point for key, point in direct.items() if key.phase in TUNING_PHASES}
     both = points_of([*first, *rest])
     assert {key: point for key, point in both.items() if key.phase in TUNING_PHASES} == tuned
@@ -257,16 +257,16 @@ def test_more_trials_continue_the_same_sequence(make_spec, listening, simulate, 
 
 
 def test_more_confirmation_seeds_train_the_new_ones_alone(make_spec, listening, simulate, outcomes_of, surface):
-    first = simulate(Schedule(make_spec(), listening()))
+    first = simulate(TrialQueue(make_spec(), listening()))
     stored = all_outcomes(first, outcomes_of, surface)
-    rest = simulate(Schedule(make_spec(num_confirm_seeds=9), listening(), stored))
+    rest = simulate(TrialQueue(make_spec(num_confirm_seeds=9), listening(), stored))
     assert {task.key for task in rest} == {task.key for task in first if task.key.phase == "confirm"}
     assert {replicate for _, replicate in replicates_of(rest)} == {6, 7, 8}
 
 
 def test_a_new_optimizer_leaves_the_others_alone(make_spec, listening, simulate, outcomes_of, surface):
-    stored = all_outcomes(simulate(Schedule(make_spec(), listening())), outcomes_of, surface)
-    rest = simulate(Schedule(make_spec(optimizers=NAMES), listening(), stored))
+    stored = all_outcomes(simulate(TrialQueue(make_spec(), listening())), outcomes_of, surface)
+    rest = simulate(TrialQueue(make_spec(optimizers=NAMES), listening(), stored))
     assert {task.key.optimizer for task in rest} == {"sign"}
 
 
@@ -274,9 +274,9 @@ def test_a_new_winner_gets_new_numbers_and_the_former_one_keeps_its_own(make_spe
     def improving(task, _):
         return 0.9 - 0.1 * task.key.number if task.key.phase in TUNING_PHASES else 0.5
 
-    first = simulate(Schedule(make_spec(num_trials=3), listening()), response=improving)
+    first = simulate(TrialQueue(make_spec(num_trials=3), listening()), response=improving)
     stored = all_outcomes(first, outcomes_of, improving)
-    rest = simulate(Schedule(make_spec(num_trials=5), listening(), stored), response=improving)
+    rest = simulate(TrialQueue(make_spec(num_trials=5), listening(), stored), response=improving)
     for name in ("sgd", "momentum"):
         own = [task for task in rest if task.key.optimizer == name]
         assert {task.key.number for task in own if task.key.phase == "confirm"} == {2}
@@ -292,9 +292,9 @@ def test_an_old_winner_that_wins_again_keeps_its_numbers(make_spec, listening, s
         return 0.1 + 0.1 * abs(task.key.number - 1) if task.key.phase in TUNING_PHASES else 0.5
 
     stored = all_outcomes(
-        simulate(Schedule(make_spec(num_trials=3), listening()), response=worsening), outcomes_of, worsening
+        simulate(TrialQueue(make_spec(num_trials=3), listening()), response=worsening), outcomes_of, worsening
     )
-    rest = simulate(Schedule(make_spec(num_trials=5), listening(), stored), response=worsening)
+    rest = simulate(TrialQueue(make_spec(num_trials=5), listening(), stored), response=worsening)
     assert {task.key.phase for task in rest} <= TUNING_PHASES
 
 
@@ -304,9 +304,9 @@ def test_a_point_keeps_its_number_if_those_before_it_are_missing(
 ):
     """With several workers the winner's confirmation may end before that of the published setting."""
     spec = make_spec(num_seeds=6)
-    tasks = simulate(Schedule(spec, listening()))
+    tasks = simulate(TrialQueue(spec, listening()))
     kept = [task for task in tasks if task.key.phase in TUNING_PHASES or (task.key.phase, task.key.number) == first]
-    rest = simulate(Schedule(spec, listening(), all_outcomes(kept, outcomes_of, surface)))
+    rest = simulate(TrialQueue(spec, listening(), all_outcomes(kept, outcomes_of, surface)))
     assert points_of([*kept, *rest]) == points_of(tasks)
     samplers = {task.key.number: task.sampler for task in rest if task.key.phase == "confirm"}
     assert samplers[0] == "published"
@@ -318,19 +318,19 @@ def test_tuning_that_is_stopped_leaves_the_same_number_of_trials_to_every_optimi
     make_spec, listening, simulate, outcomes_of, surface, num_ended, num_workers, data
 ):
     spec = make_spec(optimizers=NAMES, num_trials=8, lag=3)
-    whole = all_outcomes(simulate(Schedule(spec, listening())), outcomes_of, surface)
+    whole = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
     tuned = [outcome for outcome in whole if outcome.key.phase in TUNING_PHASES]
     lost = data.draw(st.sets(st.integers(0, num_ended)), label="not stored by an earlier run")
     stored = [outcome for place, outcome in enumerate(tuned[:num_ended]) if place not in lost]
-    schedule = Schedule(spec, listening(), stored)
+    queue = TrialQueue(spec, listening(), stored)
     running = []
-    while len(running) < num_workers and (task := schedule.next_task()) is not None:
+    while len(running) < num_workers and (task := queue.next_task()) is not None:
         running.append(task)
-    schedule.stop_tuning()
-    schedule.skip_sweep()
+    queue.stop_tuning()
+    queue.skip_sweep()
     for task in running:
-        schedule.record(outcomes_of(task, surface))
-    tasks = [*running, *simulate(schedule)]
+        queue.record(outcomes_of(task, surface))
+    tasks = [*running, *simulate(queue)]
     trials = {(o.key.optimizer, o.key.number) for o in stored if o.key.phase in TUNING_PHASES}
     trials |= {(task.key.optimizer, task.key.number) for task in tasks if task.key.phase in TUNING_PHASES}
     assert len(set(Counter(name for name, _ in trials).values())) == 1
@@ -339,21 +339,21 @@ def test_tuning_that_is_stopped_leaves_the_same_number_of_trials_to_every_optimi
 
 
 def test_a_study_stopped_before_its_first_trial_confirms_the_published_settings(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(), listening())
-    schedule.stop_tuning()
-    schedule.skip_sweep()
-    assert {(task.key.phase, task.key.number) for task in simulate(schedule)} == {("confirm", 0)}
+    queue = TrialQueue(make_spec(), listening())
+    queue.stop_tuning()
+    queue.skip_sweep()
+    assert {(task.key.phase, task.key.number) for task in simulate(queue)} == {("confirm", 0)}
 
 
 def test_a_sweep_that_is_skipped_midway_goes_no_further(make_spec, listening, simulate, outcomes_of, surface):
-    schedule = Schedule(make_spec(), listening())
+    queue = TrialQueue(make_spec(), listening())
     started = []
     while not started or started[-1].key.phase != "sweep":
-        started.append(schedule.next_task())
-        schedule.record(outcomes_of(started[-1], surface))
-    schedule.skip_sweep()
-    assert simulate(schedule) == []
-    assert schedule.num_replicates() == len(replicates_of(started))
+        started.append(queue.next_task())
+        queue.record(outcomes_of(started[-1], surface))
+    queue.skip_sweep()
+    assert simulate(queue) == []
+    assert queue.num_replicates() == len(replicates_of(started))
 
 
 @settings(max_examples=30, deadline=None)
@@ -362,20 +362,20 @@ def test_the_number_of_replicates_is_never_too_small_and_right_in_the_end(
     make_spec, listening, simulate, outcomes_of, surface, num_trials
 ):
     """Also for a study that grows, whose former winners have rows of their own."""
-    first = simulate(Schedule(make_spec(num_trials=num_trials), listening()))
+    first = simulate(TrialQueue(make_spec(num_trials=num_trials), listening()))
     stored = all_outcomes(first, outcomes_of, surface)
-    schedule = Schedule(make_spec(num_trials=num_trials + 2, num_confirm_seeds=8), listening(), stored)
-    totals = [schedule.num_replicates()]
-    tasks = simulate(schedule, num_workers=3, on_end=lambda: totals.append(schedule.num_replicates()))
+    queue = TrialQueue(make_spec(num_trials=num_trials + 2, num_confirm_seeds=8), listening(), stored)
+    totals = [queue.num_replicates()]
+    tasks = simulate(queue, num_workers=3, on_end=lambda: totals.append(queue.num_replicates()))
     count = len(stored) + len(replicates_of(tasks))
     assert min(totals) >= count
     assert totals[-1] == count
 
 
 def test_confirmation_to_come_shrinks_to_nothing(make_spec, listening, simulate):
-    schedule = Schedule(make_spec(), listening())
-    left = [schedule.num_confirmation_replicates()]
-    simulate(schedule, on_end=lambda: left.append(schedule.num_confirmation_replicates()))
+    queue = TrialQueue(make_spec(), listening())
+    left = [queue.num_confirmation_replicates()]
+    simulate(queue, on_end=lambda: left.append(queue.num_confirmation_replicates()))
     assert left[0] == 2 * 2 * 6
     assert left == sorted(left, reverse=True)
     assert left[-1] == 0

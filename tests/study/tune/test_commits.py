@@ -8,10 +8,10 @@ import pytest
 from ray.tune.experiment import Trial
 
 from study.queue.time_budget import TimeBudget
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.tune.assignments import Assignments
 from study.tune.commits import MOST_WAITING, Commit, Commits
-from study.tune.router import FirstPending, Router
+from study.tune.searcher import FirstPending, QueueSearcher
 
 
 class SlowDisk:
@@ -96,7 +96,7 @@ def spec(make_spec):
 
 @pytest.fixture
 def assignments(spec, listening, new_slots):
-    return Assignments(Schedule(spec, listening()), new_slots(100), TimeBudget(None))
+    return Assignments(TrialQueue(spec, listening()), new_slots(100), TimeBudget(None))
 
 
 def settle_nothing(*, wait):
@@ -104,26 +104,26 @@ def settle_nothing(*, wait):
 
 
 @pytest.fixture
-def router(spec, assignments):
-    return Router(assignments, spec.identity, settle_nothing)
+def searcher(spec, assignments):
+    return QueueSearcher(assignments, spec.identity, settle_nothing)
 
 
-def test_a_tuner_gets_no_more_trials_than_were_admitted(router):
-    router.admit(3)
-    assert all(isinstance(router.suggest(str(number)), dict) for number in range(3))
-    assert router.suggest("3") == Router.FINISHED
-    assert not router.finished
-    router.admit(3)
-    assert isinstance(router.suggest("3"), dict)
+def test_a_tuner_gets_no_more_trials_than_were_admitted(searcher):
+    searcher.admit(3)
+    assert all(isinstance(searcher.suggest(str(number)), dict) for number in range(3))
+    assert searcher.suggest("3") == QueueSearcher.FINISHED
+    assert not searcher.finished
+    searcher.admit(3)
+    assert isinstance(searcher.suggest("3"), dict)
 
 
-def test_a_group_that_is_put_back_waits_for_the_next_tuner(router, assignments):
-    router.admit(1)
-    first = router.suggest("0")
+def test_a_group_that_is_put_back_waits_for_the_next_tuner(searcher, assignments):
+    searcher.admit(1)
+    first = searcher.suggest("0")
     assignments.put_back("0", has_lost_node=False)
-    assert router.suggest("1") == Router.FINISHED
-    router.admit(1)
-    assert router.suggest("1") == first
+    assert searcher.suggest("1") == QueueSearcher.FINISHED
+    searcher.admit(1)
+    assert searcher.suggest("1") == first
 
 
 def test_a_choice_waits_for_trials_that_are_being_stored_if_it_depends_on_them(spec, assignments, outcomes_of):
@@ -135,15 +135,15 @@ def test_a_choice_waits_for_trials_that_are_being_stored_if_it_depends_on_them(s
             trial_id = str(being_stored.pop())
             assignments.finish(trial_id, outcomes_of(assignments.task(trial_id), lambda _task, _replicate: 0.5))
 
-    router = Router(assignments, spec.identity, settle)
-    router.admit(100)
+    searcher = QueueSearcher(assignments, spec.identity, settle)
+    searcher.admit(100)
     running = []
-    while (config := router.suggest(str(len(running)))) is not None:
+    while (config := searcher.suggest(str(len(running)))) is not None:
         running.append(config)
     being_stored += range(len(running))
-    suggestion = router.suggest("next")
-    assert suggestion == Router.FINISHED
-    assert router.finished
+    suggestion = searcher.suggest("next")
+    assert suggestion == QueueSearcher.FINISHED
+    assert searcher.finished
 
 
 def test_the_first_pending_trial_starts_whatever_has_ended_before():

@@ -10,7 +10,7 @@ from analysis.ledger.load import load
 from analysis.tables.cost import step_cost_ratio
 from study.job import Job
 from study.ledger import Ledger, read_study
-from study.queue.trial_queue import Schedule
+from study.queue.trial_queue import TrialQueue
 from study.request.study import Study
 from study.spec import OptimizerDefinition
 from study.tune.launch import put_dataset, time_on_cluster
@@ -35,7 +35,7 @@ def job_of(listening, tmp_path):
     def make(spec):
         ledger = Ledger(tmp_path / "study", spec)
         study = Study(spec=spec, optimizers={}, directory=tmp_path / "study", place="here")
-        return Job(study=study, ledger=ledger, schedule=Schedule(spec, listening()), outcomes=())
+        return Job(study=study, ledger=ledger, queue=TrialQueue(spec, listening()), outcomes=())
 
     return make
 
@@ -46,7 +46,7 @@ def ended(job_of, simulate, surface):
 
     def make(spec, response=surface):
         job = job_of(spec)
-        simulate(job.schedule, response=response)
+        simulate(job.queue, response=response)
         return job
 
     return make
@@ -68,7 +68,7 @@ def test_winners_are_timed_as_one_network_each(ended, make_spec):
     configs = contenders(job)
     assert [config.optimizer for config in configs] == ["sgd", "momentum"]
     for config in configs:
-        assert config.hyperparameters == job.schedule.best(config.optimizer)[1]
+        assert config.hyperparameters == job.queue.best(config.optimizer)[1]
         assert config.seeds == (replicate_seed(0, fresh=False, replicate=0),)
     assert is_due(job)
 

@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from analysis.ledger.load import load
 from analysis.report.write import write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -136,7 +136,7 @@ def test_confirmation_and_seeds(path, journal, taken, known, description):
     text = description(f'num_epochs = 20\ndataset = "MNIST"\n{known.SPACE}')
     folder = taken("optuna", path, "--study", "sgd=sgd", "--confirm", "fresh=sgd", "--seed-key", "seed",
                    "--map", "test_error=test", "--description", text)  # fmt: skip
-    found = find(load(folder))
+    found = overview_of(load(folder))
     assert found.ledger.study.num_seeds == 2
     assert found.ledger.epochs.is_empty()
     assert found.results[0].best.hyperparameters == {"learning_rate": 0.01}

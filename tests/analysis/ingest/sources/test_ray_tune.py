@@ -12,7 +12,7 @@ import pytest
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.report.write import write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 HOW = (
     "--optimizer-key", "opt", "--seed-key", "seed",
@@ -49,7 +49,7 @@ def test_every_number_arrives(arguments, taken):
 
 
 def test_winners_are_confirmed_and_the_published_setting_is_recognised(arguments, taken):
-    found = find(load(taken(*arguments)))
+    found = overview_of(load(taken(*arguments)))
     sgd, adam = found.results
     assert sgd.best.hyperparameters == {"learning_rate": 1e-2}
     assert sgd.tuned_accuracy.mean == pytest.approx(0.6)

@@ -11,7 +11,7 @@ from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
 from analysis.report.write import write_report
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"
@@ -106,9 +106,9 @@ def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, descript
     )  # fmt: skip
     assert again.trials.drop("run").equals(ledger.trials.drop("run"))
     assert again.epochs.equals(ledger.epochs)
-    assert find(again).best == find(ledger).best
-    assert [result.difference for result in find(again).results] == [
-        result.difference for result in find(ledger).results
+    assert overview_of(again).best == overview_of(ledger).best
+    assert [result.difference for result in overview_of(again).results] == [
+        result.difference for result in overview_of(ledger).results
     ]
     assert again.study.has_sweep
 
@@ -130,14 +130,14 @@ def test_a_number_that_is_not_finite_is_divergence_and_status_says_the_rest(tmp_
 
 def test_a_diverged_run_without_curves_gets_none(tmp_path, taken, description):
     (tmp_path / "trials.csv").write_text("optimizer,learning_rate,validation_error\nsgd,0.01,nan\n")
-    found = find(load(taken("tables", "--trials", tmp_path / "trials.csv", "--description", description())))
+    found = overview_of(load(taken("tables", "--trials", tmp_path / "trials.csv", "--description", description())))
     assert found.seed_curves["validation_error"].null_count() == found.seed_curves.height == 3
 
 
 def test_an_error_measured_before_divergence_stays_in_the_curve(tmp_path, taken, description):
     (tmp_path / "trials.csv").write_text("trial,optimizer,learning_rate\na,sgd,0.01\n")
     (tmp_path / "epochs.csv").write_text("trial,epoch,validation_error,validation_loss\na,1,0.6,2\na,2,0.6,nan\n")
-    found = find(load(taken("tables", "--trials", tmp_path / "trials.csv", "--epochs", tmp_path / "epochs.csv",
+    found = overview_of(load(taken("tables", "--trials", tmp_path / "trials.csv", "--epochs", tmp_path / "epochs.csv",
                             "--description", description())))  # fmt: skip
     assert found.seed_curves["validation_error"].to_list() == [0.6, 1.0, 1.0]
 

@@ -16,15 +16,15 @@ from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import reasons
 from analysis.report.figures.time_to_target import survival
 from analysis.report.sections import SECTIONS
-from analysis.report.text.verdicts import amount, interval, on_axis, sentence
+from analysis.report.text.verdict_sentences import amount, interval, on_axis, sentence
 from analysis.statistics.intervals import Interval
 from analysis.tables.overfitting import mean_losses
-from analysis.tables.overview import find
+from analysis.tables.overview import overview_of
+from analysis.verdicts.claims_of_study import judge_claims
+from analysis.verdicts.default_vocabulary import VOCABULARY
 from analysis.verdicts.evidence import Draws, PairedSeeds
-from analysis.verdicts.judgement import judge_claims
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdicts import Verdict
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.verdict import Verdict
 
 FAMILIES = {*metrics.FAMILIES.names(), *(metric.family for metric in STUDY_METRICS.values())}
 PALETTE = Palette.of(["langevin", "sgd"])
@@ -32,24 +32,24 @@ CLAIMS = parse_claims(packaged_text(), VOCABULARY)
 QUESTIONS = {question.name: question for question in CLAIMS.questions}
 
 
-def figures_of(findings, claims=None):
-    judgement = judge_claims([findings], claims)
-    return figures(study_tables(findings, judgement.claims), judgement.verdicts)
+def figures_of(overview, claims=None):
+    judgement = judge_claims([overview], claims)
+    return figures(study_tables(overview, judgement.claims), judgement.verdicts)
 
 
 @pytest.fixture(scope="module")
 def tables(rich_dir):
-    return study_tables(find(load(rich_dir)), CLAIMS)
+    return study_tables(overview_of(load(rich_dir)), CLAIMS)
 
 
 @pytest.fixture(scope="module")
 def drawn(tables):
-    return figures_of(tables.findings)
+    return figures_of(tables.overview)
 
 
 @pytest.fixture(scope="module")
 def small(ledger_dir):
-    return {figure.name: figure for figure in figures_of(find(load(ledger_dir)), CLAIMS).every}
+    return {figure.name: figure for figure in figures_of(overview_of(load(ledger_dir)), CLAIMS).every}
 
 
 def rows_of(panel):
@@ -78,7 +78,7 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
 def test_figures_that_no_question_asks_for_stand_under_their_own_heading(tables):
     text = packaged_text()
     found = figures_of(
-        tables.findings, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')], VOCABULARY)
+        tables.overview, parse_claims(text[: text.index('[[questions]]\nname = "is more stable"')], VOCABULARY)
     )
     assert list(found.of_questions) == ["converges faster"]
     assert list(found.of_sections) == ["Stability", "Overfitting", "Sensitivity to hyperparameters", "Overhead"]
@@ -121,12 +121,12 @@ def test_a_figure_of_a_small_study_says_what_is_missing(small, name, said):
 
 
 def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_draw(ledger_dir):
-    findings, text = find(load(ledger_dir)), packaged_text()
+    overview, text = overview_of(load(ledger_dir)), packaged_text()
     targets = "targets = [0.25, 0.30, 0.35, 0.40]"
-    far = survival(study_tables(findings, parse_claims(text.replace(targets, "targets = [0.98]"), VOCABULARY)), PALETTE)
+    far = survival(study_tables(overview, parse_claims(text.replace(targets, "targets = [0.98]"), VOCABULARY)), PALETTE)
     assert far.text.endswith("No run of sgd or momentum reaches any target.")
     assert [panel.description for panel in far.panels] == ["Share of runs still below 98.0% accuracy"]
-    none = survival(study_tables(findings, parse_claims(text.replace(targets, ""), VOCABULARY)), PALETTE)
+    none = survival(study_tables(overview, parse_claims(text.replace(targets, ""), VOCABULARY)), PALETTE)
     assert none.panels == ()
     assert "fix no targets" in none.text
 
@@ -161,8 +161,8 @@ def test_mean_losses_leave_out_runs_without_a_loss_and_count_the_rest():
 
 
 def test_losses_at_the_end_are_those_of_the_ledger(tables):
-    ledger = tables.findings.ledger
-    tuned = tables.findings.shown.filter(setting="tuned", optimizer="adam")
+    ledger = tables.overview.ledger
+    tuned = tables.overview.shown.filter(setting="tuned", optimizer="adam")
     wanted = ledger.trials.join(tuned, on=["optimizer", "phase", "number"], how="semi").sort("replicate")
     found = tables["run_losses"].filter(optimizer="adam").sort("replicate")
     assert found["test_loss"].to_list() == wanted["test_loss"].to_list()
@@ -171,7 +171,7 @@ def test_losses_at_the_end_are_those_of_the_ledger(tables):
 
 def test_divergence_over_the_search_space_counts_every_explored_replicate(tables):
     found = tables["divergence_rates"].filter(setting="search space", optimizer="sgd")
-    explored = tables.findings.ledger.trials.filter(optimizer="sgd", phase="explore")
+    explored = tables.overview.ledger.trials.filter(optimizer="sgd", phase="explore")
     assert found["replicates"].to_list() == [explored.height]
     assert found["events"].to_list() == [explored.filter(status="diverged").height]
     assert found["events"][0] > 0

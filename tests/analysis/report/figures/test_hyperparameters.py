@@ -7,8 +7,8 @@ from analysis.ledger.load import load
 from analysis.report.charts.palette import Palette
 from analysis.report.contents import study_tables
 from analysis.report.figures import hyperparameters
-from analysis.tables.overview import find
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.tables.overview import overview_of
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 FORMER = {"momentum": {"learning_rate": 0.01, "momentum": 0.25}}
 NOTE = "The sweep of momentum runs through an earlier winner"
@@ -28,10 +28,10 @@ def drawn(figure, optimizer="momentum"):
 
 
 def figures_of(folder):
-    findings = find(load(folder))
+    overview = overview_of(load(folder))
     tables, palette = (
-        study_tables(findings, parse_claims(packaged_text(), VOCABULARY)),
-        Palette.of(findings.ledger.study.optimizers),
+        study_tables(overview, parse_claims(packaged_text(), VOCABULARY)),
+        Palette.of(overview.ledger.study.optimizers),
     )
     return [hyperparameters.learning_rate(tables, palette), hyperparameters.sensitivity(tables, palette)]
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from analysis.report.text import verdicts as verdict_text
-from analysis.report.text.verdicts import SYMBOLS
-from analysis.verdicts.judgement import Judgement
-from analysis.verdicts.verdicts import Verdict, Word
+from analysis.report.text import verdict_sentences as verdict_text
+from analysis.report.text.verdict_sentences import SYMBOLS
+from analysis.verdicts.claims_of_study import Judgement
+from analysis.verdicts.verdict import Verdict, Word
 from analysis.wording import NONE, count, listing
 
 MEANINGS: dict[Word, str] = {

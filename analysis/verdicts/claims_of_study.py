@@ -8,10 +8,10 @@ import polars as pl
 
 from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.ledger.study import LedgerError, Study
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.verdicts.claim import Untested
-from analysis.verdicts.verdicts import Verdict, judge
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.verdicts.verdict import Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,11 @@ class Judgement:
         return [found[question.name, a, b] for question in self.claims.questions for a, b in question.pairs]
 
 
-def judge_claims(repeats: Sequence[Findings], own: Claims | None = None) -> Judgement:
+def judge_claims(repeats: Sequence[Overview], own: Claims | None = None) -> Judgement:
     """Judge the claims that the study has fixed, or others.
 
     Args:
-        repeats: Findings of each repeat of the tuning, the first one first.
+        repeats: Overview of each repeat of the tuning, the first one first.
         own: Claims in the place of those of the study; the notes say so.
 
     Raises:

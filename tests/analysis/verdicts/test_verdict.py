@@ -13,12 +13,12 @@ from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.report.__main__ import main
-from analysis.report.text.verdicts import not_tested
+from analysis.report.text.verdict_sentences import not_tested
 from analysis.statistics.intervals import Interval
-from analysis.tables.overview import find
-from analysis.verdicts.judgement import judge_claims
-from analysis.verdicts.verdicts import decide
-from analysis.verdicts.vocabulary import VOCABULARY
+from analysis.tables.overview import overview_of
+from analysis.verdicts.claims_of_study import judge_claims
+from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.verdicts.verdict import decide
 
 SGD = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}},
@@ -152,7 +152,7 @@ def study(synthetic, tmp_path):
 
 def verdicts(folder, own=None):
     """Verdict of each claim, by question and rival."""
-    judged = judge_claims([find(load(folder))], own)
+    judged = judge_claims([overview_of(load(folder))], own)
     return {(verdict.question.name, verdict.b): verdict for verdict in judged.verdicts}
 
 
@@ -338,22 +338,22 @@ def test_a_look_at_fewer_explore_points_costs_the_claim_that_rests_on_them(study
 
 def test_claims_that_come_afterwards_are_named_first(study):
     folder = study()
-    fixed = judge_claims([find(load(folder))])
+    fixed = judge_claims([overview_of(load(folder))])
     assert fixed.notes == ()
     other = parse_claims(CLAIMS.replace("0.025", "0.001"), VOCABULARY)
-    changed = judge_claims([find(load(folder))], other)
+    changed = judge_claims([overview_of(load(folder))], other)
     assert "changed afterwards" in changed.notes[0]
 
 
 def test_a_study_without_claims_is_judged_by_those_of_the_package(study):
-    found = judge_claims([find(load(study(claims=None)))])
+    found = judge_claims([overview_of(load(study(claims=None)))])
     assert "not fixed before the study" in found.notes[0]
     assert len(found.verdicts) + len(found.untested) == 36
 
 
 def test_names_that_nobody_knows_are_errors(study):
     with pytest.raises(LedgerError, match=r"known optimizers .*, got nobody"):
-        judge_claims([find(load(study(claims=CLAIMS.replace("adam", "nobody"))))])
+        judge_claims([overview_of(load(study(claims=CLAIMS.replace("adam", "nobody"))))])
 
 
 def test_verdicts_are_written_for_programs_and_people(study, capsys):
@@ -378,7 +378,7 @@ def test_verdicts_are_written_for_programs_and_people(study, capsys):
 
 
 def test_what_a_study_lacks_is_named_once(study):
-    judged = judge_claims([find(load(study(claims=None)))])
+    judged = judge_claims([overview_of(load(study(claims=None)))])
     told = not_tested(judged.untested)
     assert told == "30 claims of the file were not tested: the study does not hold adam, constant_noise and momentum."
     reasons = {claim.claim: claim.reason for claim in judged.untested}
@@ -388,7 +388,7 @@ def test_what_a_study_lacks_is_named_once(study):
 
 
 def test_a_claim_that_is_not_tested_has_no_verdict_and_keeps_its_place_in_the_files(study):
-    judged = judge_claims([find(load(study(claims=CLAIMS.replace('["sgd", "adam"]', '["adam", "sgd"]'))))])
+    judged = judge_claims([overview_of(load(study(claims=CLAIMS.replace('["sgd", "adam"]', '["adam", "sgd"]'))))])
     assert [(claim.claim, claim.lacking) for claim in judged.untested] == [
         ("langevin classifies better than adam", ("adam",))
     ]

@@ -1,4 +1,4 @@
-"""Ray Tune's view of the schedule: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
+"""Ray Tune's view of the queue: a `Searcher` that hands out whatever comes next, of any optimizer and phase."""
 
 import sys
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ class Settle(Protocol):
         """Do so."""
 
 
-class Router(Searcher):
+class QueueSearcher(Searcher):
     """Gives every Tune trial the next group of replicates.
 
     Args:

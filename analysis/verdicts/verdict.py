@@ -19,7 +19,7 @@ from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
 from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, standardised_mean
-from analysis.tables.overview import Findings
+from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.tables.sensitivity import Missing, probability_best
 from analysis.verdicts.claim import Claim, Untested
@@ -116,16 +116,16 @@ class Verdict(Claim):
         }
 
 
-def judge(repeats: Sequence[Findings], claims: Claims) -> tuple[list[Verdict], list[Untested]]:
+def judge(repeats: Sequence[Overview], claims: Claims) -> tuple[list[Verdict], list[Untested]]:
     """A verdict on every claim whose two sides the study holds, and the other claims, both in the order of the file.
 
     A family counts the claims of the first kind alone: what a study is about is fixed before its rows are.
 
     Args:
-        repeats: Findings of each repeat of the tuning, the first one first.
+        repeats: Overview of each repeat of the tuning, the first one first.
         claims: What is claimed.
     """
-    confirmed = [ConfirmedRuns(findings, claims) for findings in repeats]
+    confirmed = [ConfirmedRuns(overview, claims) for overview in repeats]
     optimizers = repeats[0].ledger.study.optimizers
     verdicts: list[Verdict] = []
     untested: list[Untested] = []
@@ -143,7 +143,7 @@ def judge(repeats: Sequence[Findings], claims: Claims) -> tuple[list[Verdict], l
 def _judge_family(
     question: Question, pairs: Sequence[tuple[str, str]], repeats: Sequence[ConfirmedRuns], alpha: float
 ) -> list[Verdict]:
-    ledgers = [confirmed.findings.ledger for confirmed in repeats]
+    ledgers = [confirmed.overview.ledger for confirmed in repeats]
     study_metric = STUDY_METRICS.get(question.metric)
     phases = study_metric.phases if study_metric else CONFIRM
     verdicts = []
@@ -202,7 +202,7 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
 
 def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
     """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
-    chances = [probability_best(confirmed.findings.ledger, [a, b]) for confirmed in repeats]
+    chances = [probability_best(confirmed.overview.ledger, [a, b]) for confirmed in repeats]
     found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
     return fmean(found) if len(found) == len(chances) else None
 

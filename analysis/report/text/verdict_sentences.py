@@ -9,7 +9,7 @@ from analysis.claims.questions import Question
 from analysis.verdicts.claim import Untested, unit_of
 from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdicts import Verdict, Word
+from analysis.verdicts.verdict import Verdict, Word
 from analysis.wording import NONE, count, listing
 
 SYMBOLS: dict[Word, str] = {
