@@ -4,7 +4,8 @@ Standard library only, so that every package may import it and listing names loa
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -18,16 +19,48 @@ T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names of plug-ins and hyperparameters: they become columns, files and words in a sentence."""
 
+MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""Names of modules, as Python imports them."""
+
 PROGRAM = "optimizer_study"
 """First part of each group of entry points."""
 
 
+class PluginError(ValueError):
+    """A plug-in is not what it should be; the message is one line that says whose code it is."""
+
+
+@contextmanager
+def blamed(duty: str, where: str, *, passes: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Run code of a plug-in: whatever it raises becomes one line that names it.
+
+    Args:
+        duty: What the plug-in must do, a sentence without its end.
+        where: File or package that it comes from.
+        passes: Errors that it may raise, since whoever runs it answers them.
+
+    Raises:
+        PluginError: It has raised something else, or ended the program.
+    """
+    try:
+        yield
+    except (PluginError, *passes):
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{duty}, {where} raises {error!r:.300}; mend or remove it.") from error
+
+
 @dataclass(frozen=True)
 class _Plugin:
-    """Where a plug-in is: the module to import, and in words for a message."""
+    """Where a plug-in is: the module to import, and in words for a message.
+
+    One whose package does not name a module is known all the same, so that only those who use it are refused: `fault`
+    says what is wrong.
+    """
 
     module: str
     where: str
+    fault: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +104,10 @@ class Plugins:
             ValueError: There is none of this name, or it cannot be imported.
         """
         plugin = self._get(name)
-        try:
+        if plugin.fault is not None:
+            raise PluginError(plugin.fault)
+        with blamed(f"The {self.noun} {name!r} must be importable", plugin.where):
             return import_module(plugin.module)
-        except Exception as error:
-            raise ValueError(
-                f"The {self.noun} {name!r} must be importable, {plugin.where} raises {error!r:.300}; mend or remove it."
-            ) from error
 
     def load(self, name: str, attribute: str, kind: type[T]) -> T:
         """What the module of a plug-in declares itself to be.
@@ -116,21 +147,26 @@ class Plugins:
     def _all(self) -> Mapping[str, _Plugin]:
         plugins = self._own()
         for entry in (entry for entry in _entry_points() if entry.group == self.group):
-            where = f"{entry.value} of the package {entry.dist.name if entry.dist else 'without a name'}"
+            plugin = self._installed(entry)
             if entry.name in plugins:
-                raise ValueError(
+                raise PluginError(
                     f"Each {self.noun} needs a name of its own, {entry.name!r} is {plugins[entry.name].where} and "
-                    f"{where}; rename or uninstall one."
+                    f"{plugin.where}; rename or uninstall one."
                 )
-            if entry.attr:
-                raise ValueError(f"An entry point of {self.group} names a module, got {where}; leave out the colon.")
-            plugins[entry.name] = _Plugin(entry.module, where)
+            plugins[entry.name] = plugin
         if wrong := [name for name in plugins if not NAME.fullmatch(name)]:
-            raise ValueError(
+            raise PluginError(
                 f"A plug-in is named by up to 40 lower-case letters, digits and underscores, got {wrong[0][:60]!r} "
                 f"({plugins[wrong[0]].where}); rename it."
             )
         return plugins
+
+    def _installed(self, entry: EntryPoint) -> _Plugin:
+        where = f"{entry.value or 'nothing'} of the package {entry.dist.name if entry.dist else 'without a name'}"
+        if MODULE.fullmatch(entry.value):
+            return _Plugin(entry.value, where)
+        cure = "leave out the colon" if ":" in entry.value else "give the name that Python imports it by"
+        return _Plugin("", where, fault=f"An entry point of {self.group} names a module, got {where}; {cure}.")
 
 
 def take(module: ModuleType, attribute: str, kind: type[T], where: str) -> T:
@@ -148,8 +184,13 @@ def take(module: ModuleType, attribute: str, kind: type[T], where: str) -> T:
     found = getattr(module, attribute, None)
     if not isinstance(found, kind):
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-        raise ValueError(f"{where} must define {attribute}, a {name}, got {type(found).__name__}.")
+        raise PluginError(f"{where} must define {attribute}, {article(name)} {name}, got {type(found).__name__}.")
     return found
+
+
+def article(word: str) -> str:
+    """The indefinite article of a word."""
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def package_versions() -> dict[str, str]:

@@ -132,7 +132,7 @@ def test_a_file_without_its_object_is_named(folder, text, given):
 
 
 def test_an_object_of_a_built_in_type_is_asked_for_by_its_short_name():
-    with pytest.raises(ValueError, match=r"here must define path, a int, got list\."):
+    with pytest.raises(ValueError, match=r"here must define path, an int, got list\."):
         take(sys, "path", int, "here")
 
 
@@ -179,17 +179,58 @@ def test_two_installed_plug_ins_of_one_name_are_refused(install):
     assert "more_plugins of the package more_plugins" in said
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "message"),
-    [
-        ("other_plugins:SPEC", "other", "An entry point of optimizer_study.optimizers names a module, got other_plu"),
-        ("other_plugins", "Other", "A plug-in is named by up to 40 lower-case letters, digits and underscores, got 'O"),
-    ],
-)
-def test_an_entry_point_of_another_form_is_refused(install, module, name, message):
-    done = python(listing("trainables.optimizers"), install({"optimizers": module}, OPTIMIZER, name=name))
+def test_an_installed_plug_in_of_a_name_that_is_not_allowed_is_refused(install):
+    site = install({"optimizers": "other_plugins"}, OPTIMIZER, name="Other")
+    done = python(listing("trainables.optimizers"), site)
+    message = "A plug-in is named by up to 40 lower-case letters, digits and underscores, got 'O"
     assert done.stdout.startswith(message)
     assert done.stdout.count("\n") == 1
+
+
+MALFORMED = {
+    "other_plugins:SPEC": ("other_plugins:SPEC", "leave out the colon"),
+    ":x": (":x", "leave out the colon"),
+    "other-plugins.lion": ("other-plugins.lion", "give the name that Python imports it by"),
+    "a b": ("a b", "give the name that Python imports it by"),
+    ".": (".", "give the name that Python imports it by"),
+    "": ("nothing", "give the name that Python imports it by"),
+}
+"""Values of entry points that name no module, with what a message calls them and their cure."""
+
+
+@pytest.mark.parametrize("value", MALFORMED)
+def test_an_entry_point_that_names_no_module_is_refused_when_it_is_used(install, value):
+    given, cure = MALFORMED[value]
+    use = "from trainables.optimizers import optimizer_names, load_optimizer\nprint('other' in optimizer_names())"
+    use += "\ntry: load_optimizer('other')\nexcept ValueError as error: print(error)"
+    done = python(use, install({"optimizers": value}, OPTIMIZER))
+    message = "An entry point of optimizer_study.optimizers names a module, got "
+    assert done.stdout == f"True\n{message}{given} of the package other_plugins; {cure}.\n", done.stderr
+
+
+@pytest.mark.parametrize("kind", ["optimizers", "search"])
+def test_an_entry_point_that_names_no_module_spoils_no_command_that_does_not_use_it(install, kind):
+    done = python(command("study.run", "--help"), install({kind: "a b"}))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "kind"),
+    [
+        ("analysis.report", ["nowhere"], "metrics"),
+        ("analysis.report", ["nowhere"], "study_metrics"),
+        ("analysis.ingest", ["tables"], "sources"),
+        ("study.run", ["--search", "other", "--dry-run"], "search"),
+        ("study.run", ["--search", "random", "--optimizers", "other", "--dry-run"], "optimizers"),
+    ],
+)
+def test_a_command_refuses_an_entry_point_that_names_no_module_in_one_line(program, words, kind, install):
+    done = python(command(program, *words), install({kind: "a b"}))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"python -m {program}: error: An entry point of optimizer_study.{kind} names a module, got a b of the package "
+        "other_plugins; give the name that Python imports it by.\n"
+    )
 
 
 def command(module: str, *words: str) -> str:
