@@ -42,9 +42,10 @@ def blamed(duty: str, where: str, *, passes: tuple[type[Exception], ...] = ()) -
     Raises:
         PluginError: It has raised something else, or ended the program.
     """
+    kept: tuple[type[Exception], ...] = (PluginError, *passes)
     try:
         yield
-    except (PluginError, *passes):
+    except kept:
         raise
     except (Exception, SystemExit) as error:
         raise PluginError(f"{duty}, {where} raises {error!r:.300}; mend or remove it.") from error

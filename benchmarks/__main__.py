@@ -5,7 +5,7 @@ import inspect
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import FunctionType
 from typing import Any
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.command_line import Parser
-from analysis.plugins import Plugins
+from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
 from study.request.provenance import provenance
@@ -40,15 +40,22 @@ WIDEST = 1000
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    options = _parse(words)
+    """Run the command line; 2 for a bad request or a part that cannot be loaded, 1 if one fails while it measures."""
+    parser, options = _parse(words)
     console = new_console()
     where = _where()
     measured: list[Row] = []
-    for name in options.parts:
-        console.print(f"Measuring {name} ...", highlight=False)
-        measured += [{**found, **where, "date": datetime.now(UTC)} for found in _run(name, options)]
-        _write(measured, options.output)  # after each part, so that what ends a later one loses no hours
+    status = 2
+    try:
+        parts = {name: PARTS.load(name, "rows", FunctionType) for name in options.parts}
+        status = 1
+        for name, measure in parts.items():
+            console.print(f"Measuring {name} ...", highlight=False)
+            measured += [{**found, **where, "date": datetime.now(UTC)} for found in _run(name, measure, options)]
+            _write(measured, options.output)  # after each part, so that what ends a later one loses no hours
+    except ValueError as error:
+        print(f"{parser.prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return status
     _print(measured, console)
     console.print(f"Table: {options.output}", soft_wrap=True, highlight=False, markup=False)
     return 0
@@ -59,7 +66,7 @@ def part_names() -> list[str]:
     return PARTS.names()
 
 
-def _parse(words: Sequence[str] | None) -> argparse.Namespace:
+def _parse(words: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]:
     parser = Parser(prog="python -m benchmarks", description="Measure what the parts of the study cost.")
     try:
         known = part_names()
@@ -86,17 +93,29 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--output must be a new file, {options.output} exists; choose another or delete it")
     if not options.output.absolute().parent.is_dir():
         parser.error(f"--output must lie in a folder that exists, got {options.output}")
-    return options
+    return parser, options
 
 
-def _run(name: str, options: argparse.Namespace) -> list[Row]:
-    """The rows of a part, which is given the keywords that it takes."""
-    measure = PARTS.load(name, "rows", FunctionType)
+def _run(name: str, measure: FunctionType, options: argparse.Namespace) -> list[Row]:
+    """The rows of a part, which is given the keywords that it takes.
+
+    Raises:
+        PluginError: It raises, or returns something else than rows.
+    """
     takes = inspect.signature(measure).parameters
-    given = {key: getattr(options, key) for key in ("small", "repetitions", "data_dir") if key in takes}
-    found: list[Row] = measure(**given)
-    if wrong := [set(entry) ^ set(ROW) for entry in found if set(entry) != set(ROW)]:
-        raise ValueError(f"rows of {PARTS.where(name)} must have the keys {', '.join(ROW)}; mend {sorted(wrong[0])}.")
+    wanted = {key: getattr(options, key) for key in ("small", "repetitions", "data_dir") if key in takes}
+    where = PARTS.where(name)
+    with blamed(f"The benchmark {name!r} must measure", where):
+        found = measure(**wanted)
+    keys = f"rows of {where} must return at least one row, a mapping with the keys {', '.join(ROW)}"
+    if not isinstance(found, list) or not found:
+        raise PluginError(f"{keys}, got {'none' if found == [] else type(found).__name__}; mend it.")
+    for entry in found:
+        if not isinstance(entry, Mapping) or set(entry) != set(ROW):
+            given = sorted(map(str, entry)) if isinstance(entry, Mapping) else type(entry).__name__
+            raise PluginError(f"{keys}, got {given}; mend it.")
+    with blamed(f"{keys}, words and numbers of the table", where):
+        pa.Table.from_pylist(found, schema=pa.schema([SCHEMA.field(key) for key in ROW]))
     return found
 
 

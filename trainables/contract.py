@@ -28,10 +28,10 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
         again = _descend(spec, spec.published, replicates=(0, 1))
         alone = torch.cat([_descend(spec, spec.published, replicates=(r,)) for r in (0, 1)])
         check_point(name, spec, {key: axis.at(0.5) for key, axis in spec.space.items()})
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"Optimizer {name!r} must take a step with its published setting and in the middle of its space, "
-            f"but raised {error!r}; mend its file."
+            f"but raised {error!r:.300}; mend its file."
         ) from error
     if not together.isfinite().all():
         raise ValueError(
@@ -64,8 +64,15 @@ def check_resumable(name: str, spec: OptimizerSpec) -> None:
     Raises:
         ValueError: It does not.
     """
-    whole = _descend(spec, spec.published, replicates=(0, 1))
-    if not torch.equal(whole, _descend(spec, spec.published, replicates=(0, 1), interrupted=True)):
+    try:
+        whole = _descend(spec, spec.published, replicates=(0, 1))
+        interrupted = _descend(spec, spec.published, replicates=(0, 1), interrupted=True)
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"Optimizer {name!r} must take up its own state_dict to go on from a checkpoint, but raised "
+            f"{error!r:.300}; mend it or leave out --storage."
+        ) from error
+    if not torch.equal(whole, interrupted):
         raise ValueError(
             f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but "
             "went on differently; mend it or leave out --storage."
@@ -80,9 +87,10 @@ def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, fl
     """
     try:
         _descend(spec, hyperparameters, replicates=(0,))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         shown = ", ".join(f"{key}={value:g}" for key, value in hyperparameters.items())
-        raise ValueError(f"Optimizer {name!r} does not accept {shown}: {error}") from error
+        reason = str(error) if isinstance(error, Exception) else repr(error)
+        raise ValueError(f"Optimizer {name!r} does not accept {shown}: {reason}") from error
 
 
 def _start(replicates: Sequence[int]) -> torch.Tensor:

@@ -272,6 +272,23 @@ def test_a_broken_metric_of_a_package_is_refused_in_one_line(program, words, ins
     )
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "kind"),
+    [
+        ("study.run", ["--search", "random", "--optimizers", "other", "--dry-run"], "optimizers"),
+        ("study.run", ["--search", "other", "--dry-run"], "search"),
+        ("analysis.report", ["nowhere"], "metrics"),
+        ("analysis.report", ["nowhere"], "study_metrics"),
+        ("analysis.ingest", ["--help"], "sources"),
+        ("benchmarks", ["other"], "benchmarks"),
+    ],
+)
+def test_a_plug_in_that_ends_the_program_is_refused_in_one_line(program, words, kind, install):
+    done = python(command(program, *words), install({kind: "other_plugins"}, "raise SystemExit(0)"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.endswith("other_plugins of the package other_plugins raises SystemExit(0); mend or remove it.\n")
+
+
 def test_a_command_refuses_a_broken_package_in_one_line(install):
     site = install({"sources": "other_plugins"}, "raise RuntimeError('first\\nsecond')")
     done = python(command("analysis.ingest", "tables"), site)

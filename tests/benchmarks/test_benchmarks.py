@@ -70,3 +70,39 @@ def test_a_bad_request_is_refused_before_anything_is_measured(words, message, mo
     printed = capsys.readouterr()
     assert printed.out == ""
     assert re.fullmatch(f"python -m benchmarks: error: {message}\n", printed.err)
+
+
+GOOD = {"benchmark": "b", "case": "c", "quantity": "q", "unit": "s", "median": 1, "low": 1, "high": 1, "repetitions": 1}
+KEYS = (
+    r"rows of benchmarks/ledger\.py must return at least one row, a mapping with the keys benchmark, case, quantity, "
+    "unit, median, low, high, repetitions"
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([], f"{KEYS}, got none; mend it\\."),
+        (None, f"{KEYS}, got NoneType; mend it\\."),
+        ([1], f"{KEYS}, got int; mend it\\."),
+        ([GOOD, {"case": "c"}], f"{KEYS}, got \\['case'\\]; mend it\\."),
+        (
+            [GOOD | {"median": "fast"}],
+            rf"{KEYS}, words and .*, benchmarks/ledger\.py raises Arrow.*; mend or remove it\.",
+        ),
+        (
+            SystemExit(0),
+            r"The benchmark 'ledger' must measure, benchmarks/ledger\.py raises SystemExit\(0\); mend or remove it\.",
+        ),
+    ],
+)
+def test_a_part_that_measures_nothing_is_refused_in_one_line(found, message, tmp_path, monkeypatch, capsys):
+    def rows():
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    monkeypatch.setattr("benchmarks.ledger.rows", rows)
+    assert main(["ledger", "--output", str(tmp_path / "b.parquet")]) == 1
+    assert re.fullmatch(f"python -m benchmarks: error: {message}\n", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """What every optimizer must keep to, for every registered one unasked, and for files of a user's own."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -173,6 +174,7 @@ def test_an_optimizer_that_mixes_elements_and_does_not_say_so_is_refused(update)
         ),
         ("1 / 0", r"must take a step with its published setting .* but raised ZeroDivisionError.*; mend its file"),
         ("p.sub_(lr * h)", r"must take a step with its published setting .* but raised NameError.*; mend its file"),
+        ("raise SystemExit(0)", r"must take a step with .* but raised SystemExit\(0\); mend its file"),
     ],
 )
 def test_an_optimizer_that_breaks_the_contract_is_refused(update, message):
@@ -199,6 +201,11 @@ def test_a_point_that_the_optimizer_refuses_is_named():
     check_point("sgd", load_optimizer("sgd"), {"learning_rate": 5.0})
 
 
+def test_an_optimizer_that_ends_the_program_at_a_point_is_refused():
+    with pytest.raises(ValueError, match=r"Optimizer 'mine' does not accept learning_rate=0\.1: SystemExit\(0\)"):
+        check_point("mine", step_of("raise SystemExit(0)"), {"learning_rate": 0.1})
+
+
 @every_optimizer
 def test_every_optimizer_goes_on_from_its_stored_state(name):
     check_resumable(name, load_optimizer(name))
@@ -211,4 +218,13 @@ def test_an_optimizer_that_remembers_beside_its_state_cannot_go_on():
     with pytest.raises(
         ValueError, match=r"'forgetful' must keep all that it remembers in its state_dict .*; mend it or"
     ):
+        check_resumable("forgetful", spec)
+
+
+@pytest.mark.parametrize("error", ["KeyError('lion')", "SystemExit(0)"])
+def test_an_optimizer_that_does_not_take_up_its_state_cannot_go_on(error):
+    raises = f"    def load_state_dict(self, state):\n        raise {error}\n\n    @torch.no_grad()\n"
+    spec = load_optimizer_source("forgetful", FORGETFUL_LION.replace("    @torch.no_grad()\n", raises))
+    message = rf"'forgetful' must take up its own state_dict .* but raised {re.escape(error)}; mend it or leave out"
+    with pytest.raises(ValueError, match=message):
         check_resumable("forgetful", spec)

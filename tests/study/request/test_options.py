@@ -40,6 +40,7 @@ FILES = {
     "leaves.py": "raise SystemExit(0)\n",
     "syntax.py": "def build(:\n",
     "refuses.py": SGD.replace("    return torch", "    raise ValueError('no')\n    return torch"),
+    "leaves_late.py": SGD.replace("    return torch", "    raise SystemExit(0)\n    return torch"),
     "still.py": SGD.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
     "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
     "mixes.py": SGD_THAT_MIXES_ELEMENTS,
@@ -229,6 +230,10 @@ REFUSED = {
     "optimizer that refuses its own setting": (
         [*OPTUNA, "--optimizer-file", "{given}/refuses.py"],
         r"Optimizer 'refuses' must take a step with its published setting .*, but raised ValueError\('no'\); mend .*",
+    ),
+    "optimizer that ends the program": (
+        [*OPTUNA, "--optimizer-file", "{given}/leaves_late.py"],
+        r"Optimizer 'leaves_late' must take a step with its published setting .*, but raised SystemExit\(0\); mend .*",
     ),
     "optimizer that stands still": (
         [*OPTUNA, "--optimizer-file", "{given}/still.py"],
