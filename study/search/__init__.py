@@ -76,12 +76,14 @@ def search_names() -> list[str]:
 
 
 def load_search(name: str) -> SearchAlgorithm:
-    """The search algorithm of the given name.
+    """The search algorithm of the given name; it raises a `PluginError` where it cannot answer or must not answer so.
 
     Raises:
         ValueError: There is none, or it is not of the right form.
     """
-    return SEARCHES.load(name, "SEARCH", SearchAlgorithm)
+    from study.search._checked import checked  # here, because whoever only lists names needs no columns of a ledger
+
+    return checked(name, SEARCHES.load(name, "SEARCH", SearchAlgorithm), SEARCHES.where(name))
 
 
 def published(question: Question) -> Proposal:

@@ -1,0 +1,112 @@
+"""A bad answer of a search algorithm is refused on arrival, in one line that names its file; good ones pass."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from analysis.plugins import PluginError
+from study.search import Proposal, Question, SearchAlgorithm, load_search
+from study.search._checked import checked
+from trainables.spec import Hyperparameter
+
+SPACE = {
+    "learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log"),
+    "momentum": Hyperparameter(low=0.0, high=0.99, scale="log_complement"),
+}
+PUBLISHED = {"learning_rate": 0.01, "momentum": 0.9}
+QUESTION = Question(number=3, space=SPACE, published=PUBLISHED, seed=0)
+POINT = {"learning_rate": 0.1, "momentum": 0.5}
+
+
+def answered(answer, question=QUESTION):
+    """What the study gets of an algorithm that gives or raises this answer to every question."""
+
+    def propose(_):
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return checked("mine", SearchAlgorithm(propose=propose), "study/search/mine.py").propose(question)
+
+
+PHASES = "a phase among published, explore, exploit, grid"
+NAMES = "a value for each of learning_rate, momentum and for nothing else"
+RATE = "a number from 0.0001 to 1 for learning_rate"
+BAD = {
+    "tuple": ((POINT, "explore", "mine"), "a study.search.Proposal", "tuple"),
+    "nothing": (None, "a study.search.Proposal", "NoneType"),
+    "phase that is none": (Proposal(POINT, "wild", "mine"), PHASES, "'wild'"),
+    "phase of confirmation": (Proposal(POINT, "confirm", "mine"), PHASES, "'confirm'"),
+    "phase of a list": (Proposal(POINT, ["explore"], "mine"), PHASES, "['explore']"),
+    "sampler without a name": (
+        Proposal(POINT, "explore", None), "a sampler named by one line of 1 to 40 printable characters", "None"
+    ),
+    "hyperparameter missing": (Proposal({"learning_rate": 0.1}, "explore", "mine"), NAMES, "learning_rate"),
+    "hyperparameter too many": (
+        Proposal({**POINT, "beta": 0.1}, "explore", "mine"), NAMES, "learning_rate, momentum, beta"
+    ),
+    "point that is a list": (Proposal([0.1, 0.5], "explore", "mine"), NAMES, "list"),
+    "NaN": (Proposal({**POINT, "learning_rate": math.nan}, "explore", "mine"), RATE, "nan"),
+    "infinite": (Proposal({**POINT, "learning_rate": math.inf}, "explore", "mine"), RATE, "inf"),
+    "outside": (Proposal({**POINT, "learning_rate": 1.5}, "explore", "mine"), RATE, "1.5"),
+    "string": (Proposal({**POINT, "learning_rate": "0.1"}, "explore", "mine"), RATE, "'0.1'"),
+    "truth": (Proposal({**POINT, "learning_rate": True}, "explore", "mine"), RATE, "True"),
+    "published setting of its own": (
+        Proposal(POINT, "published", "mine"),
+        f"the published setting in the phase 'published', {PUBLISHED}",
+        str(POINT),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_answer_names_the_file_of_the_algorithm(case):
+    answer, must, given = BAD[case]
+    message = f"The search algorithm 'mine' must propose {must}, study/search/mine.py gave {given} as point 3; mend it."
+    with pytest.raises(PluginError, match=f"^{re.escape(message)}$"):
+        answered(answer)
+
+
+@pytest.mark.parametrize("error", [KeyError("rate"), SystemExit(0), TypeError("first\nsecond")])
+def test_an_algorithm_that_raises_is_named(error):
+    message = f"'mine' must propose a point, study/search/mine.py raises {error!r}; mend or remove it."
+    with pytest.raises(PluginError, match=re.escape(message)):
+        answered(error)
+
+
+@pytest.mark.parametrize(
+    ("point", "phase"),
+    [
+        ({"learning_rate": 1e-4, "momentum": 0.99}, "explore"),
+        ({"momentum": np.float32(0.5), "learning_rate": np.int64(1)}, "exploit"),
+        (PUBLISHED, "published"),
+    ],
+)
+def test_a_point_of_the_space_is_passed_on_as_plain_numbers(point, phase):
+    proposal = answered(Proposal(point, phase, "mine"))
+    assert proposal == Proposal(point, phase, "mine")
+    assert {type(value) for value in proposal.point.values()} == {float}
+
+
+def test_points_that_the_user_or_the_authors_name_may_lie_outside_the_space():
+    values = {"learning_rate": (2.0, 0.0), "momentum": (0.995,)}
+    question = Question(number=1, space=SPACE, published=PUBLISHED, seed=0, values=values)
+    assert load_search("grid").propose(question).point == {"learning_rate": 0.0, "momentum": 0.995}
+    published = {"learning_rate": 3.0, "momentum": 0.9}
+    question = Question(number=0, space=SPACE, published=published, seed=0)
+    assert load_search("random").propose(question).point == published
+
+
+def test_an_algorithm_that_cannot_say_whether_it_learns_or_how_many_points_it_has_is_named():
+    where = "study/search/mine.py"
+    refusing = SearchAlgorithm(propose=answered, learns=lambda _: 1 / 0, num_points=lambda _: "many")
+    algorithm = checked("mine", refusing, where)
+    with pytest.raises(PluginError, match=rf"must say whether it learns, {where} raises ZeroDivisionError"):
+        algorithm.learns(3)
+    with pytest.raises(PluginError, match=rf"must give a number of points, {where} raises TypeError"):
+        algorithm.num_points({})
+    empty = checked("mine", SearchAlgorithm(propose=answered, num_points=lambda _: 0), where)
+    with pytest.raises(PluginError, match=rf"must give at least 1 point, {where} gave 0; mend it\."):
+        empty.num_points({})
