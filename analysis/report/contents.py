@@ -10,11 +10,18 @@ from analysis.report.charts.palette import Palette
 from analysis.report.figures.accuracy import accuracy
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import Figure
-from analysis.report.sections import SECTIONS
+from analysis.report.sections import ORIGINS, SECTIONS
+from analysis.report.sections._checked import refuse_shared
 from analysis.tables.overview import Overview
 from analysis.tables.study_tables import StudyTables
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
+
+REPORT = "the report itself"
+"""Where names come from that no section has given."""
+
+TABLES_OF_ALL = ("verdicts", "repeats")
+"""That `write_report` makes besides those of the overview and of the sections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,13 @@ class Figures:
 
 
 def study_tables(overview: Overview, claims: Claims) -> StudyTables:
-    """The tables of all sections."""
+    """The tables of all sections.
+
+    Raises:
+        PluginError: A section has a table of a name that the report has already.
+    """
+    named = [(name, where) for section, where in ORIGINS.items() for name in section.tables]
+    refuse_shared("table", named, dict.fromkeys((*overview.tables(), *TABLES_OF_ALL), REPORT))
     makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
     return StudyTables(overview, claims, makers)
 
@@ -52,6 +65,9 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
     Args:
         tables: What they draw.
         verdicts: On every claim that the study holds both sides of.
+
+    Raises:
+        PluginError: A figure cannot be made, or has a name that the report has already.
     """
     palette = Palette.of(tables.overview.ledger.study.optimizers)
     with unchecked():
@@ -63,8 +79,12 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
             if own:
                 section = left.pop(metric_family(question.metric), None)
                 of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
+        headline = accuracy(tables.overview, palette)
+        taken = [headline.name, *(first.name for first, *_ in of_questions.values())]
+        named = [(figure.name, ORIGINS[section]) for section in SECTIONS for figure in drawn[section]]
+        refuse_shared("figure", named, dict.fromkeys(taken, REPORT))
         return Figures(
-            headline=accuracy(tables.overview, palette),
+            headline=headline,
             of_questions=of_questions,
             of_sections={section.title: drawn[section] for section in left.values()},
             rest=tuple(figure for section in SECTIONS if section.family is None for figure in drawn[section]),

@@ -11,6 +11,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from analysis.plugins import blamed
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.contents import Figures, which_rows
@@ -47,11 +48,17 @@ def render(
         figures: Its figures.
         judgement: The verdicts, which rest on all of them.
         tables: Names of all tables of the report.
+
+    Raises:
+        PluginError: A figure cannot be drawn.
     """
     context = {
         **_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings), "tables": list(tables)
     }  # fmt: skip
-    drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures.every if figure.panels}
+    drawn = {}
+    for figure in [figure for figure in figures.every if figure.panels]:
+        with blamed(f"The figure {figure.name!r} must be one that Vega-Lite can draw", "its section"):
+            drawn[f"figures/{figure.name}.svg"] = drawing(figure)
     page = environment().get_template("report.html").render(context, **embedded(figures.every))
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from analysis.plugins import NAME
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure
 from analysis.tables.overview import Overview
@@ -23,6 +24,9 @@ class Section:
         tables: How each of its tables is made, by the name of the CSV file.
         figures: Its figures, in reading order; none if a question of the family has its effects alone.
         methods: Which rows answer its questions, one or two sentences of the methods; empty if another section says it.
+
+    Raises:
+        ValueError: One of them is not what it should be.
     """
 
     title: str
@@ -31,3 +35,19 @@ class Section:
     tables: Mapping[str, Callable[[StudyTables], pl.DataFrame]] = field(default_factory=dict)
     figures: tuple[Callable[[StudyTables, Palette], Figure], ...] = ()
     methods: Callable[[Overview], str] = lambda _: ""
+
+    def __post_init__(self) -> None:
+        title: object = self.title
+        if not isinstance(title, str) or not title.isprintable() or not title.strip():
+            raise ValueError(f"title must be one line of printable characters, got {title!r:.80}; mend it.")
+        if not isinstance(self.place, int) or isinstance(self.place, bool):
+            raise ValueError(f"place must be a whole number, got {self.place!r:.80}; mend it.")
+        named = [*self.tables, *([] if self.family is None else [self.family])]
+        if wrong := [name for name in named if not isinstance(name, str) or not NAME.fullmatch(name)]:
+            raise ValueError(
+                "tables and family are named by up to 40 lower-case letters, digits and underscores, a letter first, "
+                f"got {wrong[0]!r:.80}; rename it."
+            )
+        made = (*self.tables.values(), *self.figures, self.methods)
+        if idle := [one for one in made if not callable(one)]:
+            raise ValueError(f"tables, figures and methods are functions, got {idle[0]!r:.80}; mend it.")

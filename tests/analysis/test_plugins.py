@@ -32,6 +32,11 @@ from analysis.ingest.sources import Source
 
 SOURCE = Source(help="folders of Other", add_options=lambda parser: None, read=lambda options, description: None)
 """
+SECTION = """
+from analysis.report.section import Section
+
+SECTION = Section(title="Mine", place=9, family={family!r}, tables={{{table!r}: lambda tables: None}})
+"""
 PART = """
 def rows():
     return []
@@ -297,6 +302,23 @@ def test_a_command_refuses_a_broken_package_in_one_line(install):
         "python -m analysis.ingest: error: The source 'other' must be importable, other_plugins of the package "
         "other_plugins raises RuntimeError('first\\nsecond'); mend or remove it.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "table", "said"),
+    [
+        ("stability", "mine", "'stability' is that of analysis/report/sections/stability.py and of other_plugins of "),
+        (None, "run_metrics", "'run_metrics' is that of analysis/report/sections/accuracy.py and of other_plugins of "),
+        (None, "../../../ESC", 'raises ValueError("tables and family are named by up to 40 lower-case letters'),
+    ],
+)
+def test_a_section_of_a_package_replaces_no_part_of_the_report(family, table, said, install, ledger_dir, tmp_path):
+    site = install({"sections": "other_plugins"}, SECTION.format(family=family, table=table))
+    output = tmp_path / "reports" / "deep" / "report"
+    done = python(command("analysis.report", str(ledger_dir), "--output", str(output)), site)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert said in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"site"}
 
 
 def test_the_version_of_an_installed_package_is_known(install):
