@@ -156,13 +156,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument(
-        "--trials", type=int, nargs="+", default=SIZES, metavar="N", help="numbers of trials (default: 100 1000 10000)"
-    )
+        "--trials", type=int, nargs="+", action="extend", metavar="N",
+        help="numbers of trials (default: 100 1000 10000)",
+    )  # fmt: skip
     parser.add_argument("--repetitions", type=int, help="of the comparison with Tune alone (default: 5), and of TPE")
     parser.add_argument("--no-tpe", action="store_true", help="leave TPE out")
     options = parser.parse_args()
     table = Table(*ROW, box=None)
-    for found in rows(repetitions=options.repetitions, sizes=options.trials, tpe=not options.no_tpe):
+    for found in rows(repetitions=options.repetitions, sizes=options.trials or SIZES, tpe=not options.no_tpe):
         table.add_row(*(f"{value:,.4g}" if isinstance(value, float) else str(value) for value in found.values()))
     Console(width=160).print(table)
 

@@ -161,9 +161,9 @@ def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
     return sizes, batch_size
 
 
-def _optimizers(given: str | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
+def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
     """Names in the order given: of --optimizers, else of --values, else the defaults; files come last."""
-    names = (list(values) or list(optimizers.DEFAULTS)) if given is None else given.split(",")
+    names = (list(values) or list(optimizers.DEFAULTS)) if given is None else ",".join(given).split(",")
     known = [*optimizer_names(), *files]
     for name in names:
         if name not in known:

@@ -75,6 +75,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--search", required=True, metavar="NAME", help=f"search algorithm: {searches}")
     group.add_argument(
         "--optimizers",
+        action="append",
         metavar="A,B",
         help=f"of {', '.join(optimizer_names())} (default: {','.join(optimizers.DEFAULTS)})",
     )
@@ -95,6 +96,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--values",
         nargs="+",
+        action="extend",
         default=[],
         metavar="OPT.HYPER=V1,V2",
         help="for --search grid: the values of every hyperparameter, as in momentum.momentum=0.8,0.9",

@@ -13,7 +13,7 @@ class StudyOptions:
     """What is studied, as given: each field is the option of its name; None stands for a default of the data set."""
 
     search: str
-    optimizers: str | None
+    optimizers: Sequence[str] | None
     optimizer_file: Sequence[pathlib.Path]
     claims: pathlib.Path | None
     values: Sequence[str]

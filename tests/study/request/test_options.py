@@ -15,8 +15,8 @@ from study import __version__
 from study.ledger import write_study
 from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
-from study.request.checks import parse_values
-from study.request.options import FEWEST_CONFIRM_SEEDS, parser
+from study.request.checks import check, parse_values
+from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
 from study.run import main
 from study.search import search_names
 from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS
@@ -260,6 +260,14 @@ REFUSED = {
         r"--values is for --search grid, got --search optuna; leave one of them out\.",
     ),
     "grid without values": (GRID, r"--search grid needs --values for each optimizer, got none for sgd, .*"),
+    "values of one hyperparameter in two options": (
+        [*GRID, "--values", "sgd.learning_rate=0.1", "--values", "sgd.learning_rate=0.2"],
+        r"--values must give sgd\.learning_rate once, got it twice; join the lists\.",
+    ),
+    "one optimizer in two options": (
+        [*OPTUNA, "--optimizers", "sgd,adam", "--optimizers", "sgd"],
+        r"--optimizers must name each optimizer once, got 'sgd' 2 times\.",
+    ),
     "grid with trials": (
         [*GRID, "--trials", "3", "--values", "sgd.learning_rate=0.1"],
         r"--trials is not for --search grid, which trains every combination of --values; leave it out\.",
@@ -606,3 +614,14 @@ def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(mo
         directories.add(re.search(r"in (results/[0-9a-f]{12}):", capsys.readouterr().out)[1])
     assert len(directories) == 1
     assert not pathlib.Path("results").exists()
+
+
+def test_lists_that_are_given_twice_are_joined():
+    words = ["--optimizers", "sgd", "--optimizers", "momentum,adam"]
+    for name in ("sgd.learning_rate", "momentum.learning_rate", "momentum.momentum"):
+        words += ["--values", f"{name}=0.1"]
+    words += ["--values", "adam.learning_rate=0.1", "adam.beta1=0.5", "adam.beta2=0.5"]
+    request = check(*parse([*GRID, *words, "--output", "nowhere"]))
+    assert request.optimizers == ("sgd", "momentum", "adam")
+    assert {name: len(values) for name, values in request.values.items()} == {"sgd": 1, "momentum": 2, "adam": 3}
+    assert parse([*OPTUNA])[0].values == []
