@@ -8,7 +8,7 @@ this folder is discovered, and those of installed packages: `METRICS` and `PAIR_
 from collections.abc import Iterable
 
 from analysis.metrics._base import Clock, Metric, PairMetric, Run, Setup, measure, metric, pair_metric, runs_of
-from analysis.plugins import Plugins
+from analysis.plugins import PluginError, Plugins
 
 FAMILIES = Plugins(noun="family of metrics", package=__name__)
 
@@ -20,17 +20,21 @@ def find_metrics(families: Iterable[str]) -> tuple[dict[str, Metric], dict[str, 
     """The metrics of some families by name, those of one run and those of two.
 
     Raises:
-        ValueError: A family has no metric, or a metric of an earlier one.
+        ValueError: A family cannot be loaded, has no metric, or has a metric of an earlier one.
     """
     found: dict[str, Metric | PairMetric] = {}
+    owners: dict[str, str] = {}
     for family in families:
-        module = FAMILIES.module(family)
+        module, where = FAMILIES.module(family), FAMILIES.where(family)
         own = {entry.name: entry for entry in vars(module).values() if isinstance(entry, (Metric, PairMetric))}
         if not own:
-            raise ValueError(f"{FAMILIES.where(family)} must define a function with @metric or @pair_metric, got none.")
+            raise PluginError(f"{where} must define a function with @metric or @pair_metric, got none.")
         if both := sorted(name for name in set(own) & set(found) if own[name] is not found[name]):
-            raise ValueError(f"{FAMILIES.where(family)} must name its metrics anew, {both[0]!r} is taken; rename it.")
+            raise PluginError(
+                f"{where} must name its metrics anew, {both[0]!r} is taken by {owners[both[0]]}; rename it."
+            )
         found |= own
+        owners = dict.fromkeys(own, where) | owners
     return (
         {name: entry for name, entry in found.items() if isinstance(entry, Metric)},
         {name: entry for name, entry in found.items() if isinstance(entry, PairMetric)},
@@ -41,7 +45,10 @@ def __getattr__(name: str) -> object:
     # Found when first asked for: files of metrics import this package, which could not be whole before they are.
     if name not in ("METRICS", "PAIR_METRICS"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["METRICS"], globals()["PAIR_METRICS"] = find_metrics(FAMILIES.names())
+    # The folder's own come first, so that of two with one name that of a package is refused.
+    own = FAMILIES.names_in_folder()
+    families = [*own, *(family for family in FAMILIES.names() if family not in own)]
+    globals()["METRICS"], globals()["PAIR_METRICS"] = find_metrics(families)
     return globals()[name]
 
 

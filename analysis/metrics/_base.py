@@ -1,12 +1,16 @@
 """What a metric is, and how it is applied to the rows of a ledger."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from analysis.plugins import PluginError, blamed
 
 RUN = ("optimizer", "phase", "number", "replicate")
 
@@ -74,6 +78,9 @@ class Metric:
         better: Which direction is an improvement.
         diverged: What a diverged replicate scores, a number or a function of the run; None if it has no such number:
             it is counted beside the mean.
+
+    Raises:
+        ValueError: What is declared is not so.
     """
 
     name: str
@@ -82,11 +89,33 @@ class Metric:
     better: Direction
     diverged: float | Callable[[Run], float] | None
 
+    def __post_init__(self) -> None:
+        _check_declared(self.name, self.unit, self.better)
+        score: object = self.diverged
+        if score is not None and not callable(score) and not (_is_number(score) and math.isfinite(score)):
+            raise ValueError(
+                f"diverged of the metric {self.name!r} must be a finite number, a function of the run or None, got "
+                f"{score!r:.80}; mend it."
+            )
+
     def __call__(self, run: Run) -> float | None:
-        """The metric of one run; None for a diverged run without a declared score."""
-        if not run.has_diverged:
-            return self.function(run)
-        return self.diverged(run) if callable(self.diverged) else self.diverged
+        """The metric of one run; None for a diverged run without a declared score.
+
+        Raises:
+            PluginError: Its function raises, or gives what is no number.
+        """
+        if run.has_diverged and not callable(self.diverged):
+            return self.diverged
+        measured = self.diverged if run.has_diverged and callable(self.diverged) else self.function
+        where = self.function.__module__
+        with blamed(f"The metric {self.name!r} must be a number of every run", where):
+            found: object = measured(run)
+        if found is not None and (not _is_number(found) or math.isinf(found)):
+            raise PluginError(
+                f"The metric {self.name!r} must be a finite number of every run, or NaN for one that has none, {where} "
+                f"gives {found!r:.80}; mend it."
+            )
+        return None if found is None else float(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +127,9 @@ class PairMetric:
         function: Computes the numbers of both; None if they have nothing in common.
         unit: Unit of the numbers.
         better: Which direction is an improvement.
+
+    Raises:
+        ValueError: What is declared is not so.
     """
 
     name: str
@@ -105,9 +137,41 @@ class PairMetric:
     unit: str
     better: Direction
 
+    def __post_init__(self) -> None:
+        _check_declared(self.name, self.unit, self.better)
+
     def __call__(self, one: Run, other: Run) -> tuple[float, float] | None:
-        """The numbers of both runs; None if one has diverged or they have nothing in common."""
-        return None if one.has_diverged or other.has_diverged else self.function(one, other)
+        """The numbers of both runs; None if one has diverged or they have nothing in common.
+
+        Raises:
+            PluginError: Its function raises, or gives something else.
+        """
+        if one.has_diverged or other.has_diverged:
+            return None
+        where = self.function.__module__
+        with blamed(f"The metric {self.name!r} must be two numbers of every pair of runs", where):
+            found: object = self.function(one, other)
+        if found is None:
+            return None
+        if not isinstance(found, tuple) or len(found) != 2 or not all(map(_is_number, found)):
+            raise PluginError(
+                f"The metric {self.name!r} must be two numbers of every pair of runs, or None for one that has none, "
+                f"{where} gives {found!r:.80}; mend it."
+            )
+        return float(found[0]), float(found[1])
+
+
+def _check_declared(name: str, unit: object, better: object) -> None:
+    if not isinstance(unit, str) or not unit.isprintable() or not unit.strip():
+        raise ValueError(
+            f"unit of the metric {name!r} must be a word, '1' for a pure number, got {unit!r:.80}; mend it."
+        )
+    if better not in ("higher", "lower"):
+        raise ValueError(f"better of the metric {name!r} must be 'higher' or 'lower', got {better!r:.80}; mend it.")
+
+
+def _is_number(value: object) -> TypeGuard[Real]:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def metric(

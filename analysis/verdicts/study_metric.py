@@ -7,6 +7,10 @@ from analysis.claims.questions import Question
 from analysis.claims.vocabulary import Terms
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Draws
+from analysis.verdicts.improvements import IMPROVEMENTS
+
+LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
+"""Name under which a look says how many runs of a phase each optimizer had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,9 @@ class StudyMetric(Terms):
         resampled: What its bootstrap draws, behind "over".
         family: Family of metrics whose figures show it.
         phases: Phases whose runs it rests on: each look at other runs of theirs is one.
+
+    Raises:
+        ValueError: What is declared is not so.
     """
 
     name: str
@@ -33,3 +40,15 @@ class StudyMetric(Terms):
     resampled: str
     family: str
     phases: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for field in ("name", "unit", "noun", "counted", "resampled", "family"):
+            text: object = getattr(self, field)
+            if not isinstance(text, str) or not text.isprintable() or not text.strip():
+                raise ValueError(f"{field} must be a word or a few, got {text!r:.80}; mend it.")
+        if self.improvement not in IMPROVEMENTS:
+            raise ValueError(
+                f"improvement must be one of {', '.join(IMPROVEMENTS)}, got {self.improvement!r:.80}; mend it."
+            )
+        if not isinstance(self.phases, tuple) or not self.phases or not {*self.phases} <= {*LOOKED_AT}:
+            raise ValueError(f"phases must be some of {', '.join(LOOKED_AT)}, got {self.phases!r:.80}; mend it.")

@@ -25,13 +25,11 @@ from analysis.tables.sensitivity import Missing, probability_best
 from analysis.verdicts.claim import Claim, Untested
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.study_metric import LOOKED_AT
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
 CONFIRM = ("confirm",)
 """Phases whose runs answer a claim on a metric of runs."""
-
-LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
-"""Name under which a look says how many runs of a phase each optimizer had."""
 
 Word = Literal["NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 

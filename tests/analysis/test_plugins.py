@@ -321,6 +321,37 @@ def test_a_section_of_a_package_replaces_no_part_of_the_report(family, table, sa
     assert {path.name for path in tmp_path.iterdir()} == {"site"}
 
 
+TWIN = """
+from dataclasses import replace
+from analysis.verdicts.study_metrics.good_volume import METRIC
+
+METRIC = replace(METRIC, name="test_error")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "message"),
+    [
+        (
+            "study_metrics",
+            TWIN,
+            "'test_error' is other_plugins of the package other_plugins and in analysis.metrics.ac",
+        ),
+        (
+            "metrics",
+            METRIC.replace("constant", "good_volume"),
+            "'good_volume' is analysis/verdicts/study_metrics/good_volume.py and in other_plugins; rename one.",
+        ),
+    ],
+)
+def test_a_metric_of_a_study_and_one_of_a_run_do_not_hide_each_other(kind, source, message, install):
+    use = "try: from analysis.verdicts.study_metrics import STUDY_METRICS\nexcept ValueError as error: print(error)"
+    site = install({kind: "other_plugins"}, source, name="test_error")
+    done = python(use, site)
+    assert done.stdout.startswith(f"A metric of a study needs a name that no metric of a run has, {message}"), done
+    assert done.stdout.count("\n") == 1
+
+
 def test_the_version_of_an_installed_package_is_known(install):
     site = install({"search": "other_plugins", "sources": "other_plugins"}, SEARCH)
     assert python("from analysis.plugins import package_versions as f; print(f())", site).stdout == (

@@ -1,13 +1,17 @@
 """The contract of every metric of a whole study: a new file is judged, written and drawn without another edit."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.claims.file import parse_claims
 from analysis.ledger.load import load
 from analysis.ledger.schema import PHASES
+from analysis.plugins import PluginError
 from analysis.report.contents import metric_family
 from analysis.report.sections import SECTIONS
 from analysis.report.text.verdict_sentences import noun_of
@@ -15,10 +19,10 @@ from analysis.tables.overview import overview_of
 from analysis.verdicts import study_metrics
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws
+from analysis.verdicts.evidence import Draws, NotTestableError
 from analysis.verdicts.improvements import IMPROVEMENTS
-from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdict import LOOKED_AT
+from analysis.verdicts.study_metric import LOOKED_AT
+from analysis.verdicts.study_metrics import STUDY_METRICS, checked
 
 EVERY = pytest.mark.parametrize("name", sorted(STUDY_METRICS))
 
@@ -73,3 +77,61 @@ def test_a_claim_on_it_is_judged_or_not_testable_for_a_reason(name, rich_dir):
         assert verdict.interval.low <= verdict.evidence.estimate <= verdict.interval.high
         assert verdict.unit == verdict.question.improvement.unit(STUDY_METRICS[name].unit)
         assert verdict.p_holm is None
+
+
+DRAWS = {"estimate": 0.1, "value_a": 1.0, "value_b": 1.1, "num_values": 9, "draws": np.array([0.1, 0.2])}
+
+
+def asked(found):
+    """What a study gets of a metric that gives or raises this."""
+
+    def gather(*_):
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    metric = replace(STUDY_METRICS["good_volume"], gather=gather)
+    return checked("good_volume", metric, "mine.py").gather(None, "langevin", "sgd", ())
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, "a Draws, mine.py gives NoneType; mend it."),
+        (KeyError("x"), "mine.py raises KeyError('x'); mend or remove it."),
+        (SystemExit(0), "mine.py raises SystemExit(0); mend or remove it."),
+        (Draws(**DRAWS | {"draws": np.empty(0)}), "numbers and draws of the shape (num_draws,), mine.py raises Value"),
+        (Draws(**DRAWS | {"estimate": "high"}), "numbers and draws of the shape (num_draws,), mine.py raises ValueErr"),
+    ],
+)
+def test_evidence_that_is_none_names_its_file(found, message):
+    message = f"The metric of a study 'good_volume' must gather evidence, {message}"
+    with pytest.raises(PluginError, match=f"^{re.escape(message)}"):
+        asked(found)
+
+
+def test_evidence_and_the_reason_for_none_are_passed_on():
+    assert asked(Draws(**DRAWS)).estimate == 0.1
+    with pytest.raises(NotTestableError, match="too few"):
+        asked(NotTestableError("too few"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"unit": 3}, "unit must be a word or a few, got 3; mend it."),
+        ({"noun": ""}, "noun must be a word or a few, got ''; mend it."),
+        ({"improvement": "twice"}, f"improvement must be one of {', '.join(IMPROVEMENTS)}, got 'twice'; mend it."),
+        ({"phases": ("sweep",)}, "phases must be some of confirm, explore, got ('sweep',); mend it."),
+        ({"phases": "confirm"}, "phases must be some of confirm, explore, got 'confirm'; mend it."),
+    ],
+)
+def test_a_metric_of_a_study_says_what_it_must_be(fields, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        replace(STUDY_METRICS["good_volume"], **fields)
+
+
+def test_a_metric_of_another_name_than_its_file_is_refused():
+    message = "A metric of a study has the name of its file, 'mine', mine.py gives 'good_volume'; mend it."
+    with pytest.raises(PluginError, match=f"^{re.escape(message)}$"):
+        checked("mine", STUDY_METRICS["good_volume"], "mine.py")
