@@ -8,6 +8,7 @@ from statistics import fmean
 from rich.console import Console
 
 from analysis.ledger.study import LedgerError
+from analysis.plugins import PluginError, blamed
 from study.display.announce import announce, print_estimate
 from study.display.console import new_console, say
 from study.display.report import print_report, report_apart
@@ -97,7 +98,10 @@ def _estimate(request: Request, output: Output) -> int:
     identity, optimizers = request.identity, studies[0].optimizers
     if not identity.num_train_images:
         return 0
-    seconds = [seconds_per_image(spec, identity.num_seeds, identity.batch_size) for spec in optimizers.values()]
+    seconds = []
+    for name, spec in optimizers.items():
+        with blamed(f"The optimizer {name!r} must train with its published setting", spec.build.__module__):
+            seconds.append(seconds_per_image(spec, identity.num_seeds, identity.batch_size))
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
     times = len(optimizers) > 1 and request.run.timing
@@ -119,6 +123,9 @@ def _report(console: Console, words: Sequence[str], output: Output, jobs: Sequen
             say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
     except LedgerError as error:
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
+    except PluginError as error:
+        again = f"All rows are stored; then write it with: python -m analysis.report {first.study.directory}"
+        console.print(f"No report: {error} {again}", soft_wrap=True, highlight=False, markup=False)
     if stop.signal is None and all(job.queue.finished for job in jobs):
         return 0
     resume = resume_command(words, output.word)

@@ -140,12 +140,19 @@ def test_the_printed_source_makes_a_ledger(tree, tmp_path):
     run(tree, "analysis.ingest", *words, "--output", str(tmp_path / "out"))
     rows = load(tmp_path / "out").trials.select("optimizer", "number", "replicate", "validation_error").rows()
     assert rows == [("sgd", 1, 0, 0.4), ("sgd", 1, 1, 0.4)]
-    runs.write_text("[]", encoding="utf-8")
-    command = [sys.executable, "-m", "analysis.ingest", *words, "--output", str(tmp_path / "refused")]
-    refused = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert "line 1 must be a run" in refused.stderr
-    assert not (tmp_path / "refused").exists()
+    for text, message in {
+        b"[]": "line 1 must be a run",
+        (line % 0)
+        .replace('{"learning_rate": 0.1}', "[1]")
+        .encode(): "line 1: hyperparameters must be a mapping of nam",
+        (line % 0).encode("utf-16"): f"{runs} must be text in UTF-8, it is not (",
+    }.items():
+        runs.write_bytes(text)
+        command = [sys.executable, "-m", "analysis.ingest", *words, "--output", str(tmp_path / "refused")]
+        refused = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert message in refused.stderr
+        assert not (tmp_path / "refused").exists()
 
 
 def test_the_printed_files_of_claims_and_descriptions_are_read(tmp_path):

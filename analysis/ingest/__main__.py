@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from analysis.command_line import DISK, Parser
 from analysis.ingest.assemble import UNKNOWN, assemble
@@ -12,10 +13,12 @@ from analysis.ingest.description import Description, read_description
 from analysis.ingest.sources import Source, load_sources
 from analysis.ingest.values import SourceError
 from analysis.ingest.write import write
-from analysis.ledger.load import Ledger
 from analysis.ledger.plan import RATE
-from analysis.tables.overview import overview_of
+from analysis.plugins import PluginError
 from analysis.wording import count, listing
+
+if TYPE_CHECKING:
+    from analysis.tables.overview import Overview
 
 PROGRAM = "python -m analysis.ingest"
 PASSWORD = re.compile(r"(://[^/\s:@]*):[^\s]*@")
@@ -27,14 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         sources = load_sources()
+        parser = _parser(sources)
     except ValueError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
-    options = _parser(sources).parse_args(words)
+    options = parser.parse_args(words)
     # A study is passed on; the password of a database is not.
     command = PASSWORD.sub(r"\1:***@", shlex.join([*PROGRAM.split(), *words]))
     try:
-        description = read_description(options.description) if options.description else Description()
+        # Here, because metrics of installed packages are loaded with it: one that is broken is refused as all else is.
+        from analysis.tables.overview import overview_of
+
+        given = getattr(options, "description", None)  # not every source takes one
+        description = read_description(given) if given else Description()
         runs, description, notes = sources[options.source].read(options, description)
         rows = assemble(runs, description)
         ledger = write(
@@ -46,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             notes=notes,
             command=command,
         )
-    except SourceError as error:
+    except (SourceError, PluginError) as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -57,14 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1 if error.errno in DISK else 2
-    print("\n".join([*_summary(ledger), f"python -m analysis.report {shlex.quote(str(options.output))}"]))
+    print("\n".join([*_summary(overview_of(ledger)), f"python -m analysis.report {shlex.quote(str(options.output))}"]))
     return 0
 
 
-def _summary(ledger: Ledger) -> list[str]:
+def _summary(overview: "Overview") -> list[str]:
     """What was found of each optimizer, and what the report will miss."""
-    overview = overview_of(ledger)
-    lines = []
+    ledger, lines = overview.ledger, []
     for result in overview.results:
         own = ledger.trials.filter(optimizer=result.optimizer)
         ends = ", ".join(

@@ -1,11 +1,13 @@
 """A run of another program, and what became of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
-from analysis.ingest.values import CHECKED, COUNTED, CURVES, ERRORS, NORMS, OUTCOMES, SourceError
+from analysis.ingest.values import CHECKED, COUNTED, CURVES, ERRORS, LARGEST_WHOLE, NORMS, OUTCOMES, SourceError
+from analysis.ledger.schema import PHASES
 
 Row = dict[str, Any]
 
@@ -26,6 +28,9 @@ class SourceRun:
         reason: What the source says of a run that ended early.
         number: Number of its trial; given by `assemble` if None.
         replicate: Number of the run within its trial; given by `assemble` if None.
+
+    Raises:
+        SourceError: One of them is not what it should be.
     """
 
     origin: str
@@ -39,6 +44,30 @@ class SourceRun:
     reason: str | None = None
     number: int | None = None
     replicate: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check("optimizer", self.optimizer, "a name", isinstance(self.optimizer, str))
+        self._check("phase", self.phase, f"one of {', '.join(PHASES)}", self.phase in PHASES)
+        for name in ("seed", "number", "replicate"):
+            value = getattr(self, name)
+            self._check(name, value, "a whole number of at most 63 bits, or none", value is None or _is_whole(value))
+        self._check_numbers("hyperparameters", self.hyperparameters, self.hyperparameters)
+        self._check_numbers("final", self.final, (*CURVES, *OUTCOMES))
+        self._check("epochs", self.epochs, "a sequence of mappings", isinstance(self.epochs, Sequence))
+        for place, epoch in enumerate(self.epochs, start=1):
+            self._check_numbers(f"epoch {place}", epoch, CURVES)
+
+    def _check_numbers(self, name: str, values: object, keys: Iterable[str]) -> None:
+        is_mapping = isinstance(values, Mapping)
+        self._check(name, values, "a mapping of names to numbers", is_mapping)
+        assert isinstance(values, Mapping)
+        for key in keys:
+            value = values.get(key)
+            self._check(f"{key} of {name}", value, "a number, or none", value is None or _is_number(value))
+
+    def _check(self, name: str, given: object, allowed: str, is_so: bool) -> None:
+        if not is_so:
+            raise SourceError(f"{self.origin}: {name} must be {allowed}, got {given!r:.80}; mend the source.")
 
 
 @dataclass(frozen=True)
@@ -104,6 +133,14 @@ def _check(run: SourceRun, num_epochs: int) -> None:
         for name in [name for name in ("seconds", *COUNTED) if values.get(name) is not None]:
             if not 0 <= values[name] < math.inf:
                 raise SourceError(f"{run.origin}: {name} must be at least 0, got {values[name]:g}; mend the source.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) <= LARGEST_WHOLE
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _not_finite(values: Mapping[str, Any]) -> str | None:

@@ -265,6 +265,7 @@ def test_a_command_refuses_two_of_one_name_in_one_line(program, kind, name, inst
         ("analysis.report", ["nowhere"]),
         ("analysis.report", ["nowhere", "other", "--compare", "--output", "out"]),
         ("study.run", ["--search", "optuna", "--dry-run"]),
+        ("analysis.ingest", ["tables", "--trials", "a.csv", "--description", "d.toml", "--output", "nowhere"]),
     ],
 )
 def test_a_broken_metric_of_a_package_is_refused_in_one_line(program, words, install):
@@ -275,6 +276,12 @@ def test_a_broken_metric_of_a_package_is_refused_in_one_line(program, words, ins
         f"python -m {program}: error: The family of metrics 'other' must be importable, other_plugins of the package "
         "other_plugins raises RuntimeError('first\\nsecond'); mend or remove it.\n"
     )
+
+
+@pytest.mark.parametrize("program", ["analysis.ingest", "analysis.report", "study.run", "study.ledger"])
+def test_a_broken_metric_of_a_package_does_not_keep_the_help_away(program, install):
+    done = python(command(program, "--help"), install({"metrics": "other_plugins"}, "raise RuntimeError"))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ several sources share are here.
 import argparse
 import pathlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.command_line import Parser
 from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
-from analysis.ingest.values import CURVES, OUTCOMES, Reading, parse_readings
-from analysis.plugins import Plugins
+from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse_readings
+from analysis.plugins import PluginError, Plugins, blamed
 
 TUNING = ("explore", "exploit", "grid")
 Found = tuple[list[SourceRun], Description, list[str]]
@@ -29,12 +29,26 @@ class Source:
         add_options: Adds the options of its own; `--output`, `--map` and `--sampler` are there.
         read: The runs that the options ask for; raises a `SourceError` of one line for what has no place in a ledger.
         description: What is to be known before its options; None if they say all.
+
+    Raises:
+        ValueError: One of them is not what it should be.
     """
 
     help: str
     add_options: Callable[[Parser], None]
     read: Callable[[argparse.Namespace, Description], Found]
     description: str | None = None
+
+    def __post_init__(self) -> None:
+        text: object = self.help
+        if not isinstance(text, str) or not isinstance(self.description, (str, type(None))):
+            raise ValueError(
+                f"help and description must be texts, got {text!r:.80}, {self.description!r:.80}; mend it."
+            )
+        if not callable(self.add_options) or not callable(self.read):
+            raise ValueError(
+                f"add_options and read must be functions, got {self.add_options!r:.80}, {self.read!r:.80}."
+            )
 
 
 SOURCES = Plugins(noun="source", package=__name__)
@@ -46,7 +60,47 @@ def load_sources() -> dict[str, Source]:
     Raises:
         ValueError: One cannot be loaded, or two share a name.
     """
-    return {name.replace("_", "-"): SOURCES.load(name, "SOURCE", Source) for name in SOURCES.names()}
+    return {
+        name.replace("_", "-"): checked(name, SOURCES.load(name, "SOURCE", Source), SOURCES.where(name))
+        for name in SOURCES.names()
+    }
+
+
+def checked(name: str, source: Source, where: str) -> Source:
+    """The source, whose options and runs are what they should be or a `PluginError`.
+
+    Args:
+        name: Its name.
+        source: What its file declares.
+        where: File or package that it comes from.
+    """
+
+    def add_options(parser: Parser) -> None:
+        with blamed(f"The source {name!r} must add options of its own, whose help can be shown", where):
+            source.add_options(parser)
+            parser.format_help()
+
+    def read(options: argparse.Namespace, description: Description) -> Found:
+        duty = f"The source {name!r} must read what its options name"
+        with blamed(duty, where, passes=(SourceError, OSError)):
+            found = source.read(options, description)
+        if not _is_found(found):
+            shown = [type(part).__name__ for part in found] if isinstance(found, tuple) else type(found).__name__
+            raise PluginError(
+                f"{duty} and return a list of SourceRun, a Description and a list of notes, {where} gives {shown}; "
+                "mend it."
+            )
+        return found
+
+    return replace(source, help=source.help.replace("%", "%%"), add_options=add_options, read=read)
+
+
+def _is_found(found: object) -> bool:
+    if not isinstance(found, tuple) or len(found) != 3:
+        return False
+    runs, description, notes = found
+    is_list = isinstance(runs, list) and isinstance(notes, list) and isinstance(description, Description)
+    return is_list and all(isinstance(run, SourceRun) for run in runs) and all(isinstance(note, str) for note in notes)
 
 
 def add_description(parser: Parser, *, phase: str, required: bool = True) -> None:

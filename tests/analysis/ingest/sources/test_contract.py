@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from analysis.command_line import Parser
 from analysis.ingest.__main__ import main
+from analysis.ingest.description import Description
 from analysis.ingest.sources import SOURCES, Source, load_sources
 
 ROOT = pathlib.Path(__file__).parents[4]
@@ -76,3 +78,92 @@ def test_a_source_that_cannot_be_loaded_is_refused_in_one_line(monkeypatch, caps
     printed = capsys.readouterr().err
     assert printed.startswith("python -m analysis.ingest: error: Unknown source 'nowhere'; choose one of ")
     assert printed.count("\n") == 1
+
+
+FOUND = ([], Description(), [])
+
+
+def mine(**fields):
+    return {"help": "mine", "add_options": lambda _: None, "read": lambda *_: FOUND} | fields
+
+
+def fails(*_):
+    raise KeyError("x")
+
+
+def leaves(*_):
+    raise SystemExit(0)
+
+
+@pytest.fixture
+def ingest(monkeypatch, tmp_path, capsys):
+    """Runs the command with a source of its own, gives its status and the line that it prints."""
+
+    def ingest(fields, *words):
+        monkeypatch.setattr(type(SOURCES), "names", lambda _: ["tables"])
+        monkeypatch.setattr(type(SOURCES), "load", lambda *_: Source(**mine(**fields)))
+        status = main([*(words or ("tables", "--output", str(tmp_path / "out")))])
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+        assert list(tmp_path.iterdir()) == []
+        return status, printed.err.removeprefix("python -m analysis.ingest: error: ").rstrip()
+
+    return ingest
+
+
+WHERE = "analysis/ingest/sources/tables.py"
+OPTIONS = "The source 'tables' must add options of its own, whose help can be shown"
+READ = "The source 'tables' must read what its options name"
+GIVES = f"{READ} and return a list of SourceRun, a Description and a list of notes, {WHERE} gives"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"add_options": fails}, f"{OPTIONS}, {WHERE} raises KeyError('x'); mend or remove it."),
+        (
+            {"add_options": lambda parser: parser.add_argument("--output")},
+            f"{OPTIONS}, {WHERE} raises ArgumentError(.*conflicting option string: --output.*); mend or remove it.",
+        ),
+        (
+            {"add_options": lambda parser: parser.add_argument("--share", help="in %")},
+            f"{OPTIONS}, {WHERE} raises ValueError('incomplete format'); mend or remove it.",
+        ),
+        ({"read": fails}, f"{READ}, {WHERE} raises KeyError('x'); mend or remove it."),
+        ({"read": leaves}, f"{READ}, {WHERE} raises SystemExit(0); mend or remove it."),
+        (
+            {"read": lambda *_: None},
+            f"{GIVES} NoneType; mend it.",
+        ),
+        (
+            {"read": lambda *_: ([1], Description(), [])},
+            f"{GIVES} ['list', 'Description', 'list']; mend it.",
+        ),
+        ({}, "a ledger needs at least one run, the source holds none; check its path."),
+    ],
+)
+def test_a_source_that_fails_is_named_in_one_line(ingest, fields, message):
+    status, said = ingest(fields)
+    assert status == 2
+    assert re.fullmatch(re.escape(message).replace(re.escape(".*"), ".*"), said), said
+
+
+def test_a_source_may_speak_of_per_cent(monkeypatch, capsys):
+    monkeypatch.setattr(type(SOURCES), "names", lambda _: ["tables"])
+    monkeypatch.setattr(type(SOURCES), "load", lambda *_: Source(**mine(help="errors in %, as they are")))
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "errors in %, as they are" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"help": None}, "help and description must be texts, got None, None; mend it."),
+        ({"description": 3}, "help and description must be texts, got 'mine', 3; mend it."),
+        ({"read": None}, "add_options and read must be functions, got .*, None."),
+    ],
+)
+def test_a_source_says_what_it_must_be(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Source(**mine(**fields))
