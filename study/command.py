@@ -100,7 +100,8 @@ def _estimate(request: Request, output: Output) -> int:
         return 0
     seconds = []
     for name, spec in optimizers.items():
-        with blamed(f"The optimizer {name!r} must train with its published setting", spec.build.__module__):
+        duty = f"The optimizer {name!r} must train with its published setting"
+        with blamed(duty, spec.build.__module__, passes=(OSError,)):
             seconds.append(seconds_per_image(spec, identity.num_seeds, identity.batch_size))
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
