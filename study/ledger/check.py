@@ -85,6 +85,8 @@ def _superseded(directory: pathlib.Path, damaged: list[str]) -> Iterator[int]:
 def _gap(row: Mapping[str, object]) -> str:
     if row["status"] is None:
         return f"{describe(row)} has {row['num_epochs']} epochs and no trial row"
+    if not row["num_epochs"] and not row["steps"]:
+        return f"{describe(row)} is {row['status']} after {row['steps']} steps, but has no row of epochs"
     return (
         f"{describe(row)} is {row['status']} after {row['steps']} steps, but has {row['num_epochs']} epochs up to "
         f"number {row['last']}, of {row['trained']} steps"

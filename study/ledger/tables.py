@@ -93,6 +93,8 @@ def duplicates(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
 def broken(trials: pl.DataFrame, epochs: pl.DataFrame, spec: StudySpec) -> pl.DataFrame:
     """Replicates that are not whole: no trial row, or not exactly the epochs that their trial row has counted.
 
+    One that has an outcome has at least the epoch of it, even where a formula draws the curves and counts no steps.
+
     Returns:
         Their keys, with `status` and `steps` of the trial row (null if there is none) and, of their epochs,
         `num_epochs`, `last` and `trained` steps.
@@ -106,6 +108,7 @@ def broken(trials: pl.DataFrame, epochs: pl.DataFrame, spec: StudySpec) -> pl.Da
         pl.col("steps").eq_missing(pl.col("trained"))
         & (pl.col("num_epochs") == pl.col("last"))
         & ((pl.col("status") != "complete") | (pl.col("last") == spec.identity.num_epochs))
+        & ((pl.col("status") == "failed") | (pl.col("last") > 0))
     )
     return numbers.filter(whole.not_()).sort(KEY)
 
