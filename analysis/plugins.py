@@ -19,11 +19,17 @@ T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names of plug-ins and hyperparameters: they become columns, files and words in a sentence."""
 
+NAMED = "up to 40 lower-case letters, digits and underscores, a letter first"
+"""`NAME` in words."""
+
 MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 """Names of modules, as Python imports them."""
 
 PROGRAM = "optimizer_study"
 """First part of each group of entry points."""
+
+KINDS = ("optimizers", "search", "metrics", "study_metrics", "sections", "sources", "benchmarks")
+"""Last part of each group of entry points."""
 
 
 class PluginError(ValueError):
@@ -135,7 +141,7 @@ class Plugins:
         plugins = self._all()
         if name not in plugins:
             known = ", ".join(sorted(plugins))
-            raise ValueError(f"Unknown {self.noun} {name!r}; choose one of {known}{self.otherwise}.")
+            raise ValueError(f"Unknown {self.noun} {name!r}; choose one of {known}{self.otherwise}.{strays()}")
         return plugins[name]
 
     def _own(self) -> dict[str, _Plugin]:
@@ -157,8 +163,7 @@ class Plugins:
             plugins[entry.name] = plugin
         if wrong := [name for name in plugins if not NAME.fullmatch(name)]:
             raise PluginError(
-                f"A plug-in is named by up to 40 lower-case letters, digits and underscores, got {wrong[0][:60]!r} "
-                f"({plugins[wrong[0]].where}); rename it."
+                f"A plug-in is named by {NAMED}, got {wrong[0][:60]!r} ({plugins[wrong[0]].where}); rename it."
             )
         return plugins
 
@@ -192,6 +197,18 @@ def take(module: ModuleType, attribute: str, kind: type[T], where: str) -> T:
 def article(word: str) -> str:
     """The indefinite article of a word."""
     return "an" if word[0] in "aeiou" else "a"
+
+
+def strays() -> str:
+    """A sentence on the entry points whose group is none of ours, which nobody would find; empty without any."""
+    groups = [f"{PROGRAM}.{kind}" for kind in KINDS]
+    lost = [entry for entry in _entry_points() if entry.group not in groups]
+    if not lost:
+        return ""
+    package = lost[0].dist.name if lost[0].dist else "without a name"
+    return (
+        f" The package {package} has an entry point of {lost[0].group}; its group must be one of {', '.join(groups)}."
+    )
 
 
 def package_versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
@@ -74,7 +74,7 @@ def _parse(words: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]:
         parser.error(str(error))
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
+        "--output", type=path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
         help="a file that does not exist yet (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement (default: each part's own)")
@@ -125,10 +125,10 @@ def _where() -> dict[str, Any]:
     return {"machine": origin["hardware"]["cpu"], "cores": origin["hardware"]["cores"], **versions}
 
 
-def _write(measured: Sequence[Row], path: pathlib.Path) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+def _write(measured: Sequence[Row], output: pathlib.Path) -> None:
+    draft = output.with_name(f".{output.name}.{os.getpid()}.draft")
     pq.write_table(pa.Table.from_pylist(measured, schema=SCHEMA), draft)
-    draft.replace(path)
+    draft.replace(output)
 
 
 def _print(measured: Sequence[Row], console: Console) -> None:

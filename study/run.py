@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from study.cluster.address import cluster_address
 from study.request.checks import check
-from study.request.options import parse
+from study.request.options import parse, program
 from study.request.provenance import command
 from study.request.records import Request
 from study.signals import StopRequest
@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _print_error(error: Exception) -> None:
-    print(f"python -m study.run: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program()}: error: {' '.join(str(error).split())}", file=sys.stderr)
 
 
 def _run(request: Request, words: Sequence[str], stop: StopRequest) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.plugins import NAME
+from analysis.plugins import NAME, NAMED
 
 Scale = Literal["linear", "log", "log_complement"]
 
@@ -121,8 +121,8 @@ class OptimizerSpec:
         for name in self.space:
             if not isinstance(name, str) or not NAME.fullmatch(name) or keyword.iskeyword(name):
                 raise ValueError(
-                    "A hyperparameter is named by up to 40 lower-case letters, digits and underscores, which Python "
-                    f"takes as an argument, got {str(name)[:60]!r}; rename it."
+                    f"A hyperparameter is named by {NAMED}, which Python takes as an argument, got "
+                    f"{str(name)[:60]!r}; rename it."
                 )
         for field, text in (("equation", self.equation), ("reference", self.reference)):
             if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= LONGEST_TEXT:

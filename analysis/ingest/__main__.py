@@ -1,13 +1,12 @@
 """`python -m analysis.ingest SOURCE ... --output STUDY_DIR` makes a ledger of what another program has measured."""
 
-import pathlib
 import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.command_line import DISK, Parser
+from analysis.command_line import DISK, Parser, path
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
 from analysis.ingest.sources import Source, load_sources
@@ -96,7 +95,7 @@ def _parser(sources: Mapping[str, Source]) -> Parser:
     parser = Parser(prog=PROGRAM, description=__doc__, epilog="docs/other_results.md has examples.")
     words = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
     common = Parser(add_help=False)
-    common.add_argument("--output", type=pathlib.Path, required=True, metavar="STUDY_DIR", help="new folder")
+    common.add_argument("--output", type=path, required=True, metavar="STUDY_DIR", help="new folder")
     common.add_argument(
         "--map", nargs="+", default=[], action="extend", metavar="OURS=THEIRS",
         help="their name of a number, if it differs; 1-KEY for an accuracy, KEY/100 for per cent",

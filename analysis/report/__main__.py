@@ -7,7 +7,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import DISK, Parser
+from analysis.command_line import DISK, Parser, path, refuse_own_folders
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +38,8 @@ def _written(
     # Here, because metrics of installed packages are loaded with it: one that is broken is refused as all else is.
     from analysis.report.write import write_comparison, write_report
 
+    if output is not None:
+        refuse_own_folders(output, folders)
     if not compare:
         return write_report(folders, output, claims).path
     if len(folders) != 2:
@@ -56,9 +58,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--compare", action="store_true", help="put two studies side by side, whatever they compare; needs --output"
     )
-    parser.add_argument(
-        "--output", type=pathlib.Path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)"
-    )
+    parser.add_argument("--output", type=path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)")
     parser.add_argument(
         "--claims", type=pathlib.Path, metavar="FILE.toml", help="other claims than those that the study began with"
     )

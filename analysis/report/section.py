@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analysis.plugins import NAME
+from analysis.plugins import NAME, NAMED
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure
 from analysis.tables.overview import Overview
@@ -44,10 +44,7 @@ class Section:
             raise ValueError(f"place must be a whole number, got {self.place!r:.80}; mend it.")
         named = [*self.tables, *([] if self.family is None else [self.family])]
         if wrong := [name for name in named if not isinstance(name, str) or not NAME.fullmatch(name)]:
-            raise ValueError(
-                "tables and family are named by up to 40 lower-case letters, digits and underscores, a letter first, "
-                f"got {wrong[0]!r:.80}; rename it."
-            )
+            raise ValueError(f"tables and family are named by {NAMED}, got {wrong[0]!r:.80}; rename it.")
         made = (*self.tables.values(), *self.figures, self.methods)
         if idle := [one for one in made if not callable(one)]:
             raise ValueError(f"tables, figures and methods are functions, got {idle[0]!r:.80}; mend it.")

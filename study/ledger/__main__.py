@@ -5,7 +5,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path, refuse_own_folders
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.wording import count
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("compact", help="merge small files, which every run does at its end")
     export = actions.add_parser("export", help="write the tables in another format")
     export.add_argument("--csv", action="store_true", required=True, help="as CSV")
-    export.add_argument("--output", type=pathlib.Path, metavar="DIR", help="folder (default: STUDY_DIR/export)")
+    export.add_argument("--output", type=path, metavar="DIR", help="folder (default: STUDY_DIR/export)")
     return parser
 
 
@@ -54,13 +54,24 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = StudySpec.from_dict(stored)
     ledger = Ledger(directory, spec)
     if arguments.action == "export":
-        for path in export_csv(directory, ledger.schemas, arguments.output or directory / "export"):
-            print(path)
-        return 0
+        return _export(directory, ledger, arguments.output or directory / "export")
     with locked(directory):
         return (
             _print_check(check_ledger(directory, spec)) if arguments.action == "check" else _compact(directory, ledger)
         )
+
+
+def _export(directory: pathlib.Path, ledger: Ledger, output: pathlib.Path) -> int:
+    refuse_own_folders(output, [directory])
+    try:
+        written = export_csv(directory, ledger.schemas, output)
+    except OSError as error:
+        # The file that could not be written is a draft, which means nothing to whoever asked for tables.
+        raise OSError(
+            f"--output must be a folder that can be written, got {str(output)!r} ({error.strerror}); choose another."
+        ) from None
+    print("\n".join(map(str, written)))
+    return 0
 
 
 def _compact(directory: pathlib.Path, ledger: Ledger) -> int:

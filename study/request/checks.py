@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from analysis.ledger.study import NO_MODEL
+from analysis.plugins import strays
 from study.cluster.slots import CHOICES
 from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.request.records import Request, RunOptions, StudyOptions
@@ -29,7 +30,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         ValueError: Something is not allowed; the message is one line.
     """
     if study.search not in search_names():
-        raise ValueError(f"--search must be one of {', '.join(search_names())}, got {study.search!r}.")
+        raise ValueError(f"--search must be one of {', '.join(search_names())}, got {study.search!r}.{strays()}")
     if 0 < study.confirm_seeds < FEWEST_CONFIRM_SEEDS:
         raise ValueError(
             f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
@@ -111,6 +112,8 @@ def is_uri(output: str) -> bool:
 
 
 def _check_output(word: str | None) -> None:
+    if word is not None and not word.strip():
+        raise ValueError(f"--output must name a folder or a URI, got {word!r}; name one or leave the option out.")
     here = pathlib.Path.cwd()
     if word is None or is_uri(word):
         return
@@ -169,7 +172,7 @@ def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Col
         if name not in known:
             raise ValueError(
                 f"--optimizers must name some of {', '.join(known)}, got {name[:60]!r}; "
-                "to add your own, write a file and give it with --optimizer-file."
+                f"to add your own, write a file and give it with --optimizer-file.{strays()}"
             )
         if names.count(name) > 1:
             raise ValueError(f"--optimizers must name each optimizer once, got {name!r} {names.count(name)} times.")

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,6 +18,7 @@ from trainables.data.sizes import DATASETS, SYNTHETIC
 from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
 from trainables.optimizers import optimizer_names
 
+SCRIPT = "optimizer-study"
 LAG = 8
 
 MOST_REPEATS = 100
@@ -49,6 +51,11 @@ def parse(words: Sequence[str]) -> tuple[StudyOptions, RunOptions]:
     return StudyOptions(**_fields(StudyOptions, given)), RunOptions(resources=resources, **_fields(RunOptions, given))
 
 
+def program() -> str:
+    """What the command is called: the script of the installed package, or the module."""
+    return SCRIPT if pathlib.Path(sys.argv[0]).stem == SCRIPT else "python -m study.run"
+
+
 def _fields(record: type[StudyOptions | RunOptions | Resources], given: Mapping[str, Any]) -> dict[str, Any]:
     """Those options that are fields of a record."""
     return {field.name: given[field.name] for field in fields(record) if field.name in given}
@@ -57,7 +64,7 @@ def _fields(record: type[StudyOptions | RunOptions | Resources], given: Mapping[
 def parser() -> argparse.ArgumentParser:
     """All options of `python -m study.run`."""
     result = Parser(
-        prog="python -m study.run",
+        prog=program(),
         description="Spread an equal tuning budget over several optimizers, keep every epoch, report what holds.",
         allow_abbrev=False,
     )

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from analysis.ledger.load import load
+from analysis.plugins import KINDS as GROUPS
 from analysis.plugins import Plugins, take
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -187,7 +189,7 @@ def test_two_installed_plug_ins_of_one_name_are_refused(install):
 def test_an_installed_plug_in_of_a_name_that_is_not_allowed_is_refused(install):
     site = install({"optimizers": "other_plugins"}, OPTIMIZER, name="Other")
     done = python(listing("trainables.optimizers"), site)
-    message = "A plug-in is named by up to 40 lower-case letters, digits and underscores, got 'O"
+    message = "A plug-in is named by up to 40 lower-case letters, digits and underscores, a letter first, got 'O"
     assert done.stdout.startswith(message)
     assert done.stdout.count("\n") == 1
 
@@ -211,6 +213,21 @@ def test_an_entry_point_that_names_no_module_is_refused_when_it_is_used(install,
     done = python(use, install({"optimizers": value}, OPTIMIZER))
     message = "An entry point of optimizer_study.optimizers names a module, got "
     assert done.stdout == f"True\n{message}{given} of the package other_plugins; {cure}.\n", done.stderr
+
+
+def test_a_refusal_of_a_name_tells_of_a_group_that_is_misspelt(install):
+    use = "from trainables.optimizers import load_optimizer\n"
+    use += "try: load_optimizer('other')\nexcept ValueError as error: print(error)"
+    said = python(use, install({"optimizer": "other_plugins"}, OPTIMIZER)).stdout
+    assert said.startswith("Unknown optimizer 'other'; choose one of adam, ")
+    assert (
+        " The package other_plugins has an entry point of optimizer_study.optimizer; its group must be one of " in said
+    )
+
+
+def test_every_folder_of_plug_ins_has_a_group():
+    groups = re.findall(r"`optimizer_study\.(\w+)`", (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"))
+    assert groups == list(GROUPS)
 
 
 @pytest.mark.parametrize("kind", ["optimizers", "search"])

@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Mapping
 
-from analysis.plugins import NAME, Plugins, take
+from analysis.plugins import NAME, NAMED, Plugins, take
 from trainables.spec import OptimizerSpec
 
 DEFAULTS = ("sgd", "momentum", "adam", "langevin", "constant_noise")
@@ -59,10 +59,7 @@ def check_user_name(name: str) -> None:
         ValueError: The name is not allowed.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(
-            "An optimizer file is named by up to 40 lower-case letters, digits and underscores, "
-            f"got {name[:60]!r}; rename it."
-        )
+        raise ValueError(f"An optimizer file is named by {NAMED}, got {name[:60]!r}; rename it.")
     if name in optimizer_names():
         raise ValueError(f"Optimizer {name!r} is already part of the study program; rename your file.")
 

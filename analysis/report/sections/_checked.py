@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from analysis.plugins import NAME, PluginError, blamed
+from analysis.plugins import NAME, NAMED, PluginError, blamed
 from analysis.report.charts import Chart
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
@@ -73,7 +73,7 @@ def _fault(figure: object) -> str | None:
     if not isinstance(figure, Figure):
         return f"a Figure, got {type(figure).__name__}"
     if not isinstance(figure.name, str) or not NAME.fullmatch(figure.name):
-        return f"named by up to 40 lower-case letters, digits and underscores, a letter first, got {figure.name!r:.80}"
+        return f"named by {NAMED}, got {figure.name!r:.80}"
     if not isinstance(figure.title, str) or not isinstance(figure.text, str):
         return f"with a title and a text, got {type(figure.title).__name__} and {type(figure.text).__name__}"
     if wrong := [

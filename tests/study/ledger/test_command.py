@@ -224,4 +224,14 @@ def test_a_ledger_in_use_is_left_alone(study, action, capsys):
 def test_an_export_that_cannot_be_written_gets_one_line(study, capsys):
     assert main([str(study), "export", "--csv", "--output", str(study / "study.json")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "study.json" in line
+    assert line == (
+        f"python -m study.ledger: error: --output must be a folder that can be written, got '{study / 'study.json'}' "
+        "(Not a directory); choose another."
+    )
+
+
+def test_nothing_is_exported_among_the_rows(study, capsys):
+    assert main([str(study), "export", "--csv", "--output", str(study / "trials")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("python -m study.ledger: error: --output must lie outside of the ledger's own folders (")
+    assert not list((study / "trials").glob("*.csv"))

@@ -204,7 +204,8 @@ REFUSED = {
     ),
     "name in capitals": (
         [*OPTUNA, "--optimizer-file", "{given}/Upper.py"],
-        r"An optimizer file is named by up to 40 lower-case letters, digits and underscores, got 'Upper'; rename it\.",
+        r"An optimizer file is named by up to 40 lower-case letters, digits and underscores, a letter first, got "
+        r"'Upper'; rename it\.",
     ),
     "name with a space": ([*OPTUNA, "--optimizer-file", "{given}/with space.py"], r"An optimizer file is named by .*"),
     "name that is taken": (
@@ -254,6 +255,10 @@ REFUSED = {
     "published setting out of range": (
         [*OPTUNA, "--optimizer-file", "{given}/outside.py"],
         r"outside\.py must be a Python file that defines SPEC, but it raises .*must lie within its range.*",
+    ),
+    "output without a name": (
+        [*OPTUNA, "--output", ""],
+        r"--output must name a folder or a URI, got ''; name one or leave the option out\.",
     ),
     "values without a grid": (
         [*OPTUNA, "--values", "sgd.learning_rate=0.1"],
@@ -625,3 +630,15 @@ def test_lists_that_are_given_twice_are_joined():
     assert request.optimizers == ("sgd", "momentum", "adam")
     assert {name: len(values) for name, values in request.values.items()} == {"sgd": 1, "momentum": 2, "adam": 3}
     assert parse([*OPTUNA])[0].values == []
+
+
+@pytest.mark.parametrize(
+    ("called", "name"), [("/usr/bin/optimizer-study", "optimizer-study"), ("/here/study/run.py", "python -m study.run")]
+)
+def test_a_refusal_names_the_command_that_was_called(called, name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [called])
+    assert main(["--search", "annealing"]) == 2
+    assert capsys.readouterr().err.startswith(f"{name}: error: --search must be one of ")
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert capsys.readouterr().err.startswith(f"{name}: error: the following arguments are required: --search")

@@ -306,7 +306,9 @@ def test_a_file_without_spec_is_refused(source, message):
 
 @pytest.mark.parametrize("name", ["Mine", "2nd", "my-own", "", "a" * 41, "naïve", "a b", "a\n"])
 def test_a_name_that_could_not_name_a_column_is_refused(name):
-    with pytest.raises(ValueError, match=r"lower-case letters, digits and underscores, got .*; rename it"):
+    with pytest.raises(
+        ValueError, match=r"lower-case letters, digits and underscores, a letter first, got .*; rename it"
+    ):
         check_user_name(name)
 
 
