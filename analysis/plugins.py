@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
@@ -219,6 +219,13 @@ def package_versions() -> dict[str, str]:
 @cache
 def _entry_points() -> tuple[EntryPoint, ...]:
     """Those of plug-ins, of all that is installed; to read them takes tens of milliseconds."""
-    found = entry_points()
+    try:
+        found = entry_points()
+    except (TypeError, ValueError):
+        for package in distributions():
+            duty = f"The entry points of the package {package.name} must be lines of the form NAME = MODULE"
+            with blamed(duty, "entry_points.txt"):
+                package.entry_points  # noqa: B018  # reading them is what raises
+        raise
     groups = sorted(group for group in found.groups if group.startswith(f"{PROGRAM}."))
     return tuple(entry for group in groups for entry in found.select(group=group))

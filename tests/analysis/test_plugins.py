@@ -232,6 +232,17 @@ def test_every_folder_of_plug_ins_has_a_group():
     assert groups == list(GROUPS)
 
 
+def test_a_package_whose_entry_points_cannot_be_read_is_named(install):
+    site = install({"optimizers": "other_plugins"}, OPTIMIZER)
+    next(site.glob("*.dist-info/entry_points.txt")).write_text("[console_scripts]\nother\n", encoding="utf-8")
+    done = python(command("study.run", "--help"), site)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(
+        "python -m study.run: error: The entry points of the package other_plugins must be lines of the form NAME = "
+        "MODULE, entry_points.txt raises TypeError("
+    )
+
+
 @pytest.mark.parametrize("kind", ["optimizers", "search"])
 def test_an_entry_point_that_names_no_module_spoils_no_command_that_does_not_use_it(install, kind):
     done = python(command("study.run", "--help"), install({kind: "a b"}))
