@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import ndtri
 
 from analysis.statistics.intervals import (
     Interval,
@@ -101,6 +102,20 @@ def test_wilson_interval_is_what_the_normal_test_does_not_reject():
 
     found = wilson_interval(3, 10)
     assert (found.low, found.high) == pytest.approx((brentq(distance, 1e-9, 0.3), brentq(distance, 0.3, 1 - 1e-9)))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_wilson_interval_is_the_closed_form(level):
+    """(p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n) of a share p of n."""
+    quantile = float(ndtri((1 + level) / 2))
+    for trials in (1, 2, 5, 12, 40, 1000):
+        for successes in range(0, trials + 1, max(1, trials // 40)):
+            share, scale = successes / trials, 1 + quantile**2 / trials
+            center = share + quantile**2 / (2 * trials)
+            reach = quantile * math.sqrt(share * (1 - share) / trials + (quantile / (2 * trials)) ** 2)
+            found = wilson_interval(successes, trials, level)
+            assert found.low == pytest.approx((center - reach) / scale, rel=0, abs=1e-15)
+            assert found.high == pytest.approx((center + reach) / scale, rel=0, abs=1e-15)
 
 
 def test_wilson_interval_of_none_or_all_ends_at_0_or_1():
