@@ -4,12 +4,12 @@ Nothing is dropped: a replicate that misses a target, or diverges, has spent the
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
-from scipy.special import ndtri
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics import Clock, Setup, runs_of
 from analysis.metrics.convergence import budget, times_to_targets
@@ -18,6 +18,9 @@ from analysis.tables.settings import TRIAL
 
 GROUP = ("optimizer", "setting", "target")
 LARGEST_RATIO = 4.0
+
+Step = tuple[float, int, int, float, float | None, float | None]
+"""Row of a survival curve."""
 
 
 def target_times(
@@ -129,23 +132,33 @@ def kaplan_meier(times: ArrayLike, reached: ArrayLike, end: float, level: float 
     Analysis of Failure Time Data (1980), section 1.3.
     """
     when, got_there = np.asarray(times, dtype=np.float64), np.asarray(reached, dtype=np.bool_)
-    quantile = float(ndtri((1 + level) / 2))
-    share, greenwood = 1.0, 0.0
-    rows: list[tuple[float, int, int, float, float | None, float | None]] = [(0.0, when.size, 0, 1.0, None, None)]
-    for time in np.unique(when[got_there]):
-        at_risk, events = int((when >= time).sum()), int((got_there & (when == time)).sum())
-        share *= 1 - events / at_risk
-        low = high = None
-        if events < at_risk:
-            greenwood += events / (at_risk * (at_risk - events))
-            width = quantile * math.sqrt(greenwood) / abs(math.log(share))
-            low, high = share ** math.exp(width), share ** math.exp(-width)
-        rows.append((float(time), at_risk, events, share, low, high))
+    rows: list[Step] = [(0.0, when.size, 0, 1.0, None, None)]
+    if got_there.any():
+        rows += _steps(when, got_there, level)
     if rows[-1][0] < end:
         rows.append((end, int((when >= end).sum()), 0, *rows[-1][3:]))
     names = ("time", "at_risk", "events", "share", "low", "high")
     types = (pl.Float64, pl.Int64, pl.Int64, pl.Float64, pl.Float64, pl.Float64)
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+
+
+def _steps(when: NDArray[np.float64], got_there: NDArray[np.bool_], level: float) -> list[Step]:
+    """A row of `kaplan_meier` for each time at which one gets there."""
+    from scipy import stats  # takes two seconds
+
+    survival = stats.ecdf(stats.CensoredData(uncensored=when[got_there], right=when[~got_there])).sf
+    with warnings.catch_warnings():
+        # Of a share of 0 or 1, which has no interval here.
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        interval = survival.confidence_interval(level, method="log-log")
+    times = np.unique(when[got_there])
+    shares, lows, highs = (curve.evaluate(times).tolist() for curve in (survival, interval.low, interval.high))
+    rows: list[Step] = []
+    for time, share, low, high in zip(times.tolist(), shares, lows, highs, strict=True):
+        at_risk, events = int((when >= time).sum()), int((got_there & (when == time)).sum())
+        ends = (low, high) if events < at_risk else (None, None)
+        rows.append((time, at_risk, events, share, *ends))
+    return rows
 
 
 def performance_ratios(cells: pl.DataFrame) -> pl.DataFrame:

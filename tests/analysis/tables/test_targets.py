@@ -1,10 +1,12 @@
 """Rates, expected times, survival and profiles against hand counts and published examples."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import ndtri
 
 from analysis.ledger.load import load
 from analysis.metrics import METRICS, Setup, measure
@@ -88,6 +90,33 @@ def test_kaplan_meier_of_the_leukaemia_trial():
     width = 1.96 * 0.1346 / (0.4482 * abs(math.log(0.4482)))
     expected = (0.4482 ** math.exp(width), 0.4482 ** math.exp(-width))
     assert (found["low"][-1], found["high"][-1]) == pytest.approx(expected, abs=1e-3)
+
+
+def product_limit(times, reached, level):
+    """Share, low and high after each event: the product and Greenwood's sum in exact fractions."""
+    quantile = float(ndtri((1 + level) / 2))
+    share, greenwood = Fraction(1), Fraction(0)
+    for time in np.unique(times[reached]):
+        at_risk, events = int((times >= time).sum()), int((reached & (times == time)).sum())
+        share *= 1 - Fraction(events, at_risk)
+        if share == 0:
+            yield 0, None, None
+        else:
+            greenwood += Fraction(events, at_risk * (at_risk - events))
+            width = quantile * math.sqrt(greenwood) / -math.log(share)
+            yield float(share), float(share) ** math.exp(width), float(share) ** math.exp(-width)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("seed", range(20))
+def test_kaplan_meier_is_the_product_limit_with_greenwoods_interval(seed, level):
+    """Ties among those that get there and those that are given up are common here."""
+    random = np.random.default_rng(seed)
+    times, reached = random.integers(1, 20, size=3 + seed).astype(float), random.random(3 + seed) < 0.6
+    found = kaplan_meier(times, reached, end=20, level=level).filter(pl.col("events") > 0)
+    for row, expected in zip(found.rows(), product_limit(times, reached, level), strict=True):
+        for number, exact in zip(row[3:], expected, strict=True):
+            assert number == (None if exact is None else pytest.approx(exact, rel=0, abs=1e-15))
 
 
 def test_with_one_common_budget_survival_is_the_share_still_on_their_way():
