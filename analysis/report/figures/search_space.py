@@ -75,9 +75,10 @@ def importance(tables: StudyTables, palette: Palette) -> Figure:
     text = (
         "Bars: share of the variation of the validation error over the search space that a hyperparameter explains, "
         "alone or (×) beyond that together with another, from a forest fitted in the space as it was sampled (fANOVA, "
-        "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from all others "
-        "(PED-ANOVA, Watanabe et al., 2023). Lines are two standard deviations of a bootstrap over points and seeds to "
-        "either side. A hyperparameter that was searched over a wide range matters more. "
+        "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from the whole "
+        "space (PED-ANOVA, Watanabe et al., 2023, as Optuna computes it). Lines are two standard deviations of a "
+        "bootstrap over points and seeds to either side. A hyperparameter that was searched over a wide range matters "
+        "more. "
     ) + reasons(tables["importance"])
     if not panels:
         alone = all(len(optimizer.space) < 2 for optimizer in study.optimizers.values())
