@@ -9,7 +9,8 @@ from typing import Any
 
 from analysis.ingest.values import SourceError
 from analysis.ledger.schema import RESERVED
-from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer, one_line
+from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer
+from analysis.lines import one_line
 
 NOT_GIVEN = "not given"
 WORDS = ("dataset", "model", "precision")

@@ -11,7 +11,8 @@ import polars as pl
 
 from analysis.ledger.load import Ledger, load
 from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
-from analysis.ledger.study import LedgerError, Study, one_line
+from analysis.ledger.study import LedgerError, Study
+from analysis.lines import one_line
 
 YOUNGER: Mapping[str, Any] = {"repeat": 0, "shared_order": False}
 """Fields that an identity of an old release lacks, and what it means by that."""

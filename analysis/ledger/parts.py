@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.ledger.schema import COLUMNS_SINCE, SCHEMA_VERSION
+from analysis.lines import one_line
 
 REPLACES = b"replaces"
 """Metadata: names of the files in the same folder whose rows this one holds, as JSON; they no longer count."""
@@ -35,7 +36,7 @@ class DamagedFileError(ValueError):
     """
 
     def __init__(self, path: pathlib.Path, error: Exception) -> None:
-        self.reason = " ".join(str(error).split())[:200]
+        self.reason = one_line(str(error))[:200]
         super().__init__(f"{str(path)!r} is damaged ({self.reason})")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from analysis.lines import one_line
+
 FORMAT_VERSION = 1
 NO_MODEL = "none"
 """Model of a study that trains nothing."""
@@ -142,11 +144,6 @@ def description_crc32(content: Mapping[str, Any]) -> str:
     """Checksum of what `study.json` says, as it stands there under `crc32`: eight hexadecimal digits."""
     rest = {key: value for key, value in content.items() if key != "crc32"}
     return f"{zlib.crc32(json.dumps(rest, sort_keys=True).encode()):08x}"
-
-
-def one_line(text: str) -> str:
-    """The text with every run of white space as one blank."""
-    return " ".join(text.split())
 
 
 def _study(content: Mapping[str, Any]) -> Study:

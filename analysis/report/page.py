@@ -11,6 +11,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from analysis.lines import one_line
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.contents import Figures, which_rows
@@ -177,8 +178,7 @@ def environment() -> jinja2.Environment:
 
 def markdown_text(text: object) -> str:
     """Text that Markdown shows as it is, in one line."""
-    line = " ".join(str(text).split())
-    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", line)
+    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", one_line(str(text)))
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

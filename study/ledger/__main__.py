@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from analysis.command_line import Parser
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
+from analysis.lines import one_line
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study
@@ -27,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
         message, status = str(error), 1
     except ValueError as error:
         message, status = str(error), 2
-    print(f"{parser.prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{parser.prog}: error: {one_line(message)}", file=sys.stderr)
     return status
 
 
