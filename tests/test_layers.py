@@ -22,7 +22,7 @@ SHARED = "analysis.plugins"
 
 FLOORS = {
     "analysis": (
-        {"plugins", "lines"},
+        {"plugins", "lines", "drafts"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},

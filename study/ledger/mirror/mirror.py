@@ -136,7 +136,7 @@ class Mirror:
             MirrorError: The URI is out of reach or full, or another run writes there.
         """
         self._check_unchanged()
-        paths = (path for path in (self._directory / REPORT).rglob("*") if path.is_file() and path.suffix != ".tmp")
+        paths = (path for path in (self._directory / REPORT).rglob("*") if path.is_file() and path.suffix != ".draft")
         names = {path.relative_to(self._directory).as_posix() for path in paths}
         self._each(self._put_one, names)
         self._each(self._delete_one, [name for name in self._sizes() if name.startswith(f"{REPORT}/")], but=names)
