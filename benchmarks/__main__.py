@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.command_line import Parser
+from analysis.ledger.files import publish
 from analysis.plugins import Plugins
 from benchmarks import ROW, Row
 from study.display.console import new_console
@@ -107,9 +108,8 @@ def _where() -> dict[str, Any]:
 
 
 def _write(measured: Sequence[Row], path: pathlib.Path) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    pq.write_table(pa.Table.from_pylist(measured, schema=SCHEMA), draft)
-    draft.replace(path)
+    table = pa.Table.from_pylist(measured, schema=SCHEMA)
+    publish(path, lambda draft: pq.write_table(table, draft))
 
 
 def _print(measured: Sequence[Row], console: Console) -> None:
