@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from analysis.plugins import NAME
 from trainables.models.precision import DEFAULT_PRECISION
+from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
@@ -72,7 +73,9 @@ class Identity:
         model: Name of the network; "none" if nothing is trained.
         precision: Name in `trainables.models.precision.PRECISIONS`.
         shared_order: Whether the replicates of a tuning trial see the images in one order.
-        repeat: Which of several tunings this is; they differ in the random streams of their samplers alone.
+        repeat: Which of several tunings this is.
+        own_seeds: Whether this repeat has training and confirmation seeds of its own beside the random streams of its
+            samplers, as all have that begin now; those of old studies share the seeds of the first tuning.
     """
 
     dataset: str
@@ -90,6 +93,7 @@ class Identity:
     precision: str = DEFAULT_PRECISION
     shared_order: bool = False
     repeat: int = 0
+    own_seeds: bool = False
 
     @property
     def uses_compiled_code(self) -> bool:
@@ -100,7 +104,7 @@ class Identity:
     def study_hash(self) -> str:
         """Twelve hexadecimal digits that change with the identity and with nothing else."""
         fields = asdict(self)
-        for name in ("shared_order", "repeat"):
+        for name in ("shared_order", "repeat", "own_seeds"):
             if not fields[name]:  # as before there was a choice
                 del fields[name]
         canonical = json.dumps(fields, sort_keys=True)
@@ -109,6 +113,11 @@ class Identity:
     def search_stream(self, optimizer: str) -> str:
         """Name of the random stream from which the points of an optimizer's tuning come."""
         return f"search/{optimizer}/{self.repeat}" if self.repeat else f"search/{optimizer}"
+
+    @property
+    def replicates_seed(self) -> int:
+        """Root of the random streams of all replicates."""
+        return derive_seed(self.seed, f"repeat/{self.repeat}") if self.own_seeds else self.seed
 
     def differences(self, other: Self) -> list[str]:
         """The fields in which `other` differs, one "field is mine, not theirs" each."""

@@ -14,7 +14,7 @@ from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
 from analysis.ledger.study import LedgerError, Study
 from analysis.lines import one_line
 
-YOUNGER: Mapping[str, Any] = {"repeat": 0, "shared_order": False}
+YOUNGER: Mapping[str, Any] = {"repeat": 0, "own_seeds": False, "shared_order": False}
 """Fields that an identity of an old release lacks, and what it means by that."""
 
 LONGEST_VALUE = 60
@@ -25,7 +25,8 @@ class Studies:
     """The tunings of one study.
 
     Args:
-        repeats: At least one ledger, by number of its repeat; they differ in the random streams of the samplers alone.
+        repeats: At least one ledger, by number of its repeat; they differ in the random streams of the samplers and,
+            unless they are old, in the seeds of the networks.
     """
 
     repeats: tuple[Ledger, ...]
@@ -49,7 +50,7 @@ def load_studies(study_dirs: Sequence[pathlib.Path]) -> Studies:
     refuse_twice(folders)
     ledgers = [load(folder) for folder in folders]
     for folder, ledger in zip(folders[1:], ledgers[1:], strict=True):
-        if found := differences(ledgers[0].study, ledger.study, may_differ=("repeat",)):
+        if found := differences(ledgers[0].study, ledger.study, may_differ=("repeat", "own_seeds")):
             raise LedgerError(
                 f"ledgers make one report if they are of one study, {str(folder)!r} is not of that of "
                 f"{str(folders[0])!r}: {'; '.join(found)}; put two studies side by side with --compare."

@@ -34,7 +34,8 @@ def completeness(overview: Overview) -> Completeness:
             "tuning": study.num_trials,
             "sweep": num_sweep_trials(study.optimizers[result.optimizer].space, has_sweep=study.has_sweep),
             "confirmation": num_confirmed_settings(
-                has_published=bool(result.published), published_won=result.published_won
+                has_published=bool(result.published) and not study.identity.get("own_seeds"),
+                published_won=result.published_won,
             )
             if study.num_confirm_seeds
             else 0,

@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence, Sized
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS, Run
 from analysis.statistics.paired import fewest_pairs
+from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.wording import count
 
@@ -42,6 +47,8 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
     """
     if 1 - level < LEAST_ERROR:
         raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
+    # A repeat that has just begun has nothing to say yet.
+    repeats = [repeats[0], *(confirmed for confirmed in repeats[1:] if confirmed.of(a) and confirmed.of(b))]
     if question.needs_learning:
         for confirmed in repeats:
             _refuse_untaught((a, b), confirmed)
@@ -91,17 +98,57 @@ def _confirmed(name: str, found: Found) -> Found:
 Pairs = dict[int, tuple[float, float]]
 
 
-def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> PairedSeeds:
+@dataclass(frozen=True)
+class _Compared:
+    """Two optimizers at the seeds that they share, each of shape (num_repeats, num_seeds)."""
+
+    improvement: NDArray[np.float64]
+    ours: NDArray[np.float64]
+    theirs: NDArray[np.float64]
+
+
+def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
+    found = _compared(question, a, b, repeats)
+    num_seeds = found.improvement.shape[1]
+    if len(repeats) > 1 and have_own_seeds(repeats):
+        if not num_seeds:
+            raise NotTestableError("the two sides share no seed")
+        variance = tuning_variance(question, repeats)
+        return PairedTunings.of(found.improvement, found.ours, found.theirs, variance)
+    if num_seeds < fewest_pairs(level):
+        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
+    return PairedSeeds.of(found.improvement, found.ours, found.theirs)
+
+
+def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
+    """Whether no two repeats share a seed, so that each is a tuning on its own: those of old studies share all."""
+    seeds = [set(confirmed.overview.ledger.trials["seed"].unique()) for confirmed in repeats]
+    return all(one.isdisjoint(other) for one, other in combinations(seeds, 2))
+
+
+def tuning_variance(question: Question, repeats: Sequence[ConfirmedRuns]) -> TuningVariance:
+    """How far mean differences vary from tuning to tuning, over all pairs of optimizers that can be measured.
+
+    Args:
+        question: Says what is measured.
+        repeats: At least two, with seeds of their own; at least one pair of optimizers can be measured in all.
+    """
+    found = {}
+    for pair in combinations(repeats[0].overview.ledger.study.optimizers, 2):
+        with suppress(NotTestableError):
+            found[pair] = _compared(question, *pair, repeats).improvement.mean(axis=1)
+    return TuningVariance.of(found)
+
+
+def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> _Compared:
     measured = [_measured(question, a, b, confirmed) for confirmed in repeats]
     seeds = sorted(set.intersection(*(set(pairs) for pairs in measured)))
-    if len(seeds) < fewest_pairs(level):
-        raise NotTestableError(f"{count(len(seeds), 'common seed')}, and a verdict needs {fewest_pairs(level)}")
     # Shape (num_repeats, num_seeds, 2)
-    values = np.array([[pairs[seed] for seed in seeds] for pairs in measured])
+    values = np.array([[pairs[seed] for seed in seeds] for pairs in measured]).reshape(len(repeats), len(seeds), 2)
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
     improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
-    return PairedSeeds.of(improvement, ours, theirs)
+    return _Compared(improvement, ours, theirs)
 
 
 def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:

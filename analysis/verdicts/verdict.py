@@ -8,7 +8,6 @@ DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any, Literal
 
 import polars as pl
@@ -18,12 +17,12 @@ from analysis.claims.questions import Question
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.statistics.paired import a12, fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.statistics.tunings import tunings_needed
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
-from analysis.tables.sensitivity import Missing, probability_best
 from analysis.verdicts.claim import Claim, Untested
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings, Scope
 from analysis.verdicts.evidence_of_runs import gather
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
@@ -48,11 +47,13 @@ class Verdict(Claim):
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
-        p_value: Of the sign-flip test; None without one.
+        p_value: Of the test that belongs to the evidence; None without one.
         p_holm: Adjusted for the family.
-        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive.
-        luck: Probability that the best setting of a has a lower validation error than that of b when both are tuned
-            again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
+        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive
+            and about settings.
+        tunings_needed: The same of tunings, where the verdict is about optimizers.
+        at_settings: The verdict on the settings alone that the tunings have found, beside one on the optimizers; None
+            where there is none or too few seeds.
     """
 
     word: Word
@@ -65,25 +66,43 @@ class Verdict(Claim):
     p_value: float | None = None
     p_holm: float | None = None
     seeds_needed: int | None = None
-    luck: float | None = None
+    tunings_needed: int | None = None
+    at_settings: Word | None = None
+
+    @property
+    def scope(self) -> Scope | None:
+        """What it is about; None if not testable."""
+        return self.evidence.scope if self.evidence else None
+
+    @property
+    def pairs(self) -> PairedSeeds | None:
+        """The differences seed by seed that it rests on, if it does."""
+        return self.evidence.pairs if self.evidence else None
+
+    @property
+    def num_tunings(self) -> int:
+        """Tunings that found the settings of its pairs; 0 without pairs."""
+        if isinstance(self.evidence, PairedTunings | PairedSeeds):
+            return len(self.evidence.by_repeat)
+        return 0
 
     @property
     def hodges_lehmann(self) -> float | None:
         """Centre of the paired differences that outliers hardly move."""
-        return hodges_lehmann(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+        return hodges_lehmann(self.pairs.differences) if self.pairs else None
 
     @property
     def effect_size(self) -> float | None:
         """Mean over standard deviation of the paired differences."""
-        return standardised_mean(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+        return standardised_mean(self.pairs.differences) if self.pairs else None
 
     @property
     def superiority(self) -> float | None:
         """A12: probability that a run of a is better than one of b, ties counted half."""
-        if not isinstance(self.evidence, PairedSeeds):
+        if self.pairs is None:
             return None
         metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
-        larger = a12(self.evidence.ours, self.evidence.theirs)
+        larger = a12(self.pairs.ours, self.pairs.theirs)
         return larger if metric.better == "higher" else 1 - larger
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,6 +110,10 @@ class Verdict(Claim):
         found, ends = self.evidence, self.interval
         return {
             **self.entry(self.word),
+            "about": self.scope,
+            "at_settings": self.at_settings,
+            "tunings": self.num_tunings,
+            "tunings_needed": self.tunings_needed,
             "estimate": _finite(found.estimate) if found else None,
             "low": _finite(ends.low) if ends else None,
             "high": _finite(ends.high) if ends else None,
@@ -111,7 +134,6 @@ class Verdict(Claim):
             "superiority": self.superiority,
             "value_a": self.evidence.value_a if self.evidence else None,
             "value_b": self.evidence.value_b if self.evidence else None,
-            "luck": self.luck,
             "reason": self.reason,
         }
 
@@ -185,26 +207,25 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
     except NotTestableError as reason:
         return replace(verdict, reason=str(reason))
     word, interval = weigh(evidence, level, effect)
-    needed = None
+    verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
+    if isinstance(evidence, PairedTunings):
+        return _with_settings(verdict, evidence, level, effect)
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
         spread = float(evidence.differences.std(ddof=1))
         needed = seeds_needed(spread, effect, level, num_pairs=evidence.num_values)
+        return replace(verdict, seeds_needed=needed)
+    return verdict
+
+
+def _with_settings(verdict: Verdict, evidence: PairedTunings, level: float, effect: float) -> Verdict:
+    """A verdict on optimizers with that on their settings, and the tunings that would decide an open one."""
+    settings, by_repeat = evidence.at_settings, evidence.by_repeat
+    is_open = verdict.word == "INCONCLUSIVE" and effect > 0
     return replace(
         verdict,
-        word=word,
-        evidence=evidence,
-        interval=interval,
-        p_value=evidence.p_value(),
-        seeds_needed=needed,
-        luck=luck_of(a, b, repeats) if isinstance(evidence, PairedSeeds) else None,
+        at_settings=weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None,
+        tunings_needed=tunings_needed(by_repeat, evidence.variance, effect, level) if is_open else None,
     )
-
-
-def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
-    """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
-    chances = [probability_best(confirmed.overview.ledger, [a, b]) for confirmed in repeats]
-    found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
-    return fmean(found) if len(found) == len(chances) else None
 
 
 def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:

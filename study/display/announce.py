@@ -35,7 +35,7 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
-        f"{'with' if extent.sweep else 'without'} sweep{f', all of it {len(jobs)} times' if len(jobs) > 1 else ''}.",
+        f"{'with' if extent.sweep else 'without'} sweep{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
     done = f", {num_done:,} are done" if num_done else ""

@@ -104,8 +104,13 @@ class TrialQueue:
         if name in self._follow_ups:
             return _num_replicates(task for task in self._follow_ups[name] if task.key.phase == "confirm")
         # Only the end of tuning shows whether the winner is the published setting or has been confirmed before.
-        num_settings = num_confirmed_settings(has_published=True, published_won=False)
+        num_settings = num_confirmed_settings(has_published=self._confirms_published, published_won=False)
         return num_settings * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
+
+    @property
+    def _confirms_published(self) -> bool:
+        """A repeat asks what another tuning finds; the published setting would only be measured once more."""
+        return not self._spec.identity.own_seeds
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
         definition, identity = self._spec.optimizers[name], self._spec.identity
@@ -153,7 +158,7 @@ class TrialQueue:
 
     def _confirm_tasks(self, name: str) -> Iterator[Task]:
         published, best = self._spec.optimizers[name].published, self._tunings[name].best()
-        points = {0: published}
+        points = {0: published} if self._confirms_published or not best or best[1] == published else {}
         if best and best[1] != published:
             points |= self._numbered(name, "confirm", [best[1]], first=1)
         for number, point in points.items():
@@ -186,7 +191,7 @@ class TrialQueue:
         return dict(enumerate(points, first))
 
     def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
-        root, fresh = self._spec.identity.seed, key.phase == "confirm"
+        root, fresh = self._spec.identity.replicates_seed, key.phase == "confirm"
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
         in_order = {name: point[name] for name in self._spec.optimizers[key.optimizer].space}
         shares = self._spec.identity.shared_order and key.phase in TUNING_PHASES

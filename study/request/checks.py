@@ -179,8 +179,6 @@ def _optimizers(given: str | None, files: Collection[str], values: Collection[st
 def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:
     if study.trials is not None:
         raise ValueError("--trials is not for --search grid, which trains every combination of --values; leave it out.")
-    if study.repeats > 1:
-        raise ValueError("--repeats is not for --search grid, which asks the same points every time; leave it out.")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"--search grid needs --values for each optimizer, got none for {', '.join(missing)}.")
     if unknown := [name for name in values if name not in names]:

@@ -19,6 +19,9 @@ from trainables.optimizers import optimizer_names
 
 LAG = 8
 
+DEFAULT_REPEATS = 3
+"""Tunings: with two, Student's t has few degrees of freedom and intervals are about twice as wide."""
+
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""
 
@@ -115,9 +118,9 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--repeats",
         type=Count(1, MOST_REPEATS),
-        default=1,
-        help="tune so many times with other sampler seeds, on the same training and confirmation seeds: shows how much "
-        "of a result is the luck of the tuning (default: %(default)s)",
+        default=DEFAULT_REPEATS,
+        help="tune so many times, each with sampler, training and confirmation seeds of its own: one tuning gives "
+        "verdicts on the settings that it found, several on the optimizers (default: %(default)s)",
     )
     group.add_argument(
         "--no-sweep", dest="sweep", action="store_false", help="leave out the learning-rate sweep through the winner"

@@ -115,13 +115,22 @@ def build_studies(request: Request, directory: pathlib.Path, place: str | None =
         ValueError: As of `build_study`, or the directory of a repeat holds another study.
     """
     first = build_study(request, directory, place)
-    return [first, *(_repeated(first, repeat) for repeat in repeats(directory, request.num_repeats)[1:])]
+    numbers = repeats(directory, request.num_repeats)[1:]
+    # Repeats that share seeds and others that do not could not be judged together.
+    stored = [read_study(repeat_directory(directory, number)) for number in numbers]
+    own_seeds = all(study is None or study["identity"].get("own_seeds", False) for study in stored)
+    return [first, *(_repeated(first, number, own_seeds=own_seeds) for number in numbers)]
 
 
-def _repeated(first: Study, repeat: int) -> Study:
-    """As far as the study goes, those parts of earlier runs included that this one has not asked for."""
-    directory = repeat_directory(first.directory, repeat)
-    spec = replace(first.spec, identity=replace(first.spec.identity, repeat=repeat))
+def _repeated(first: Study, number: int, *, own_seeds: bool) -> Study:
+    """As far as the study goes, those parts of earlier runs included that this one has not asked for.
+
+    A repeat with seeds of its own has no sweep: what lies around its winner is asked of the first tuning alone.
+    """
+    directory = repeat_directory(first.directory, number)
+    identity = replace(first.spec.identity, repeat=number, own_seeds=own_seeds)
+    extent = replace(first.spec.extent, sweep=first.spec.extent.sweep and not own_seeds)
+    spec = replace(first.spec, identity=identity, extent=extent)
     stored = read_study(directory)
     if stored is not None:
         old = StudySpec.from_dict(stored)

@@ -48,6 +48,7 @@ class SyntheticStudy:
     num_trials: int = 5
     num_seeds: int = 2
     num_confirm_seeds: int = 3
+    first_seed: int = 0
     num_epochs: int = 3
     phases: tuple[str, ...] = ("tuning", "sweep", "confirm")
     outcome: Outcome = always_complete
@@ -128,7 +129,8 @@ class SyntheticStudy:
         learned, last = status == "complete", epochs[-1] if epochs else {}
         error = final if learned else 1.0 if status == "diverged" else None
         trial = {
-            **key, **point, "sampler": sampler, "seed": replicate + (100 if phase == "confirm" else 0),
+            **key, **point, "sampler": sampler,
+            "seed": self.first_seed + replicate + (100 if phase == "confirm" else 0),
             "group_size": group, "status": status, "message": self.message if status == "failed" else None,
             "diverged_step": 17 if status == "diverged" else None,
             "validation_loss": last.get("validation_loss"), "validation_error": error,

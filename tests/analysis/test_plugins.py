@@ -252,7 +252,20 @@ def test_the_version_of_an_installed_package_is_known(install):
 def test_workers_find_an_installed_optimizer_and_the_study_tells_its_version(install, tmp_path):
     site = install({"optimizers": "other_plugins"}, OPTIMIZER)
     words = [
-        *("--search", "random", "--optimizers", "other", "--trials", "2", "--seeds", "1", "--confirm-seeds", "0"),
+        *(
+            "--search",
+            "random",
+            "--repeats",
+            "1",
+            "--optimizers",
+            "other",
+            "--trials",
+            "2",
+            "--seeds",
+            "1",
+            "--confirm-seeds",
+            "0",
+        ),
         *("--train-images", "100", "--batch-size", "20", "--epochs", "1", "--max-concurrent", "1"),
         *("--no-sweep", "--no-timing", "--output", str(tmp_path / "study")),
     ]

@@ -316,7 +316,8 @@ def test_a_time_budget_that_is_over_leaves_confirmation(train, real_spec, tmp_pa
 
 
 WORDS = (
-    *("--search", "optuna", "--optimizers", "sgd", "--train-images", "200", "--batch-size", "20"),
+    *("--search", "optuna", "--repeats", "1"),
+    *("--optimizers", "sgd", "--train-images", "200", "--batch-size", "20"),
     *("--epochs", "2", "--seeds", "2", "--confirm-seeds", "6", "--no-sweep", "--no-timing"),
 )
 ONE_WORKER = ("--max-concurrent", "1")

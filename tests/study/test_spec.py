@@ -27,17 +27,18 @@ CHANGES = {
     "precision": "bf16",
     "shared_order": True,
     "repeat": 1,
+    "own_seeds": True,
 }
 
 
 def test_the_hash_of_an_identity_stays_what_it_is(make_spec):
     """First twelve digits of the SHA-256 of the identity as JSON with sorted keys, written down on 2026-11-21.
 
-    A change means that every study begun before is another one than the same command makes now. `shared_order` and
-    `repeat` came later and count if they are chosen.
+    A change means that every study begun before is another one than the same command makes now. `shared_order`,
+    `repeat` and `own_seeds` came later and count if they are chosen.
     """
     identity = make_spec().identity
-    later = ("shared_order", "repeat")
+    later = ("shared_order", "repeat", "own_seeds")
     fields = {key: value for key, value in dataclasses.asdict(identity).items() if key not in later}
     assert json.dumps(fields, sort_keys=True) == (
         '{"batch_size": 20, "dataset": "cifar10-mini", "lag": 8, "model": "simple_cnn", "num_epochs": 2, '

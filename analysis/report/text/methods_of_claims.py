@@ -8,7 +8,6 @@ from analysis.report.text.verdict_sentences import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Overview
 from analysis.verdicts.claims_of_study import Judgement
-from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
@@ -56,12 +55,13 @@ def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
 
 
 def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    paired = [verdict for verdict in held if isinstance(verdict.evidence, PairedSeeds)]
+    paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
+    tuned = [verdict for verdict in held if verdict.pairs and verdict.scope == "optimizers"]
     text = (
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
-        "make a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices "
-        f"of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted "
-        "test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
+        "make a pair. A claim on settings is tested by the sign-flip test on the mean difference, exact over all "
+        f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
+        "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
         "equivalence at 1 - 2 alpha / m. "
         "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
         "optimizer is better than one of the second."
@@ -70,6 +70,8 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
         text += f" From {listing([str(seed) for seed in seeds])} pairs no two-sided p-value can be below "
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
+    if tuned:
+        text += f" {_tunings(tuned)}"
     others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
     if others:
         text += (
@@ -78,6 +80,19 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         )
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
+
+
+def _tunings(tuned: Sequence[Verdict]) -> str:
+    times = listing([str(number) for number in sorted({verdict.num_tunings for verdict in tuned})])
+    return (
+        f"Claims on optimizers rest on {times} tunings of each, with training and confirmation seeds of their own. The "
+        "mean differences of all pairs of optimizers in each tuning give the variance from tuning to tuning (the "
+        "interaction of optimizers and tunings in a two-way layout); the interval is Student's t over the tunings with "
+        "that variance, or that of the pair alone where it is larger. So what one tuning found by luck, be it points "
+        "or seeds, is in the interval. The verdict on the settings that were found, by the sign-flip test over the "
+        "pairs of all tunings, stands beside it in the table of verdicts (at_settings): where the two differ, the "
+        "settings are told apart and the optimizers are not."
+    )
 
 
 def _run_metrics() -> set[str]:
@@ -119,7 +134,8 @@ def _rules(held: Sequence[Verdict]) -> str:
         "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
         "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
         "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
-        "(2 z s / delta)^2 for the standard deviation s of the paired differences. The interval decides, also where "
+        "(2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at which that of a "
+        "verdict on optimizers would be. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
@@ -134,13 +150,20 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
     if isinstance(images, int) and images > 0:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
-    repeats = max((len(v.evidence.by_repeat) for v in held if isinstance(v.evidence, PairedSeeds)), default=1)
+    repeats = max((verdict.num_tunings for verdict in held), default=1)
+    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in held):
+        return (
+            f"{text}. The settings come from {count(repeats, 'tuning')} with this budget, search space and search "
+            "algorithm: verdicts on optimizers are about what such a tuning finds. The t interval takes the luck of "
+            "the tunings for normal and about as large for all optimizers."
+        )
     if repeats > 1:
         return (
-            f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them; "
-            "the intervals are about these tuning runs and do not cover that others would have found other settings."
+            f"{text}. The settings come from {count(repeats, 'tuning run')} on the same seeds, and differences are "
+            "means over them; the intervals are about these tuning runs and do not cover that others would have found "
+            "other settings."
         )
     return (
-        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
-        "that another tuning would have turned out the same stands in the last row of the overview."
+        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; several tunings "
+        "with seeds of their own (--repeats) give verdicts on the optimizers."
     )

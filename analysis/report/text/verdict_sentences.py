@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis.claims.questions import Question
 from analysis.verdicts.claim import Untested, unit_of
-from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict, Word
 from analysis.wording import NONE, count, listing
@@ -104,6 +103,9 @@ def basis(verdict: Verdict) -> str:
     if verdict.evidence is None:
         return ""
     study_metric = STUDY_METRICS.get(verdict.question.metric)
+    if verdict.scope == "optimizers" and verdict.pairs:
+        each = verdict.evidence.num_values // verdict.num_tunings
+        return f"{count(verdict.num_tunings, 'tuning')} of {count(each, 'seed')}"
     return count(verdict.evidence.num_values, study_metric.counted if study_metric else "seed")
 
 
@@ -140,15 +142,15 @@ def sentence(verdict: Verdict) -> str:
         case "SUPPORTED":
             return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
         case "EQUIVALENT":
-            return f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
+            differ = f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
+            return _opened(verdict, f"{_about(verdict)}{differ}")
         case "DIRECTION ONLY":
             return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
         case "REFUTED":
-            return _opened(
-                verdict, f"{_basis_of_settings(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}."
-            )
+            return _opened(verdict, f"{_about(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}.")
         case "INCONCLUSIVE":
-            more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
+            needed = verdict.seeds_needed or verdict.tunings_needed
+            more = f"; about {needed:,} would" if needed else ""
             middle = verdict.question.improvement.middle(verdict.unit)
             return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
 
@@ -156,19 +158,40 @@ def sentence(verdict: Verdict) -> str:
 def _comparison(verdict: Verdict) -> str:
     question, found = verdict.question, effect(verdict).lstrip("+")
     compared = question.improvement.comparison(noun_of(question.metric), found, verdict.b)
-    return _opened(verdict, f"{_basis_of_settings(verdict)}{verdict.claim}: {compared}")
+    return _opened(verdict, f"{_about(verdict)}{verdict.claim}: {compared}")
 
 
 def _beyond(verdict: Verdict, bar: str) -> str:
     return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 
-def _basis_of_settings(verdict: Verdict) -> str:
-    """What a verdict on pairs of seeds is about: the settings that one tuning found, or those of several."""
-    if not isinstance(verdict.evidence, PairedSeeds):
+def _about(verdict: Verdict) -> str:
+    """What a verdict on pairs of seeds is about: the optimizers, tuned several times, or settings that were found."""
+    if verdict.pairs is None:
         return ""
-    repeats = len(verdict.evidence.by_repeat)
-    return "with these settings " if repeats == 1 else f"over {count(repeats, 'tuning run')} "
+    if verdict.scope == "optimizers":
+        return f"tuned {count(verdict.num_tunings, 'time')}, "
+    return (
+        "with these settings " if verdict.num_tunings == 1 else f"with the settings of {verdict.num_tunings} tunings "
+    )
+
+
+def scope(verdicts: Sequence[Verdict]) -> str:
+    """What the verdicts that rest on seeds are about, for the reader of the first screen; empty without such."""
+    paired = [verdict for verdict in verdicts if verdict.pairs]
+    if not paired:
+        return ""
+    of_optimizers = [verdict for verdict in paired if verdict.scope == "optimizers"]
+    if not of_optimizers:
+        return (
+            "Verdicts on trained networks are about the settings that the tuning found, not about the optimizers: "
+            "another tuning may find others. Several tunings with seeds of their own (--repeats) tell."
+        )
+    times = max(verdict.num_tunings for verdict in of_optimizers)
+    return (
+        f"Verdicts on trained networks are about the optimizers: each was tuned {count(times, 'time')}, with seeds of "
+        "its own each time, and the luck of the tuning is in every interval."
+    )
 
 
 def _opened(verdict: Verdict, text: str) -> str:

@@ -233,7 +233,7 @@ def test_the_report_of_a_real_study_is_drawn_and_says_what_is_stored(name, tmp_p
     if name == "full CIFAR-10" and "CIFAR10_DIR" not in os.environ:
         pytest.skip("CIFAR10_DIR does not say where the full CIFAR-10 is")
     done = subprocess.run(
-        [sys.executable, "-m", "study.run", "--search", "optuna", *REAL[name], "--output", "kept"],
+        [sys.executable, "-m", "study.run", "--search", "optuna", "--repeats", "1", *REAL[name], "--output", "kept"],
         cwd=tmp_path, env={**os.environ, "RAY_worker_niceness": "0"}, check=False, timeout=900,
         capture_output=True, text=True,
     )  # fmt: skip

@@ -259,10 +259,6 @@ REFUSED = {
         [*GRID, "--trials", "3", "--values", "sgd.learning_rate=0.1"],
         r"--trials is not for --search grid, which trains every combination of --values; leave it out\.",
     ),
-    "grid with repeats": (
-        [*GRID, "--repeats", "2", "--values", "sgd.learning_rate=0.1"],
-        r"--repeats is not for --search grid, which asks the same points every time; leave it out\.",
-    ),
     "grid that misses a hyperparameter": (
         [*GRID, "--values", "momentum.learning_rate=0.1"],
         r"--values must give each hyperparameter of momentum \(learning_rate, momentum\), got learning_rate\.",

@@ -253,8 +253,8 @@ def test_the_unit_of_an_interval_stands_once():
         ),
         (
             paired([0.0, 0.01], "EQUIVALENT"),
-            "langevin and sgd differ in gap at equal training loss by less than 0.02 nats, the least that would "
-            "matter.",
+            "With these settings langevin and sgd differ in gap at equal training loss by less than 0.02 nats, the "
+            "least that would matter.",
         ),
         (
             paired([-0.03, 0.05], "INCONCLUSIVE", seeds_needed=31),
