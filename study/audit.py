@@ -18,8 +18,9 @@ from analysis.command_line import Parser
 from analysis.statistics.paired import sign_flip_interval
 from analysis.tables.cost import step_cost_ratio
 from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.rules import Word
 from analysis.verdicts.study_metrics.seconds_per_step import FEWEST_BLOCKS
-from analysis.verdicts.verdict import Word, weigh
+from analysis.verdicts.verdict import weigh
 from study.display.console import new_console
 from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
@@ -35,6 +36,9 @@ SMALLEST_EFFECT = 0.1
 BOUND = 1.10
 EFFECTS = (1.5, 2.0, 3.0)
 """Planted effects, in units of the smallest effect of interest, which is also the deviation of the differences."""
+
+DENIALS: tuple[Word, ...] = ("EQUIVALENT", "REFUTED", "WORSE", "NOT BETTER BY WHAT MATTERS")
+"""Words that say that no improvement of the smallest effect is there."""
 
 SURE = 0.999
 """Coverage of the binomial intervals that counts are compared with: one audit in a thousand may fail by chance."""
@@ -61,6 +65,7 @@ def audits(num_studies: int) -> Iterator[Audit]:
     """
     random = np.random.default_rng(0)
     yield false_verdicts(random, num_studies)
+    yield false_denials(random, num_studies)
     for effect in EFFECTS:
         yield power(random, num_studies, effect)
     yield coverage(random, num_studies)
@@ -81,6 +86,24 @@ def false_verdicts(random: np.random.Generator, num_studies: int) -> Audit:
     most = int(binom.ppf(SURE, num_studies, ALPHA))
     return Audit(
         f"A/A, {num_studies:,} studies of {FAMILY} claims: any SUPPORTED or REFUTED",
+        f"at most {ALPHA:.1%} ({most} within chance)",
+        f"{found / num_studies:.1%} ({found})",
+        found <= most,
+    )
+
+
+def false_denials(random: np.random.Generator, num_studies: int) -> Audit:
+    """Every optimizer is better by the smallest effect: a word that says that it is not is false."""
+    found = 0
+    for _ in range(num_studies):
+        seeds = random.normal(size=NUM_SEEDS)
+        values = seeds + random.normal(size=(5, NUM_SEEDS))
+        better = [SMALLEST_EFFECT + values[2 + b] - values[a] for a in range(2) for b in range(3)]
+        words = [_judge(differences, SMALLEST_EFFECT) for differences in better]
+        found += any(word in DENIALS for word in words)
+    most = int(binom.ppf(SURE, num_studies, ALPHA))
+    return Audit(
+        f"better by the smallest effect, {num_studies:,} studies of {FAMILY} claims: any word that denies it",
         f"at most {ALPHA:.1%} ({most} within chance)",
         f"{found / num_studies:.1%} ({found})",
         found <= most,

@@ -9,13 +9,14 @@ from study import audit
 def test_every_audit_passes_and_the_command_prints_them(capsys):
     assert audit.main(["--short"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("passed") == 10
+    assert printed.count("passed") == 11
     assert "FAILED" not in printed
 
 
 def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch):
     monkeypatch.setattr(audit, "LEVEL", 0.8)
     assert not audit.false_verdicts(np.random.default_rng(0), 100).is_passed
+    assert not audit.false_denials(np.random.default_rng(0), 100).is_passed
 
 
 def test_a_bootstrap_of_few_blocks_is_found_out(monkeypatch):

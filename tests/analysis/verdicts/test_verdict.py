@@ -14,11 +14,9 @@ from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.report.__main__ import main
 from analysis.report.text.verdict_sentences import not_tested
-from analysis.statistics.intervals import Interval
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.verdict import decide
 
 SGD = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}},
@@ -156,29 +154,6 @@ def verdicts(folder, own=None):
     return {(verdict.question.name, verdict.b): verdict for verdict in judged.verdicts}
 
 
-@pytest.mark.parametrize(
-    ("ends", "word"),
-    [
-        ((0.03, 0.05), "SUPPORTED"),
-        ((0.01, 0.05), "DIRECTION ONLY"),
-        ((-0.05, -0.03), "REFUTED"),
-        ((-0.01, 0.01), "EQUIVALENT"),
-        ((0.001, 0.01), "EQUIVALENT"),
-        ((-0.01, -0.001), "EQUIVALENT"),
-        ((-0.03, -0.001), "REFUTED"),
-        ((-0.03, 0.03), "INCONCLUSIVE"),
-        ((0.02, 0.05), "DIRECTION ONLY"),  # not above the smallest effect but at it
-        ((-math.inf, math.inf), "INCONCLUSIVE"),
-    ],
-)
-def test_rules_in_their_order(ends, word):
-    assert decide(Interval(*ends), Interval(*ends), 0.02) == word
-
-
-def test_equivalence_uses_the_narrower_interval():
-    assert decide(Interval(-0.03, 0.03), Interval(-0.01, 0.01), 0.02) == "EQUIVALENT"
-
-
 def test_planted_improvements_are_supported(study):
     found = verdicts(study(better=0.2, swing=0.5, gap=-0.5, cost=1.0))
     assert {key: verdict.word for key, verdict in found.items()} == {
@@ -212,6 +187,18 @@ def test_sides_that_differ_by_nothing_that_matters_are_equivalent(study):
 
 def test_a_small_improvement_is_a_direction_only(study):
     assert verdicts(study(better=0.0255))["classifies better", "sgd"].word == "DIRECTION ONLY"
+
+
+def test_a_small_loss_is_worse_and_not_refuted(study):
+    assert verdicts(study(better=-0.0255))["classifies better", "sgd"].word == "WORSE"
+
+
+def test_an_improvement_that_matters_is_excluded_where_a_loss_is_not(study):
+    found = verdicts(study(claims=CLAIMS.replace("0.025", "0.001"), better=-0.0015))["classifies better", "sgd"]
+    assert found.word == "NOT BETTER BY WHAT MATTERS"
+    assert found.interval.low < -0.001
+    assert found.interval.high > 0
+    assert found.seeds_needed is None
 
 
 def test_few_seeds_say_how_many_are_needed(study):

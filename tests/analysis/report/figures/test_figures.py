@@ -242,9 +242,34 @@ def test_the_unit_of_an_interval_stands_once():
             "the whole interval lies above 0.02 nats, the least that would matter.",
         ),
         (
-            paired([0.03, 0.05], "REFUTED"),
+            paired([-0.03, -0.05], "REFUTED"),
             "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
-            "that of langevin.",
+            "that of langevin, and the whole interval lies beyond −0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.3, -0.4], "REFUTED", "is more stable", smallest_effect=0.0953),
+            "With these settings the opposite holds: the step losses of sgd swing less than those of langevin, and the "
+            "whole interval lies beyond 0.91 times, the least that would matter.",
+        ),
+        (
+            paired([-0.01, -0.03], "REFUTED", "costs little more", smallest_effect=0.0),
+            "With these settings the opposite holds: a step of langevin takes more than 1.10 times as long as one of "
+            "sgd.",
+        ),
+        (
+            paired([-0.01, -0.03], "WORSE"),
+            "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
+            "that of langevin, but perhaps by less than 0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS"),
+            "With these settings langevin is better than sgd in gap at equal training loss by less than 0.02 nats, "
+            "the least that would matter, if it is better at all.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS", "costs little more", smallest_effect=0.05),
+            "With these settings langevin is better than sgd in time per step by less than 0.050 of the rival's, "
+            "the least that would matter, if it is better at all.",
         ),
         (
             paired([0.03, 0.05], "DIRECTION ONLY", "is more stable", smallest_effect=0.0953),
