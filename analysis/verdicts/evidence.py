@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.intervals import Interval, percentile_interval
-from analysis.statistics.paired import sign_flip_interval, sign_flip_p
+from analysis.statistics.median import median_interval
+from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
 
 Scope = Literal["optimizers", "settings"]
@@ -52,6 +53,11 @@ class Evidence(ABC):
     @abstractmethod
     def p_value(self) -> float | None:
         """Two-sided p-value of no improvement; None if there is only an interval."""
+
+    def fewest_values(self, level: float) -> int:
+        """Values from which on the interval of this level has ends."""
+        del level
+        return 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +152,24 @@ class PairedTunings(Evidence):
     def p_value(self) -> float:
         """The test that belongs to it."""
         return tuning_p(self.by_repeat, self.variance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median(Evidence):
+    """Values that are independent and have one median, the improvement, shape (num_values,)."""
+
+    values: NDArray[np.float64]
+
+    def interval(self, level: float) -> Interval:
+        """Two of the values in order."""
+        return median_interval(self.values, level)
+
+    def p_value(self) -> None:
+        """Only the interval is used."""
+
+    def fewest_values(self, level: float) -> int:
+        """As for pairs: the whole range of n values errs with probability 2^(1 - n)."""
+        return fewest_pairs(level)
 
 
 @dataclass(frozen=True, kw_only=True)

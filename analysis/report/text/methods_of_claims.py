@@ -72,12 +72,10 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
     if tuned:
         text += f" {_tunings(tuned)}"
-    others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
+    others = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
     if others:
-        text += (
-            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
-            f"percentiles of a bootstrap, {listing([f'over {metric.resampled}' for metric in STUDY_METRICS.values()])}."
-        )
+        intervals = [f"for {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
+        text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
 
@@ -130,13 +128,13 @@ def _rules(held: Sequence[Verdict]) -> str:
         f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
         "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
         "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
-        "blocks. Then, with the interval [l, u] of the improvement, the narrower one [l', u'] at twice its error and the "
-        "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if -delta < l' and u' < delta "
-        "(two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY WHAT "
-        "MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; "
-        "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
-        "(2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at which that of a "
-        "verdict on optimizers would be. The interval decides, also where "
+        "blocks. Then, with the interval [l, u] of the improvement, the narrower one [l', u'] at twice its error and "
+        "the least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if -delta < l' and u' < "
+        "delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
+        "WHAT MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; otherwise INCONCLUSIVE, with "
+        "the number of seeds at which the interval would be narrower than delta, about (2 z s / delta)^2 for the "
+        "standard deviation s of the paired differences, or the tunings at which that of a verdict on optimizers would "
+        "be. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 

@@ -22,7 +22,7 @@ from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.evidence import Median, PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 
@@ -298,7 +298,7 @@ def test_a_verdict_in_plain_words(verdict, said):
 
 
 def test_a_supported_cost_names_the_ratio_and_its_bound():
-    evidence = Draws(estimate=0.04, value_a=1.06, value_b=1.0, num_values=9, draws=np.array([0.03, 0.05]))
+    evidence = Median(estimate=0.04, value_a=1.06, value_b=1.0, num_values=2, values=np.array([0.03, 0.05]))
     verdict = paired(
         [0.1], name="costs little more", smallest_effect=0.0, evidence=evidence, interval=Interval(0.03, 0.05)
     )
