@@ -75,6 +75,18 @@ def test_every_choice_of_sides_is_counted():
     assert np.mean([not one.low <= 0 <= one.high for one in found]) == pytest.approx(missed(9, 0.9), rel=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.8, 1.0])
+def test_values_of_two_alternating_distributions_are_missed_no_more_often(share):
+    """Half of 16 values lie below the median of the mixture with probability `share`, half with 1 - `share`."""
+    below = np.ones(1)
+    for chance in [share, 1 - share] * 8:
+        below = np.convolve(below, [1 - chance, chance])
+    k = int(median_interval(np.arange(1.0, 17), 0.95).low)
+    error = below[:k].sum() + below[-k:].sum()
+    assert error <= missed(16, 0.95) * (1 + 1e-12)
+    assert (error == pytest.approx(missed(16, 0.95))) == (share == 0.5)
+
+
 @given(st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=30), st.permutations(range(30)))
 def test_the_order_of_the_values_does_not_matter(values, order):
     shuffled = [values[place] for place in order if place < len(values)]
