@@ -12,7 +12,7 @@ from analysis.claims.questions import Question
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import a12, fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.statistics.paired import fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean, superiority
 from analysis.statistics.tunings import tunings_needed
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
@@ -92,12 +92,12 @@ class Verdict(Claim):
 
     @property
     def superiority(self) -> float | None:
-        """A12: probability that a run of a is better than one of b, ties counted half."""
+        """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
         if self.pairs is None:
             return None
         metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
-        larger = a12(self.pairs.ours, self.pairs.theirs)
-        return larger if metric.better == "higher" else 1 - larger
+        larger = self.pairs.ours - self.pairs.theirs
+        return superiority(larger if metric.better == "higher" else -larger)
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of `verdicts.json`; an end of an interval that is infinite is null."""

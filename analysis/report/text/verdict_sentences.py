@@ -113,11 +113,11 @@ def basis(verdict: Verdict) -> str:
 
 
 def test(verdict: Verdict) -> str:
-    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    """Adjusted p-value and the share of pairs in which a is better; empty where nothing was tested."""
     if verdict.p_holm is None or verdict.superiority is None:
         return ""
     p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
-    return f"{p}, A12 = {verdict.superiority:.2f}"
+    return f"{p}, better in {verdict.superiority:.0%} of pairs"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:

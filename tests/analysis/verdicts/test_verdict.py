@@ -172,6 +172,21 @@ def test_planted_improvements_are_supported(study):
     assert found["overfits less", "sgd"].evidence.estimate > 0.4
 
 
+def test_superiority_is_counted_pair_by_pair(study):
+    """Differences of .006 -+ .004 among seeds that spread by .01: langevin wins at each, though the sides overlap."""
+    found = verdicts(study(better=0.006))["classifies better", "sgd"]
+    assert found.superiority == 1.0
+    assert found.evidence.ours.max() > found.evidence.theirs.min()
+
+
+@pytest.mark.parametrize("metric", ["test_error", "test_accuracy"])
+@pytest.mark.parametrize("better", [-0.002, 0.0, 0.002])
+def test_superiority_follows_the_better_direction_of_the_metric(study, better, metric):
+    found = verdicts(study(better=better, claims=CLAIMS.replace("test_error", metric)))["classifies better", "sgd"]
+    assert found.superiority == np.mean(found.evidence.differences > 0)
+    assert 0 < found.superiority < 1
+
+
 def test_the_opposite_is_refuted(study):
     found = verdicts(study(better=-0.1, swing=2.0, gap=0.5, cost=1.3, num_trials=97))
     words = {name: verdict.word for (name, b), verdict in found.items() if b == "sgd"}
