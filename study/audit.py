@@ -1,7 +1,8 @@
 """`python -m study.audit` puts the verdicts themselves to the test, on data whose truth is known.
 
-Simulated studies show how often a verdict is false and how often an effect is found; real optimizers on energies with
-known answers show that "noise converges faster" is refuted where it must be and "noise escapes" is supported.
+Simulated studies show how often a verdict at given settings is false and how often an effect is found: they vary seeds,
+not the tuning. Real optimizers on energies with known answers show that "noise converges faster" is refuted where it
+must be and "noise escapes" is supported.
 """
 
 import sys

@@ -21,6 +21,7 @@ class StudyMetric(Terms):
         noun: What it is called in a sentence.
         counted: What its evidence counts, in the singular.
         interval: What its interval is, in words.
+        exact_if: Under what condition that errs no more often than its level says; empty if it is approximate.
         family: Family of metrics whose figures show it.
         phases: Phases whose runs it rests on: each look at other runs of theirs is one.
     """
@@ -33,3 +34,4 @@ class StudyMetric(Terms):
     interval: str
     family: str
     phases: tuple[str, ...]
+    exact_if: str = ""

@@ -38,20 +38,35 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
 
 
 def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    sizes = {
-        question.name: sum(verdict.question is question for verdict in held)
-        for question in judgement.claims.questions
-        if any(verdict.question is question for verdict in held)
-    }
-    families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
+    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
+    sizes = [sum(verdict.question is question for verdict in held) for question in questions]
+    families = [f"{question.name} ({count(size, 'claim')})" for question, size in zip(questions, sizes, strict=True)]
     looks = sorted({verdict.look for verdict in held})
     alpha = number(judgement.claims.alpha)
-    text = (
-        f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. Every report of other runs that the study itself has ended with counts as a look, and look k is "
-        f"judged at {alpha} / 2^k, so that all "
+    return (
+        f"Each question is one family: {listing(families)}. Every report of other runs that the study itself has ended "
+        f"with counts as a look, and look k is judged at {alpha} / 2^k; this is look "
+        f"{listing([str(look) for look in looks])}. {_guarantee(questions, alpha)}"
     )
-    return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
+
+
+def _guarantee(questions: Sequence[Question], alpha: str) -> str:
+    """How often a verdict may be false, and where that is not known."""
+    families: dict[str, list[str]] = {}
+    for question in questions:
+        metric = STUDY_METRICS.get(question.metric)
+        families.setdefault(metric.exact_if if metric else "paired differences are symmetric", []).append(question.name)
+    parts = [f"{listing(names)} (if {condition})" for condition, names in families.items() if condition]
+    text = "About optimizers, whose tuning might have found other settings, no bound is known."
+    if about := families.get(""):
+        text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}"
+    if not parts:
+        return f"How often verdicts are false: {text[:1].lower()}{text[1:]}"
+    return (
+        "How often verdicts are false: at the settings that were tuned the probability that any verdict of a family is "
+        f"false at any look is at most {alpha} in {' and in '.join(parts)}, as long as every look is at the same "
+        f"optimizers. That is for each family by itself, not for all of them together. {text}"
+    )
 
 
 def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
@@ -62,8 +77,8 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         "make a pair. A claim on settings is tested by the sign-flip test on the mean difference, exact over all "
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
-        "equivalence at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method; beside them stands "
+        "one-sided tests at 1 - 2 alpha / m. "
+        "P-values printed beside are adjusted by Holm's method for the family, not for other looks; beside them stands "
         "the share of pairs in which the run of the first optimizer is better, ties counted half."
     )
     if paired:
@@ -74,7 +89,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         text += f" {_tunings(tuned)}"
     others = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
     if others:
-        intervals = [f"for {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
+        intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()

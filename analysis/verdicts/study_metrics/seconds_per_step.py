@@ -38,4 +38,5 @@ METRIC = StudyMetric(
     interval="that of a median, two of its block ratios in order, exact by the binomial law",
     family="overhead",
     phases=("confirm",),
+    exact_if="timing blocks are independent",
 )
