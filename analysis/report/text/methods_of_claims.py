@@ -12,6 +12,8 @@ from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
 
+NO_BOUND = "About optimizers, whose tuning might have found other settings, no bound is known."
+
 
 def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
@@ -21,7 +23,7 @@ def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) ->
     return [
         f"Which rows answer which question. {which_rows}",
         f"{_origin(overview, judgement)} {_families(judgement, held)}",
-        _inference(judgement, held),
+        _inference(held),
         _rules(held),
         _limits(overview, held),
     ]
@@ -38,7 +40,7 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
 
 
 def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
+    questions = _questions(held)
     sizes = [sum(verdict.question is question for verdict in held) for question in questions]
     families = [f"{question.name} ({count(size, 'claim')})" for question, size in zip(questions, sizes, strict=True)]
     looks = sorted({verdict.look for verdict in held})
@@ -46,32 +48,49 @@ def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
     return (
         f"Each question is one family: {listing(families)}. Every report of other runs that the study itself has ended "
         f"with counts as a look, and look k is judged at {alpha} / 2^k; this is look "
-        f"{listing([str(look) for look in looks])}. {_guarantee(questions, alpha)}"
+        f"{listing([str(look) for look in looks])}. {_guarantee(held, alpha)}"
     )
 
 
-def _guarantee(questions: Sequence[Question], alpha: str) -> str:
+def _guarantee(held: Sequence[Verdict], alpha: str) -> str:
     """How often a verdict may be false, and where that is not known."""
     families: dict[str, list[str]] = {}
-    for question in questions:
-        metric = STUDY_METRICS.get(question.metric)
-        families.setdefault(metric.exact_if if metric else "paired differences are symmetric", []).append(question.name)
-    parts = [f"{listing(names)} (if {condition})" for condition, names in families.items() if condition]
-    text = "About optimizers, whose tuning might have found other settings, no bound is known."
+    for question in _questions(held):
+        families.setdefault(_condition(question, held), []).append(question.name)
+    parts = [f"{listing(names)} ({condition})" for condition, names in families.items() if condition]
+    text = "" if any(_of_optimizers(verdict) for verdict in held) else NO_BOUND
     if about := families.get(""):
-        text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}"
+        text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}".strip()
     if not parts:
         return f"How often verdicts are false: {text[:1].lower()}{text[1:]}"
     return (
-        "How often verdicts are false: at the settings that were tuned the probability that any verdict of a family is "
-        f"false at any look is at most {alpha} in {' and in '.join(parts)}, as long as every look is at the same "
-        f"optimizers. That is for each family by itself, not for all of them together. {text}"
-    )
+        "How often verdicts are false: the probability that any verdict of a family is false at any look is at most "
+        f"{alpha} in {' and in '.join(parts)}, as long as every look is at the same optimizers. That is for each "
+        f"family by itself, not for all of them together. {text}"
+    ).strip()
 
 
-def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
+def _condition(question: Question, held: Sequence[Verdict]) -> str:
+    """What the verdicts of a question are about, and what must hold that their error is bounded; empty if it is not."""
+    if any(_of_optimizers(verdict) for verdict in held if verdict.question is question):
+        return "about the optimizers, if the luck of tuning is normal and as large for all of them"
+    metric = STUDY_METRICS.get(question.metric)
+    condition = metric.exact_if if metric else "paired differences are symmetric"
+    return condition and f"at the settings that were tuned, if {condition}"
+
+
+def _of_optimizers(verdict: Verdict) -> bool:
+    return verdict.pairs is not None and verdict.scope == "optimizers"
+
+
+def _questions(held: Sequence[Verdict]) -> list[Question]:
+    """Those of the verdicts, in order."""
+    return list({verdict.question.name: verdict.question for verdict in held}.values())
+
+
+def _inference(held: Sequence[Verdict]) -> str:
     paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
-    tuned = [verdict for verdict in held if verdict.pairs and verdict.scope == "optimizers"]
+    tuned = [verdict for verdict in held if _of_optimizers(verdict)]
     text = (
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
         "make a pair. A claim on settings is tested by the sign-flip test on the mean difference, exact over all "
@@ -91,8 +110,7 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
     if others:
         intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
-    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
-    return f"{text} {_diverged(questions)}".strip()
+    return f"{text} {_diverged(_questions(held))}".strip()
 
 
 def _tunings(tuned: Sequence[Verdict]) -> str:
@@ -165,7 +183,7 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
     repeats = max((verdict.num_tunings for verdict in held), default=1)
-    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in held):
+    if any(_of_optimizers(verdict) for verdict in held):
         return (
             f"{text}. The settings come from {count(repeats, 'tuning')} with this budget, search space and search "
             "algorithm: verdicts on optimizers are about what such a tuning finds. The t interval takes the luck of "

@@ -47,9 +47,10 @@ def told(overview):
 def test_a_bound_is_promised_where_intervals_are_exact_and_under_their_conditions(told):
     text = told(PAIRED, TIMED, DRAWN)
     assert (
-        "at the settings that were tuned the probability that any verdict of a family is false at any look is at most "
-        "0.05 in errs less (if paired differences are symmetric) and in costs no more (if timing blocks are "
-        "independent), as long as every look is at the same optimizers. That is for each family by itself, not for all "
+        "the probability that any verdict of a family is false at any look is at most 0.05 in errs less (at the "
+        "settings that were tuned, if paired differences are symmetric) and in costs no more (at the settings that "
+        "were tuned, if timing blocks are independent), as long as every look is at the same optimizers. That is for "
+        "each family by itself, not for all "
         "of them together. The intervals of is easy to tune are approximate, so that no bound is known there. "
         f"A{OPTIMIZERS}"
     ) in text
