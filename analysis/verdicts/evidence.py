@@ -106,6 +106,10 @@ class PairedSeeds(Evidence):
         """Sign-flip test."""
         return sign_flip_p(self.differences)
 
+    def fewest_values(self, level: float) -> int:
+        """From there on the sign-flip interval has ends."""
+        return fewest_pairs(level)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTunings(Evidence):

@@ -106,7 +106,8 @@ def _inference(held: Sequence[Verdict]) -> str:
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
     if tuned:
         text += f" {_tunings(tuned)}"
-    others = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
+    asked = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
+    others = [name for name in asked if STUDY_METRICS[name].interval]
     if others:
         intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
