@@ -97,8 +97,8 @@ def _inference(held: Sequence[Verdict]) -> str:
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
         "one-sided tests at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method for the family, not for other looks; beside them stands "
-        "the share of pairs in which the run of the first optimizer is better, ties counted half."
+        "P-values printed beside are adjusted by Holm's method for the family, not for other looks; "
+        '"better in" is the share of pairs in which the run of the first optimizer is better, ties counted half.'
     )
     if paired:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
