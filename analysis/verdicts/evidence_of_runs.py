@@ -17,7 +17,7 @@ from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.wording import count
+from analysis.wording import count, listing
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
 
@@ -27,6 +27,7 @@ LEAST_ERROR = 1e-12
 NEEDED = {
     STEPS_TO_TARGET: ("steps", "validation_error"),
     "matched_loss_gap": ("train_loss", "validation_loss"),
+    "matched_loss_swing": ("steps", "train_loss", "step_losses"),
     "oscillation": ("step_losses",),
 }
 """Columns of `epochs` that a metric needs and that runs of other programs may lack."""
@@ -202,9 +203,10 @@ def _why_lacking(question: Question, sides: Mapping[str, Mapping[int, Run]], num
     if question.metric == STEPS_TO_TARGET and not any(run.setup.targets for run in every):
         return "the claims fix no targets for this data set"
     if unknown := [name for name in NEEDED.get(question.metric, ()) if any(_lacks(run, name) for run in every)]:
-        return f"{' and '.join(unknown)} of some runs are not known"
+        return f"{listing(unknown)} of some runs are not known"
     if question.metric in PAIR_METRICS:
-        return f"in {num_lacking} of {count(num_pairs, 'pair')} the two runs share no range of training loss"
+        pairs = f"{num_lacking} of {count(num_pairs, 'pair')}"
+        return f"in {pairs} the two runs share no range of training loss, or too short a one"
     return f"{num_lacking} of {count(num_pairs, 'pair')} have no value of {question.metric}"
 
 

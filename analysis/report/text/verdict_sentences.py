@@ -27,6 +27,7 @@ SYMBOLS: dict[Word, str] = {
 NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
     "oscillation": "swing of the step losses",
+    "matched_loss_swing": "swing of the step losses at equal training loss",
     "matched_loss_gap": "gap at equal training loss",
     "test_error": "test error",
 }

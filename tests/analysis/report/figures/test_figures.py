@@ -314,8 +314,8 @@ def test_the_unit_of_an_interval_stands_once():
         ),
         (
             paired([0.03, 0.05], "DIRECTION ONLY", "is more stable", smallest_effect=0.0953),
-            "With these settings langevin is more stable than sgd: its swing of the step losses is 1.04 times better, "
-            "but perhaps by less than 1.10 times, the least that would matter.",
+            "With these settings langevin is more stable than sgd: its swing of the step losses at equal training loss "
+            "is 1.04 times better, but perhaps by less than 1.10 times, the least that would matter.",
         ),
         (
             paired([0.0, 0.01], "EQUIVALENT"),
