@@ -69,6 +69,7 @@ class PairedSeeds(Evidence):
         by_repeat: Mean improvement in each repeat of the tuning.
         ours: The metric of a at each repeat and seed, flattened.
         theirs: The metric of b, in the same order.
+        dropped_targets: Targets that were left out since fewer than half of all runs reach them.
     """
 
     scope: ClassVar[Scope] = "settings"
@@ -77,9 +78,17 @@ class PairedSeeds(Evidence):
     by_repeat: tuple[float, ...]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    dropped_targets: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, improvement: NDArray[np.float64], ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Self:
+    def of(
+        cls,
+        improvement: NDArray[np.float64],
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        *,
+        dropped_targets: tuple[float, ...] = (),
+    ) -> Self:
         """Evidence from arrays of shape (num_repeats, num_seeds)."""
         differences = improvement.mean(axis=0)
         return cls(
@@ -91,6 +100,7 @@ class PairedSeeds(Evidence):
             by_repeat=tuple(float(mean) for mean in improvement.mean(axis=1)),
             ours=ours.ravel(),
             theirs=theirs.ravel(),
+            dropped_targets=dropped_targets,
         )
 
     @property
@@ -132,6 +142,8 @@ class PairedTunings(Evidence):
         ours: NDArray[np.float64],
         theirs: NDArray[np.float64],
         variance: TuningVariance,
+        *,
+        dropped_targets: tuple[float, ...] = (),
     ) -> Self:
         """Evidence from arrays of shape (num_tunings, num_seeds)."""
         return cls(
@@ -141,7 +153,7 @@ class PairedTunings(Evidence):
             num_values=improvement.size,
             by_repeat=improvement.mean(axis=1),
             variance=variance,
-            at_settings=PairedSeeds.of(improvement.reshape(1, -1), ours, theirs),
+            at_settings=PairedSeeds.of(improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets),
         )
 
     @property

@@ -17,7 +17,8 @@ from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.wording import count, listing
+from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
+from analysis.wording import count, listing, percent
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
 
@@ -105,11 +106,12 @@ Pairs = dict[int, tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Compared:
-    """Two optimizers at the seeds that they share, each of shape (num_repeats, num_seeds)."""
+    """Two optimizers at the seeds that they share, shape (num_repeats, num_seeds) each, and what was left out."""
 
     improvement: NDArray[np.float64]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    dropped_targets: tuple[float, ...]
 
 
 def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
@@ -119,10 +121,12 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
         if not num_seeds:
             raise NotTestableError("the two sides share no seed")
         variance = tuning_variance(question, repeats)
-        return PairedTunings.of(found.improvement, found.ours, found.theirs, variance)
+        return PairedTunings.of(
+            found.improvement, found.ours, found.theirs, variance, dropped_targets=found.dropped_targets
+        )
     if num_seeds < fewest_pairs(level):
         raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
-    return PairedSeeds.of(found.improvement, found.ours, found.theirs)
+    return PairedSeeds.of(found.improvement, found.ours, found.theirs, dropped_targets=found.dropped_targets)
 
 
 def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
@@ -146,19 +150,31 @@ def tuning_variance(question: Question, repeats: Sequence[ConfirmedRuns]) -> Tun
 
 
 def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> _Compared:
-    measured = [_measured(question, a, b, confirmed) for confirmed in repeats]
+    targets = _targets(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
+    measured = [_measured(question, a, b, confirmed, targets) for confirmed in repeats]
     seeds = sorted(set.intersection(*(set(pairs) for pairs in measured)))
     # Shape (num_repeats, num_seeds, 2)
     values = np.array([[pairs[seed] for seed in seeds] for pairs in measured]).reshape(len(repeats), len(seeds), 2)
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
     improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
-    return _Compared(improvement, ours, theirs)
+    return _Compared(improvement, ours, theirs, targets.dropped if targets else ())
 
 
-def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:
+def _targets(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
+    runs = [run for confirmed in repeats for name in (a, b) for run in _confirmed(name, confirmed.of(name)).values()]
+    targets = Targets.reached_by_half(runs)
+    if targets.dropped and not targets.kept:
+        every = listing([percent(target) for target in targets.dropped])
+        raise NotTestableError(f"of the targets {every} none is reached by half of the {count(len(runs), 'run')}")
+    return targets
+
+
+def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
     """The metric of both sides by replicate: one seed made both runs of a pair."""
     ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
+    if targets:
+        ours, theirs = targets.of(ours), targets.of(theirs)
     for name in (a, b):
         if failed := confirmed.num_failed(name):
             raise NotTestableError(

@@ -91,6 +91,11 @@ class Verdict(Claim):
         return standardised_mean(self.pairs.differences) if self.pairs else None
 
     @property
+    def dropped_targets(self) -> tuple[float, ...]:
+        """Targets that were left out since fewer than half of both sides' runs reach them."""
+        return self.pairs.dropped_targets if self.pairs else ()
+
+    @property
     def superiority(self) -> float | None:
         """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
         if self.pairs is None:
@@ -129,6 +134,7 @@ class Verdict(Claim):
             "superiority": self.superiority,
             "value_a": self.evidence.value_a if self.evidence else None,
             "value_b": self.evidence.value_b if self.evidence else None,
+            "dropped_targets": " ".join(f"{target:g}" for target in self.dropped_targets) or None,
             "reason": self.reason,
         }
 

@@ -9,6 +9,7 @@ from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Overview
 from analysis.verdicts.claims_of_study import Judgement
 from analysis.verdicts.study_metrics import STUDY_METRICS
+from analysis.verdicts.targets import TIMES_TO_TARGETS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
 
@@ -111,7 +112,19 @@ def _inference(held: Sequence[Verdict]) -> str:
     if others:
         intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
-    return f"{text} {_diverged(_questions(held))}".strip()
+    return " ".join(filter(None, (text, _targets(held), _diverged(_questions(held)))))
+
+
+def _targets(held: Sequence[Verdict]) -> str:
+    """Which targets count, if a claim is about times to targets."""
+    if not any(verdict.question.metric in TIMES_TO_TARGETS for verdict in held):
+        return ""
+    return (
+        "A claim on times to targets leaves out every target that fewer than half of the runs of both sides, of all "
+        "tunings together, reach: in most pairs it would be the whole budget twice, which hides a difference. Both "
+        "sides are counted together, so that the choice does not depend on which run of a pair is whose, and the test "
+        "stays exact."
+    )
 
 
 def _tunings(tuned: Sequence[Verdict]) -> str:
@@ -160,11 +173,11 @@ def _rules(held: Sequence[Verdict]) -> str:
     untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
     return (
         f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
-        "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
-        "training loss, or too short a one; a run that diverged has no value to compare; there are too few seeds, "
-        "settings or timing blocks. Then, with the interval [l, u] of the improvement, the narrower one [l', u'] at "
-        "twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if -delta < l' and u' < "
-        "delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
+        "nothing; no target is left, or fewer than half of the runs of a side reach any; two runs of a seed share no "
+        "range of training loss, or too short a one; a run that diverged has no value to compare; there are too few "
+        "seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement, the narrower one "
+        "[l', u'] at twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; "
+        "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
         "WHAT MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; otherwise INCONCLUSIVE, with "
         "the number of seeds at which the interval would be narrower than delta, about (2 z s / delta)^2 for the "
         "standard deviation s of the paired differences, or the tunings at which that of a verdict on optimizers would "

@@ -10,7 +10,7 @@ from analysis.verdicts.claim import Untested, unit_of
 from analysis.verdicts.rules import Word
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
-from analysis.wording import NONE, count, listing
+from analysis.wording import NONE, count, listing, percent
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
@@ -137,7 +137,18 @@ def axis_title(question: Question) -> list[str]:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The verdict in plain words."""
+    """The verdict in plain words, and which targets it does not rest on."""
+    return f"{_statement(verdict)} {_left_out(verdict)}".rstrip()
+
+
+def _left_out(verdict: Verdict) -> str:
+    if not verdict.dropped_targets:
+        return ""
+    targets = listing([percent(target) for target in verdict.dropped_targets])
+    return f"Left out: {targets} accuracy, which fewer than half of the runs of both reach."
+
+
+def _statement(verdict: Verdict) -> str:
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
     size = verdict.question.improvement.size(verdict.smallest_effect, verdict.unit)
     match verdict.word:
