@@ -177,11 +177,11 @@ def _rules(held: Sequence[Verdict]) -> str:
         "range of training loss, or too short a one; a run that diverged has no value to compare; there are too few "
         "seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement, the narrower one "
         "[l', u'] at twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; "
-        "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
-        "WHAT MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; otherwise INCONCLUSIVE, with "
-        "the number of seeds at which the interval would be narrower than delta, about (2 z s / delta)^2 for the "
-        "standard deviation s of the paired differences, or the tunings at which that of a verdict on optimizers would "
-        "be. The interval decides, also where "
+        "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if "
+        "u < -delta; WORSE if u < 0; NOT BETTER BY WHAT MATTERS if u' < delta (the upper one of the two tests) and "
+        "delta is not 0; otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than "
+        "delta, about (2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at "
+        "which that of a verdict on optimizers would be. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
