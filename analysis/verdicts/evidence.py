@@ -11,6 +11,7 @@ from analysis.statistics.intervals import Interval, percentile_interval
 from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
+from analysis.verdicts.image_error import ImageError
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
@@ -70,6 +71,7 @@ class PairedSeeds(Evidence):
         ours: The metric of a at each repeat and seed, flattened.
         theirs: The metric of b, in the same order.
         dropped_targets: Targets that were left out since fewer than half of all runs reach them.
+        image_error: What the sampling of the test images alone brings; None unless test errors are compared by image.
     """
 
     scope: ClassVar[Scope] = "settings"
@@ -79,6 +81,7 @@ class PairedSeeds(Evidence):
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
     dropped_targets: tuple[float, ...] = ()
+    image_error: ImageError | None = None
 
     @classmethod
     def of(
@@ -88,6 +91,7 @@ class PairedSeeds(Evidence):
         theirs: NDArray[np.float64],
         *,
         dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
     ) -> Self:
         """Evidence from arrays of shape (num_repeats, num_seeds)."""
         differences = improvement.mean(axis=0)
@@ -101,6 +105,7 @@ class PairedSeeds(Evidence):
             ours=ours.ravel(),
             theirs=theirs.ravel(),
             dropped_targets=dropped_targets,
+            image_error=image_error,
         )
 
     @property
@@ -144,6 +149,7 @@ class PairedTunings(Evidence):
         variance: TuningVariance,
         *,
         dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
     ) -> Self:
         """Evidence from arrays of shape (num_tunings, num_seeds)."""
         return cls(
@@ -153,7 +159,9 @@ class PairedTunings(Evidence):
             num_values=improvement.size,
             by_repeat=improvement.mean(axis=1),
             variance=variance,
-            at_settings=PairedSeeds.of(improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets),
+            at_settings=PairedSeeds.of(
+                improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets, image_error=image_error
+            ),
         )
 
     @property

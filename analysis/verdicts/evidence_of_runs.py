@@ -16,6 +16,7 @@ from analysis.statistics.paired import fewest_pairs
 from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.image_error import image_error
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
 from analysis.wording import count, listing, percent
@@ -104,29 +105,29 @@ def _confirmed(name: str, found: Found) -> Found:
 Pairs = dict[int, tuple[float, float]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Compared:
     """Two optimizers at the seeds that they share, shape (num_repeats, num_seeds) each, and what was left out."""
 
     improvement: NDArray[np.float64]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    seeds: Sequence[int]
     dropped_targets: tuple[float, ...]
 
 
 def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
     found = _compared(question, a, b, repeats)
-    num_seeds = found.improvement.shape[1]
+    ours, theirs, dropped = found.ours, found.theirs, found.dropped_targets
+    num_seeds, images = len(found.seeds), image_error(question, a, b, repeats, found.seeds)
     if len(repeats) > 1 and have_own_seeds(repeats):
         if not num_seeds:
             raise NotTestableError("the two sides share no seed")
         variance = tuning_variance(question, repeats)
-        return PairedTunings.of(
-            found.improvement, found.ours, found.theirs, variance, dropped_targets=found.dropped_targets
-        )
+        return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
     if num_seeds < fewest_pairs(level):
         raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
-    return PairedSeeds.of(found.improvement, found.ours, found.theirs, dropped_targets=found.dropped_targets)
+    return PairedSeeds.of(found.improvement, ours, theirs, dropped_targets=dropped, image_error=images)
 
 
 def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
@@ -158,7 +159,13 @@ def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRun
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
     improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
-    return _Compared(improvement, ours, theirs, targets.dropped if targets else ())
+    return _Compared(
+        improvement=improvement,
+        ours=ours,
+        theirs=theirs,
+        seeds=seeds,
+        dropped_targets=targets.dropped if targets else (),
+    )
 
 
 def _targets(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:

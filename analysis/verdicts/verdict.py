@@ -19,6 +19,7 @@ from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Claim, Untested
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings, Scope
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.image_error import ImageError
 from analysis.verdicts.rules import Word, decide
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
@@ -96,6 +97,11 @@ class Verdict(Claim):
         return self.pairs.dropped_targets if self.pairs else ()
 
     @property
+    def image_error(self) -> ImageError | None:
+        """What the sampling of the test images alone brings to the estimate; None unless it is one of test errors."""
+        return self.pairs.image_error if self.pairs else None
+
+    @property
     def superiority(self) -> float | None:
         """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
         if self.pairs is None:
@@ -134,6 +140,7 @@ class Verdict(Claim):
             "superiority": self.superiority,
             "value_a": self.evidence.value_a if self.evidence else None,
             "value_b": self.evidence.value_b if self.evidence else None,
+            "image_error": self.image_error.standard_error if self.image_error else None,
             "dropped_targets": " ".join(f"{target:g}" for target in self.dropped_targets) or None,
             "reason": self.reason,
         }

@@ -196,6 +196,12 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
     if isinstance(images, int) and images > 0:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
+    if any(verdict.image_error for verdict in held):
+        text += (
+            ". What the test images alone bring to a difference of errors stands in its sentence: the standard error "
+            "over the images of the difference of how many seeds of each side are right on an image, so that images "
+            "on which both sides agree bring nothing"
+        )
     repeats = max((verdict.num_tunings for verdict in held), default=1)
     if any(_of_optimizers(verdict) for verdict in held):
         return (
