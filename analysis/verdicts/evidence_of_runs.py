@@ -48,22 +48,31 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
     Raises:
         NotTestableError: The rows cannot answer.
     """
-    if 1 - level < LEAST_ERROR:
-        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
     # A repeat that has just begun has nothing to say yet.
     repeats = [repeats[0], *(confirmed for confirmed in repeats[1:] if confirmed.of(a) and confirmed.of(b))]
-    if question.needs_learning:
-        for confirmed in repeats:
-            _refuse_untaught((a, b), confirmed)
+    refuse_sides(question, a, b, repeats, level)
     if study_metric := STUDY_METRICS.get(question.metric):
         evidence = study_metric.gather(question, a, b, repeats)
         if evidence.num_values < (needed := evidence.fewest_values(level)):
             found = count(evidence.num_values, study_metric.counted)
             raise NotTestableError(f"{found}, and a verdict needs {needed}")
         return evidence
-    for confirmed in repeats:
-        _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)
+
+
+def refuse_sides(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> None:
+    """Refuse what no measurement could answer: too many looks, a side that has learned nothing.
+
+    Raises:
+        NotTestableError: The rows cannot answer.
+    """
+    if 1 - level < LEAST_ERROR:
+        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
+    for confirmed in repeats:
+        if question.needs_learning:
+            _refuse_untaught((a, b), confirmed)
+        elif question.metric not in STUDY_METRICS:
+            _refuse_if_both_untaught((a, b), confirmed)
 
 
 def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
@@ -151,11 +160,10 @@ def tuning_variance(question: Question, repeats: Sequence[ConfirmedRuns]) -> Tun
 
 
 def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> _Compared:
-    targets = _targets(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
-    measured = [_measured(question, a, b, confirmed, targets) for confirmed in repeats]
-    seeds = sorted(set.intersection(*(set(pairs) for pairs in measured)))
-    # Shape (num_repeats, num_seeds, 2)
-    values = np.array([[pairs[seed] for seed in seeds] for pairs in measured]).reshape(len(repeats), len(seeds), 2)
+    targets = targets_of(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
+    found = [measured(question, a, b, confirmed, targets) for confirmed in repeats]
+    seeds = sorted(set.intersection(*(set(pairs) for pairs in found)))
+    (values,) = paired_values([found])
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
     improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
@@ -168,7 +176,12 @@ def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRun
     )
 
 
-def _targets(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
+def targets_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
+    """The targets that count for two sides.
+
+    Raises:
+        NotTestableError: A side has no runs, or no target is left.
+    """
     runs = [run for confirmed in repeats for name in (a, b) for run in _confirmed(name, confirmed.of(name)).values()]
     targets = Targets.reached_by_half(runs)
     if targets.dropped and not targets.kept:
@@ -177,8 +190,28 @@ def _targets(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
     return targets
 
 
-def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
-    """The metric of both sides by replicate: one seed made both runs of a pair."""
+def paired_values(comparisons: Sequence[Sequence[Pairs]]) -> list[NDArray[np.float64]]:
+    """The values of several comparisons at the seeds that all of them have.
+
+    Args:
+        comparisons: Of each the pairs in every repeat of the tuning.
+
+    Returns:
+        One array for each comparison, shape (num_repeats, num_seeds, 2).
+    """
+    seeds = sorted(set.intersection(*(set(pairs) for repeats in comparisons for pairs in repeats)))
+    return [
+        np.array([[pairs[seed] for seed in seeds] for pairs in repeats]).reshape(len(repeats), len(seeds), 2)
+        for repeats in comparisons
+    ]
+
+
+def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
+    """The metric of both sides by replicate: one seed made both runs of a pair.
+
+    Raises:
+        NotTestableError: A side has no runs, or a run no value.
+    """
     ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
     if targets:
         ours, theirs = targets.of(ours), targets.of(theirs)

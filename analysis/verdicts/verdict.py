@@ -26,7 +26,7 @@ from analysis.verdicts.study_metrics import STUDY_METRICS
 CONFIRM = ("confirm",)
 """Phases whose runs answer a claim on a metric of runs."""
 
-LOOKED_AT = {"confirm": "confirmed", "explore": "explored", "sweep": "swept"}
+LOOKED_AT = {"confirm": "confirmed", "ablation": "ablated", "explore": "explored", "sweep": "swept"}
 """Name under which a look says how many runs of a phase each optimizer had."""
 
 
@@ -179,9 +179,14 @@ def _judge_family(
     verdicts = []
     for a, b in pairs:
         look = look_number(ledgers, a, b, phases)
-        level = 1 - alpha * 2.0**-look / len(pairs)
+        level = level_of(alpha, look, len(pairs))
         verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
     return _adjusted(verdicts)
+
+
+def level_of(alpha: float, look: int, size: int) -> float:
+    """Level of an interval of one of `size` comparisons at a look: any of them all, at any look, errs with alpha."""
+    return 1 - alpha * 2.0**-look / size
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
@@ -195,12 +200,20 @@ def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str]
         b: The other one.
         phases: Whose runs answer the question.
     """
+    return num_looks(ledgers, [(phase, name) for phase in phases for name in (a, b)])
+
+
+def num_looks(ledgers: Sequence[Ledger], sources: Sequence[tuple[str, str]]) -> int:
+    """How often the runs of some phases of some optimizers have been looked at together, as of `look_number`.
+
+    Args:
+        ledgers: Those of all repeats, the first one first: it has the looks.
+        sources: Phase and optimizer of the runs.
+    """
     rows = pl.concat(ledger.trials.select("optimizer", "phase") for ledger in ledgers)
-    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase in phases for name in (a, b))
+    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase, name in sources)
     looks = ledgers[0].study.looks
-    states = {
-        tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase in phases for name in (a, b)) for look in looks
-    }
+    states = {tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase, name in sources) for look in looks}
     return len({state for state in states if all(state)} | {now})
 
 
@@ -214,6 +227,12 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
         evidence = gather(question, a, b, repeats, level)
     except NotTestableError as reason:
         return replace(verdict, reason=str(reason))
+    return resting_on(evidence, verdict)
+
+
+def resting_on(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """A verdict with its word, now that its evidence is known."""
+    level, effect = verdict.level, verdict.smallest_effect
     word, interval = weigh(evidence, level, effect)
     verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
     if isinstance(evidence, PairedTunings):

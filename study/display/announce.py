@@ -8,6 +8,7 @@ from rich.console import Console
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.wording import count
 from study.display.console import say
 from study.job import Job, Plan
 from study.spec import Extent
@@ -32,10 +33,12 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
     spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(*jobs)
+    num_ablations = sum(len(spec.optimizers[name].reduces_to) for name in extent.optimizers)
+    ablations = f"{count(num_ablations, 'ablation')}, " if num_ablations and extent.num_confirm_seeds else ""
     say(
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
+        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, {ablations}"
         f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)

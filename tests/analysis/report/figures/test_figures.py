@@ -289,8 +289,8 @@ def test_the_unit_of_an_interval_stands_once():
         ),
         (
             paired([-0.3, -0.4], "REFUTED", "is more stable", smallest_effect=0.0953),
-            "With these settings the opposite holds: the step losses of sgd swing less than those of langevin, and the "
-            "whole interval lies beyond 0.91 times, the least that would matter.",
+            "With these settings the opposite holds: at equal training loss the step losses of sgd swing less than "
+            "those of langevin, and the whole interval lies beyond 0.91 times, the least that would matter.",
         ),
         (
             paired([-0.01, -0.03], "REFUTED", "costs little more", smallest_effect=0.0),
