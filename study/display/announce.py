@@ -38,7 +38,7 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
     say(
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, {ablations}"
+        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds, "
         f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
