@@ -41,9 +41,9 @@ def test_an_ablation_is_planned_and_tested_like_a_confirmation(make_spec, job_of
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"optimizers": ("noisy", "sgd")}, "6 confirmation seeds, 1 ablation, with sweep."),
-        ({"optimizers": ("noisy", "sgd"), "num_confirm_seeds": 0}, "0 confirmation seeds, with sweep."),
-        ({}, "6 confirmation seeds, with sweep."),
+        ({"optimizers": ("noisy", "sgd")}, "1 ablation, 6 confirmation seeds, with a sweep"),
+        ({"optimizers": ("noisy", "sgd"), "num_confirm_seeds": 0}, "by optuna, 0 confirmation seeds, with a sweep"),
+        ({}, "by optuna, 6 confirmation seeds, with a sweep"),
     ],
 )
 def test_what_a_run_will_do_names_the_ablations(make_spec, job_of, changes, said):

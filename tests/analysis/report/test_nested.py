@@ -81,8 +81,8 @@ def test_noise_that_harms_is_told(told):
 def test_noise_that_only_changes_the_swing_is_not_told_to_be_zero_altogether(told):
     part = nested_part(told(swing_of_noise=1.5)[0])
     assert re.search(
-        r"So to the test error its best diffusion is in effect zero, but not to the swing of the step losses, "
-        r"1\.\d+ times \(1",
+        r"So to the test error its best diffusion is in effect zero, but not to the swing of the step losses at equal "
+        r"training loss, 1\.\d+ times \(1",
         part,
     )
 
