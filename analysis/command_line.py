@@ -6,13 +6,15 @@ import pathlib
 from collections.abc import Iterable
 from typing import NoReturn
 
+from analysis.lines import one_line
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Print the message without the usage and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
 
 def path(word: str) -> pathlib.Path:

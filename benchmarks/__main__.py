@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.command_line import Parser, path
+from analysis.ledger.files import publish
+from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
@@ -54,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
             measured += [{**found, **where, "date": datetime.now(UTC)} for found in _run(name, measure, options)]
             _write(measured, options.output)  # after each part, so that what ends a later one loses no hours
     except ValueError as error:
-        print(f"{parser.prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{parser.prog}: error: {one_line(str(error))}", file=sys.stderr)
         return status
     _print(measured, console)
     console.print(f"Table: {options.output}", soft_wrap=True, highlight=False, markup=False)
@@ -126,9 +128,8 @@ def _where() -> dict[str, Any]:
 
 
 def _write(measured: Sequence[Row], output: pathlib.Path) -> None:
-    draft = output.with_name(f".{output.name}.{os.getpid()}.draft")
-    pq.write_table(pa.Table.from_pylist(measured, schema=SCHEMA), draft)
-    draft.replace(output)
+    table = pa.Table.from_pylist(measured, schema=SCHEMA)
+    publish(output, lambda draft: pq.write_table(table, draft))
 
 
 def _print(measured: Sequence[Row], console: Console) -> None:

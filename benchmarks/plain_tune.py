@@ -86,7 +86,7 @@ def compare(work: Work, dataset: str, place: Sequence[str]) -> tuple[float, floa
             *("--points", str(work.points), "--results", f"{folder}/plain"),
         ]
         study = [
-            *("-m", "study.run", "--search", "optuna", "--dataset", dataset, *place, *work.words()),
+            *("-m", "study.run", "--search", "optuna", "--repeats", "1", "--dataset", dataset, *place, *work.words()),
             *("--optimizers", "sgd", "--trials", str(work.points), "--confirm-seeds", "0", "--no-sweep"),
         ]
         return (

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from analysis.lines import one_line
 from study.cluster.address import cluster_address
 from study.request.checks import check
 from study.request.options import parse, program
@@ -30,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _print_error(error: Exception) -> None:
-    print(f"{program()}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program()}: error: {one_line(str(error))}", file=sys.stderr)
 
 
 def _run(request: Request, words: Sequence[str], stop: StopRequest) -> int:

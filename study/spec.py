@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from analysis.ledger.sweep_design import SweepDesign, sweep_design
 from analysis.plugins import NAME
 from trainables.models.precision import DEFAULT_PRECISION
+from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter, OptimizerSpec
 
 FORMAT_VERSION = 1
@@ -25,6 +27,7 @@ class OptimizerDefinition:
         reference: Where it comes from.
         source: Text of the user's own file; None for an optimizer of this package.
         values: For a grid, the values of each hyperparameter.
+        reduces_to: The neutral values at which it becomes a simpler optimizer, by the name of that.
     """
 
     equation: str
@@ -33,6 +36,7 @@ class OptimizerDefinition:
     reference: str
     source: str | None = None
     values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: OptimizerSpec, *, source: str | None, values: Mapping[str, Sequence[float]]) -> Self:
@@ -44,6 +48,7 @@ class OptimizerDefinition:
             reference=spec.reference,
             source=source,
             values=dict(values),
+            reduces_to={name: {key: float(value) for key, value in at.items()} for name, at in spec.reduces_to.items()},
         )
 
     @classmethod
@@ -72,7 +77,9 @@ class Identity:
         model: Name of the network; "none" if nothing is trained.
         precision: Name in `trainables.models.precision.PRECISIONS`.
         shared_order: Whether the replicates of a tuning trial see the images in one order.
-        repeat: Which of several tunings this is; they differ in the random streams of their samplers alone.
+        repeat: Which of several tunings this is.
+        own_seeds: Whether this repeat has training and confirmation seeds of its own beside the random streams of its
+            samplers, as all have that begin now; those of old studies share the seeds of the first tuning.
     """
 
     dataset: str
@@ -90,6 +97,7 @@ class Identity:
     precision: str = DEFAULT_PRECISION
     shared_order: bool = False
     repeat: int = 0
+    own_seeds: bool = False
 
     @property
     def uses_compiled_code(self) -> bool:
@@ -100,7 +108,7 @@ class Identity:
     def study_hash(self) -> str:
         """Twelve hexadecimal digits that change with the identity and with nothing else."""
         fields = asdict(self)
-        for name in ("shared_order", "repeat"):
+        for name in ("shared_order", "repeat", "own_seeds"):
             if not fields[name]:  # as before there was a choice
                 del fields[name]
         canonical = json.dumps(fields, sort_keys=True)
@@ -109,6 +117,11 @@ class Identity:
     def search_stream(self, optimizer: str) -> str:
         """Name of the random stream from which the points of an optimizer's tuning come."""
         return f"search/{optimizer}/{self.repeat}" if self.repeat else f"search/{optimizer}"
+
+    @property
+    def replicates_seed(self) -> int:
+        """Root of the random streams of all replicates."""
+        return derive_seed(self.seed, f"repeat/{self.repeat}") if self.own_seeds else self.seed
 
     def differences(self, other: Self) -> list[str]:
         """The fields in which `other` differs, one "field is mine, not theirs" each."""
@@ -122,14 +135,17 @@ class Extent:
     Args:
         optimizers: Names of the optimizers, in the order in which they are shown.
         num_trials: Tuning trials of each optimizer.
-        num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
-        sweep: Whether learning rates through the winner are trained.
+        num_confirm_seeds: Fresh seeds on which the published setting, the winner and its ablations are trained.
+        sweep: Whether the hyperparameters are swept through the winner.
+        num_sweep_seeds: Fresh seeds of the sweep; None without one, and for one of nine learning rates on the tuning
+            seeds, as studies of older releases have it.
     """
 
     optimizers: tuple[str, ...]
     num_trials: int
     num_confirm_seeds: int
     sweep: bool
+    num_sweep_seeds: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +160,16 @@ class StudySpec:
     def study_hash(self) -> str:
         """Hash of the identity."""
         return self.identity.study_hash
+
+    @property
+    def sweep(self) -> SweepDesign | None:
+        """What the sweep through a winner consists of; None without one."""
+        extent = self.extent
+        return sweep_design(
+            has_sweep=extent.sweep,
+            num_sweep_seeds=extent.num_sweep_seeds,
+            num_tuning_seeds=self.identity.num_seeds,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The part of `study.json` that defines the study."""
@@ -170,7 +196,10 @@ class StudySpec:
         )
 
     def extended(self, other: Self) -> Self:
-        """This study grown to hold all that `other`, which has no `differences`, asks for."""
+        """This study grown to hold all that `other`, which has no `differences`, asks for.
+
+        A sweep that has begun keeps its design: rows of two designs would not be one curve.
+        """
         mine, theirs = self.extent, other.extent
         extent = replace(
             theirs,
@@ -178,6 +207,7 @@ class StudySpec:
             num_trials=max(mine.num_trials, theirs.num_trials),
             num_confirm_seeds=max(mine.num_confirm_seeds, theirs.num_confirm_seeds),
             sweep=mine.sweep or theirs.sweep,
+            num_sweep_seeds=_num_sweep_seeds(mine, theirs),
         )
         return replace(self, extent=extent, optimizers={**self.optimizers, **other.optimizers})
 
@@ -191,9 +221,16 @@ class StudySpec:
         return found
 
 
+def _num_sweep_seeds(mine: Extent, theirs: Extent) -> int | None:
+    if not mine.sweep or mine.num_sweep_seeds is None:
+        return None if mine.sweep else theirs.num_sweep_seeds
+    return max(mine.num_sweep_seeds, theirs.num_sweep_seeds or 0)
+
+
 def _trained_by(definition: OptimizerDefinition) -> dict[str, object]:
-    """The fields on which rows depend: a corrected reference or equation makes no other study."""
-    return {key: value for key, value in asdict(definition).items() if key not in ("equation", "reference")}
+    """The fields on which rows depend: a corrected reference makes no other study, a neutral value only more trials."""
+    others = ("equation", "reference", "reduces_to")
+    return {key: value for key, value in asdict(definition).items() if key not in others}
 
 
 def _differences(prefix: str, mine: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:

@@ -38,7 +38,7 @@ def test_claims_name_an_example_and_known_rivals(path):
 @pytest.mark.parametrize("path", OPTIMIZERS, ids=lambda path: path.stem)
 def test_a_study_accepts_an_optimizer_with_its_claims(path, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["--search", "optuna", "--optimizers", "sgd,adam", "--optimizer-file", str(path)]
+    words = ["--search", "optuna", "--repeats", "1", "--optimizers", "sgd,adam", "--optimizer-file", str(path)]
     small = ["--train-images", "50", "--batch-size", "10", "--epochs", "1", "--dry-run"]
     assert main([*words, "--claims", str(path.with_suffix(".toml")), *small]) == 0
     assert "3 optimizers" in capsys.readouterr().out

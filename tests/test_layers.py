@@ -22,7 +22,7 @@ SHARED = "analysis.plugins"
 
 FLOORS = {
     "analysis": (
-        {"plugins"},
+        {"plugins", "lines", "drafts"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},
@@ -42,6 +42,7 @@ FLOORS = {
         {"run", "audit"},
     ),
     "trainables": (
+        {"lines"},
         {"spec", "randomness", "noisy_descent", "data"},
         {"optimizers", "models"},
         {"training"},

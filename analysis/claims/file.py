@@ -10,6 +10,7 @@ from importlib.resources import files
 from analysis.claims.landmarks import Landmarks, refuse_keys
 from analysis.claims.questions import Question
 from analysis.claims.vocabulary import Vocabulary
+from analysis.lines import one_line
 
 SMALLEST_ALPHA = 1e-6
 """What is left of it for one claim at a late look has to stay a number that can be told from 0."""
@@ -27,7 +28,7 @@ class Claims:
 
     Args:
         text: The file they come from.
-        alpha: Probability of any false verdict in a family.
+        alpha: What the probability of any false verdict in a family may be, at the settings tuned and over all looks.
         questions: The families.
         datasets: What is fixed for each data set.
     """
@@ -87,7 +88,7 @@ def read_claims(path: pathlib.Path, vocabulary: Vocabulary) -> Claims:
             raise ValueError(f"it must have at most {LARGEST_FILE:,} characters and has more.")
         return parse_claims(text, vocabulary)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        reason = one_line(str(getattr(error, "strerror", None) or error))
         raise ValueError(f"a file of claims is needed, {str(path)!r} is none: {reason}") from None
 
 

@@ -2,20 +2,22 @@
 
 import json
 import pathlib
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.ingest.values import SourceError
+from analysis.ingest.values import LARGEST_WHOLE, SourceError
 from analysis.ledger.schema import RESERVED
-from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer, one_line
+from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer
+from analysis.lines import one_line
 
 NOT_GIVEN = "not given"
 WORDS = ("dataset", "model", "precision")
 COUNTS = ("batch_size", "num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images")
-PLAN = ("num_epochs", "steps_per_epoch", "num_seeds")
-ENTRIES = {"equation", "reference", "space", "published"}
+PLAN = ("num_epochs", "steps_per_epoch", "num_seeds", "num_sweep_seeds")
+ENTRIES = {"equation", "reference", "space", "published", "reduces_to"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,8 @@ class Description:
         num_epochs: Length of a run that does not diverge; the longest run of the source if None.
         steps_per_epoch: Optimizer steps of an epoch, for sources that do not count them; not known if None.
         num_seeds: Runs planned for each tuning setting; what most settings have if None.
+        num_sweep_seeds: Runs of each trial of a sweep through every hyperparameter; None if a sweep is one of nine
+            learning rates.
         optimizers: Those described; `published` is empty where no setting is published.
     """
 
@@ -34,6 +38,7 @@ class Description:
     num_epochs: int | None = None
     steps_per_epoch: int | None = None
     num_seeds: int | None = None
+    num_sweep_seeds: int | None = None
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
 
 
@@ -61,17 +66,15 @@ def _description(content: Any) -> Description:
     if not isinstance(content, dict):
         raise TypeError("a description is a table of entries; docs/other_results.md has an example.")
     _only("", content, {*WORDS, *COUNTS, *PLAN, "optimizers"})
-    for name in [name for name in WORDS if name in content]:
-        if not isinstance(content[name], str) or not content[name]:
-            raise TypeError(f"{name} must be text, got {content[name]!r}; put it in quotation marks.")
+    facts = {name: _text(name, content[name]) for name in WORDS if name in content}
     if content.get("model") == NO_MODEL:
         raise ValueError(f"model must name what was trained, got {NO_MODEL!r}; leave it out if it has no name.")
     for name in [name for name in (*COUNTS, *PLAN) if name in content]:
-        if type(content[name]) is not int or content[name] < 1:
+        if type(content[name]) is not int or not 1 <= content[name] <= LARGEST_WHOLE:
             raise TypeError(f"{name} must be a whole number from 1 on, got {content[name]!r}; mend it or leave it out.")
     optimizers = _table("optimizers", content.get("optimizers", {}))
     return Description(
-        facts={name: content[name] for name in (*WORDS, *COUNTS) if name in content},
+        facts={**facts, **{name: content[name] for name in COUNTS if name in content}},
         **{name: content.get(name) for name in PLAN},
         optimizers={name: _optimizer(name, entry) for name, entry in optimizers.items()},
     )
@@ -81,7 +84,8 @@ def _optimizer(name: str, content: Any) -> Optimizer:
     place = f"optimizers.{name}"
     entry = _table(place, content)
     _only(place, entry, ENTRIES)
-    space = {key: _axis(f"{place}.space.{key}", axis) for key, axis in _table(place, entry.get("space", {})).items()}
+    axes = _table(f"{place}.space", entry.get("space", {}))
+    space = {key: _axis(f"{place}.space.{key}", axis) for key, axis in axes.items()}
     if not space:
         raise ValueError(
             f"{place} needs the hyperparameters that were searched, got none; "
@@ -98,11 +102,26 @@ def _optimizer(name: str, content: Any) -> Optimizer:
         )
     return Optimizer(
         name=name,
-        equation=str(entry.get("equation", NOT_GIVEN)),
+        equation=_text(f"{place}.equation", entry.get("equation", NOT_GIVEN)),
         space=space,
         published=published,
-        reference=str(entry.get("reference", NOT_GIVEN)),
+        reference=_text(f"{place}.reference", entry.get("reference", NOT_GIVEN)),
+        reduces_to=_reductions(f"{place}.reduces_to", entry.get("reduces_to", {}), space),
     )
+
+
+def _reductions(place: str, content: Any, space: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
+    found = {
+        simpler: {key: _number(f"{place}.{simpler}.{key}", value) for key, value in _table(place, at).items()}
+        for simpler, at in _table(place, content).items()
+    }
+    for simpler, at in found.items():
+        if not at or not set(at) < set(space):
+            raise ValueError(
+                f"{place}.{simpler} must give the neutral value of some of {', '.join(space)} and leave at least one, "
+                f"got {', '.join(at) or 'none'}; mend it."
+            )
+    return found
 
 
 def _axis(place: str, content: Any) -> Axis:
@@ -141,8 +160,14 @@ def check_axis(place: str, axis: Axis) -> None:
         raise ValueError(f"{place}: scale 'log_complement' needs high < 1, got {axis.high:g}; lower it.")
 
 
+def _text(place: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{place} must be text, got {value!r}; put it in quotation marks.")
+    return value
+
+
 def _number(place: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise TypeError(f"{place} must be a finite number, got {value!r}; mend it.")
     return float(value)
 

@@ -8,7 +8,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from analysis.ingest.values import SourceError, listed
-from analysis.ledger.study import one_line
+from analysis.lines import one_line
 
 if TYPE_CHECKING:
     import optuna

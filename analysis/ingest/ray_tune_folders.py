@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.ingest.values import SourceError, flatten, whole
-from analysis.ledger.study import one_line
+from analysis.lines import one_line
 
 PARAMS, RESULT, ERROR = "params.json", "result.json", "error.txt"
 ITERATION = "training_iteration"

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,14 +11,14 @@ from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from analysis.drafts import drafts
 from analysis.ingest.assemble import UNKNOWN, Assembled
 from analysis.ingest.description import Description
 from analysis.ingest.values import SourceError
 from analysis.ledger import schema
+from analysis.ledger.files import write_part
 from analysis.ledger.load import Ledger, load
-from analysis.ledger.parts import crc32_of
 from analysis.ledger.study import FORMAT_VERSION, LedgerError, description_crc32
 
 PACKAGES = ("polars", "pyarrow")
@@ -59,38 +57,26 @@ def write(
     if output.exists():
         raise SourceError(f"--output must be a new folder, {str(output)!r} exists; choose another name or delete it.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}.draft")
-    draft.mkdir()
+    content = _study(rows, description, source, sampler, notes, command)
     try:
-        content = _study(rows, description, source, sampler, notes, command)
-        text = json.dumps({**content, "crc32": description_crc32(content)}, indent=2, ensure_ascii=False) + "\n"
-        (draft / "study.json").write_text(text, encoding="utf-8")
-        names = {name for optimizer in rows.optimizers.values() for name in optimizer.space}
-        tables = {
-            "trials": (rows.trials, schema.trials_schema(names, imported=True)),
-            "epochs": (rows.epochs, schema.epochs_schema(imported=True)),
-        }
-        for name, (content_rows, expected) in tables.items():
-            _write_part(draft / name, content_rows, expected)
-        ledger = load(draft)
-        draft.rename(output)
+        with drafts([output]) as [draft]:
+            draft.mkdir()
+            text = json.dumps({**content, "crc32": description_crc32(content)}, indent=2, ensure_ascii=False) + "\n"
+            (draft / "study.json").write_text(text, encoding="utf-8")
+            names = {name for optimizer in rows.optimizers.values() for name in optimizer.space}
+            _write_table(draft / "trials", rows.trials, schema.trials_schema(names, imported=True))
+            _write_table(draft / "epochs", rows.epochs, schema.epochs_schema(imported=True))
+            return load(draft)
     except (LedgerError, pa.ArrowException) as error:
         raise SourceError(str(error)) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return ledger
 
 
-def _write_part(folder: pathlib.Path, rows: Sequence[Mapping[str, Any]], expected: pa.Schema) -> None:
-    """One file whose name ends with the checksum of its bytes; none for no rows."""
+def _write_table(folder: pathlib.Path, rows: Sequence[Mapping[str, Any]], expected: pa.Schema) -> None:
+    """One file; none for no rows."""
     folder.mkdir()
-    if not rows:
-        return
-    sink = pa.BufferOutputStream()
-    table = pa.Table.from_pylist([{name: row.get(name) for name in expected.names} for row in rows], schema=expected)
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    content = sink.getvalue().to_pybytes()
-    (folder / f"imported.{crc32_of(content)}.parquet").write_bytes(content)
+    if rows:
+        complete = [{name: row.get(name) for name in expected.names} for row in rows]
+        write_part(pa.Table.from_pylist(complete, schema=expected), folder, "imported")
 
 
 def _study(
@@ -104,10 +90,11 @@ def _study(
     optimizers = {
         name: {
             "equation": optimizer.equation,
-            "space": {key: {**asdict(axis), "unit": UNKNOWN} for key, axis in optimizer.space.items()},
+            "space": {key: asdict(axis) for key, axis in optimizer.space.items()},
             "published": dict(optimizer.published),
             "reference": optimizer.reference,
             "source": None,
+            "reduces_to": {simpler: dict(at) for simpler, at in optimizer.reduces_to.items()},
         }
         for name, optimizer in rows.optimizers.items()
     }
@@ -121,6 +108,7 @@ def _study(
             "num_trials": rows.num_trials,
             "num_confirm_seeds": rows.num_confirm_seeds,
             "sweep": rows.has_sweep,
+            "num_sweep_seeds": description.num_sweep_seeds if rows.has_sweep else None,
         },
         "optimizers": optimizers,
         "runs": [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.drafts import drafts
 from analysis.ledger.parts import REPLACES, crc32_of
 
 
@@ -48,15 +49,9 @@ def publish(path: pathlib.Path, write: Callable[[pathlib.Path], object]) -> None
         write: Writes the content to the path that it is given.
     """
     make_folder(path.parent)
-    # Readers take *.parquet only and Arrow's discovery ignores names that begin with a dot.
-    draft = path.parent / f".{path.name}.draft"
-    try:
+    with drafts([path]) as [draft]:
         write(draft)
         flush(draft)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
     flush(path.parent)
 
 

@@ -11,9 +11,10 @@ import polars as pl
 
 from analysis.ledger.load import Ledger, load
 from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
-from analysis.ledger.study import LedgerError, Study, one_line
+from analysis.ledger.study import LedgerError, Optimizer, Study
+from analysis.lines import one_line
 
-YOUNGER: Mapping[str, Any] = {"repeat": 0, "shared_order": False}
+YOUNGER: Mapping[str, Any] = {"repeat": 0, "own_seeds": False, "shared_order": False}
 """Fields that an identity of an old release lacks, and what it means by that."""
 
 LONGEST_VALUE = 60
@@ -24,7 +25,8 @@ class Studies:
     """The tunings of one study.
 
     Args:
-        repeats: At least one ledger, by number of its repeat; they differ in the random streams of the samplers alone.
+        repeats: At least one ledger, by number of its repeat; they differ in the random streams of the samplers and,
+            unless they are old, in the seeds of the networks.
     """
 
     repeats: tuple[Ledger, ...]
@@ -48,7 +50,7 @@ def load_studies(study_dirs: Sequence[pathlib.Path]) -> Studies:
     refuse_twice(folders)
     ledgers = [load(folder) for folder in folders]
     for folder, ledger in zip(folders[1:], ledgers[1:], strict=True):
-        if found := differences(ledgers[0].study, ledger.study, may_differ=("repeat",)):
+        if found := differences(ledgers[0].study, ledger.study, may_differ=("repeat", "own_seeds")):
             raise LedgerError(
                 f"ledgers make one report if they are of one study, {str(folder)!r} is not of that of "
                 f"{str(folders[0])!r}: {'; '.join(found)}; put two studies side by side with --compare."
@@ -152,15 +154,42 @@ def _join_studies(one: Study, other: Study) -> Study:
     known = tuple(sorted({name for claims in fixed for name in claims.known}))
     return replace(
         one,
-        optimizers={**one.optimizers, **other.optimizers, **one.optimizers},
+        optimizers=_join_optimizers(one.optimizers, other.optimizers),
         num_trials=max(one.num_trials, other.num_trials),
         num_confirm_seeds=max(one.num_confirm_seeds, other.num_confirm_seeds),
         has_sweep=one.has_sweep or other.has_sweep,
+        num_sweep_seeds=_num_sweep_seeds(one, other),
         runs=(*one.runs, *(run for run in other.runs if run not in one.runs)),
         # Claims that were not the same for all rows were not fixed before all of them.
         claims=replace(fixed[0], known=known) if agree else None,
         looks=(*one.looks, *(look for look in other.looks if look not in one.looks)),
     )
+
+
+def _num_sweep_seeds(one: Study, other: Study) -> int | None:
+    """Of the sweep of both.
+
+    Raises:
+        LedgerError: They have sweeps of two designs.
+    """
+    sweeping = [study.num_sweep_seeds for study in (one, other) if study.has_sweep]
+    numbers = [number for number in sweeping if number is not None]
+    if 0 < len(numbers) < len(sweeping):
+        raise LedgerError(
+            "ledgers make one report if their sweeps are of one kind: one sweeps every hyperparameter and the other "
+            "one nine learning rates; leave one ledger out, or put them side by side with --compare."
+        )
+    return max(numbers, default=None)
+
+
+def _join_optimizers(mine: Mapping[str, Optimizer], theirs: Mapping[str, Optimizer]) -> dict[str, Optimizer]:
+    """Those of both; a ledger of an old release does not know what its optimizers reduce to."""
+    shared = {
+        name: replace(optimizer, reduces_to={**theirs[name].reduces_to, **optimizer.reduces_to})
+        for name, optimizer in mine.items()
+        if name in theirs
+    }
+    return {**mine, **theirs, **shared}
 
 
 def _refuse_contradiction(table: str, mine: pl.DataFrame, theirs: pl.DataFrame) -> None:

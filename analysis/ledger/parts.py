@@ -9,12 +9,14 @@ import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.ledger.schema import COLUMNS_SINCE, SCHEMA_VERSION
+from analysis.lines import one_line
 
 REPLACES = b"replaces"
 """Metadata: names of the files in the same folder whose rows this one holds, as JSON; they no longer count."""
@@ -35,23 +37,23 @@ class DamagedFileError(ValueError):
     """
 
     def __init__(self, path: pathlib.Path, error: Exception) -> None:
-        self.reason = " ".join(str(error).split())[:200]
+        self.reason = one_line(str(error))[:200]
         super().__init__(f"{str(path)!r} is damaged ({self.reason})")
 
 
 @dataclass(frozen=True)
 class SparseColumn:
-    """A large column that is read only in the rows where another one holds a certain word; elsewhere it is null.
+    """A large column that is read only in the rows where another one holds certain words; elsewhere it is null.
 
     Args:
         name: The large column.
         where: The column that decides.
-        equals: What stands there in the rows that keep their value.
+        among: What stands there in the rows that keep their value.
     """
 
     name: str
     where: str
-    equals: str
+    among: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def _read_sparse(file: pq.ParquetFile, words: pa.ChunkedArray, sparse: SparseCol
     chunks, start = [], 0
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
-        is_wanted = pc.fill_null(pc.equal(words.slice(start, size), sparse.equals), False).combine_chunks()
+        found = reduce(pc.or_, (pc.equal(words.slice(start, size), word) for word in sparse.among))
+        is_wanted = pc.fill_null(found, False).combine_chunks()
         start += size
         if not is_wanted.true_count:
             chunks.append(pa.nulls(size, kind))

@@ -1,22 +1,9 @@
-"""Which trials a study consists of beside those of its tuning: the sweep and the confirmation of each optimizer."""
+"""Which trials a study has beside its tuning and its sweep: the confirmation and the ablations of each optimizer."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 RATE = "learning_rate"
-"""The hyperparameter that a sweep goes through."""
-
-SWEEP_DECADES = tuple(step / 2 for step in range(-4, 5))
-"""Learning rates of a sweep by number, in decades from the winner's; those of a later winner have the next numbers."""
-
-
-def num_sweep_trials(space: Collection[str], *, has_sweep: bool) -> int:
-    """Trials of the sweep through a winner.
-
-    Args:
-        space: Hyperparameters of the optimizer.
-        has_sweep: Whether the study sweeps at all.
-    """
-    return len(SWEEP_DECADES) if has_sweep and RATE in space else 0
+"""The hyperparameter that almost every optimizer has."""
 
 
 def num_confirmed_settings(*, has_published: bool, published_won: bool) -> int:
@@ -27,3 +14,13 @@ def num_confirmed_settings(*, has_published: bool, published_won: bool) -> int:
         published_won: Whether it is the winner.
     """
     return 2 if has_published and not published_won else 1
+
+
+def num_ablations(reduces_to: Mapping[str, Mapping[str, float]], winner: Mapping[str, float] | None) -> int:
+    """Trials of the winner with hyperparameters at their neutral values.
+
+    Args:
+        reduces_to: The neutral values at which the optimizer becomes a simpler one, by the name of that.
+        winner: None if it is not known yet. One that has these values is its own ablation.
+    """
+    return sum(winner is None or {**winner, **at} != dict(winner) for at in reduces_to.values())

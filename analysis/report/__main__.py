@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from analysis.command_line import DISK, Parser, path, refuse_own_folders
+from analysis.lines import one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(page)
         return 0
-    print(f"{parser.prog}: error: {' '.join(problem.split())}", file=sys.stderr)
+    print(f"{parser.prog}: error: {one_line(problem)}", file=sys.stderr)
     return status
 
 

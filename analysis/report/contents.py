@@ -10,6 +10,7 @@ from analysis.report.charts.palette import Palette
 from analysis.report.figures.accuracy import accuracy
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import Figure
+from analysis.report.section import Section
 from analysis.report.sections import ORIGINS, SECTIONS
 from analysis.report.sections._checked import refuse_shared
 from analysis.tables.overview import Overview
@@ -20,8 +21,8 @@ from analysis.verdicts.verdict import Verdict
 REPORT = "the report itself"
 """Where names come from that no section has given."""
 
-TABLES_OF_ALL = ("verdicts", "repeats")
-"""That `write_report` makes besides those of the overview and of the sections."""
+OTHER_TABLES = ("verdicts", "repeats", "ablation", "nested")
+"""Names of the tables that are neither those of a section nor of the overview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def study_tables(overview: Overview, claims: Claims) -> StudyTables:
         PluginError: A section has a table of a name that the report has already.
     """
     named = [(name, where) for section, where in ORIGINS.items() for name in section.tables]
-    refuse_shared("table", named, dict.fromkeys((*overview.tables(), *TABLES_OF_ALL), REPORT))
+    refuse_shared("table", named, dict.fromkeys((*overview.tables(), *OTHER_TABLES), REPORT))
     makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
     return StudyTables(overview, claims, makers)
 
@@ -72,13 +73,17 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
     palette = Palette.of(tables.overview.ledger.study.optimizers)
     with unchecked():
         drawn = {section: tuple(make(tables, palette) for make in section.figures) for section in SECTIONS}
-        left = {section.family: section for section in SECTIONS if section.family and section.figures}
+        left: dict[str, list[Section]] = {}
+        for section in SECTIONS:
+            if section.family and section.figures:
+                left.setdefault(section.family, []).append(section)
         of_questions = {}
         for place, question in enumerate(tables.claims.questions, start=1):
             own = [verdict for verdict in verdicts if verdict.question is question]
             if own:
-                section = left.pop(metric_family(question.metric), None)
-                of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
+                sections = left.pop(metric_family(question.metric), [])
+                of_family = (figure for section in sections for figure in drawn[section])
+                of_questions[question.name] = (effects(own, place, palette), *of_family)
         headline = accuracy(tables.overview, palette)
         taken = [headline.name, *(first.name for first, *_ in of_questions.values())]
         named = [(figure.name, ORIGINS[section]) for section in SECTIONS for figure in drawn[section]]
@@ -86,7 +91,7 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
         return Figures(
             headline=headline,
             of_questions=of_questions,
-            of_sections={section.title: drawn[section] for section in left.values()},
+            of_sections={section.title: drawn[section] for sections in left.values() for section in sections},
             rest=tuple(figure for section in SECTIONS if section.family is None for figure in drawn[section]),
         )
 

@@ -1,9 +1,9 @@
 """Files that are whole or absent."""
 
-import os
 import pathlib
 from collections.abc import Mapping
-from contextlib import suppress
+
+from analysis.drafts import drafts
 
 
 def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
@@ -18,19 +18,10 @@ def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
     Raises:
         OSError: A file cannot be written; the drafts are removed.
     """
-    paths = {name: folder / name for name in contents}
-    drafts = {name: path.with_name(f"{path.name}.{os.getpid()}.tmp") for name, path in paths.items()}
-    try:
-        for name, content in contents.items():
-            drafts[name].parent.mkdir(parents=True, exist_ok=True)
-            drafts[name].write_text(content, encoding="utf-8", newline="\n")
-        for name, draft in drafts.items():
-            draft.replace(paths[name])
-    except OSError:
-        for draft in drafts.values():
-            with suppress(OSError):
-                draft.unlink()
-        raise
+    with drafts([folder / name for name in contents]) as found:
+        for draft, content in zip(found, contents.values(), strict=True):
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(content, encoding="utf-8", newline="\n")
 
 
 def replace(path: pathlib.Path, content: str) -> None:

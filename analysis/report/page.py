@@ -11,6 +11,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from analysis.lines import one_line
 from analysis.plugins import blamed
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
@@ -113,7 +114,7 @@ def result_row(overview: Overview, result: Result) -> dict[str, Any]:
         "best": setting(best.hyperparameters, optimizer) if best else {},
         "origin": f"{best.phase} trial {best.number}" if best else "no trial has ended yet",
         "published": setting(result.published, optimizer),
-        "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
+        "validation": _error(result),
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed"),
         "authors": Cell(percent(published.mean), percent_interval(published))
         if published
@@ -125,6 +126,12 @@ def result_row(overview: Overview, result: Result) -> dict[str, Any]:
         else Cell(NONE),
         "trials": Cell(str(result.trials), diverged + (f", {result.failed} failed" if result.failed else "")),
     }
+
+
+def _error(result: Result) -> Cell:
+    """Validation error of the winner on fresh seeds, and the one that it won by."""
+    fresh = percent(result.tuned_error.mean) if result.tuned_error else NONE
+    return Cell(fresh, f"{percent(result.best.validation_error)} in tuning" if result.best else "")
 
 
 def embedded(figures: Sequence[Figure]) -> dict[str, Any]:
@@ -184,8 +191,7 @@ def environment() -> jinja2.Environment:
 
 def markdown_text(text: object) -> str:
     """Text that Markdown shows as it is, in one line."""
-    line = " ".join(str(text).split())
-    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", line)
+    line = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", one_line(str(text)))
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

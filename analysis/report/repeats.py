@@ -25,10 +25,12 @@ def repeats_table(tunings: Sequence[Overview]) -> pl.DataFrame:
 def repeats_text(tunings: Sequence[Overview]) -> list[str]:
     """What the repeats are, how far apart they lie and which are not whole, one sentence each."""
     numbers = [str(overview.ledger.study.repeat) for overview in tunings]
+    own = any(overview.ledger.study.identity.get("own_seeds") for overview in tunings)
+    seeds = "training and confirmation seeds of its own" if own else "the same training and confirmation seeds"
     text = [
-        f"The study was tuned {count(len(tunings), 'time')}, with other sampler seeds and the same training and "
-        f"confirmation seeds: repeats {listing(numbers)}. The other tables and all figures are those of repeat "
-        f"{numbers[0]}, the verdicts rest on all."
+        f"The study was tuned {count(len(tunings), 'time')}, each time with other sampler seeds and {seeds}: repeats "
+        f"{listing(numbers)}. The other tables and all figures are those of repeat {numbers[0]}, the verdicts rest on "
+        "all."
     ]
     if ranges := _ranges(tunings):
         text.append(f"Mean test accuracy of the tuned setting over the repeats: {listing(ranges)}.")

@@ -45,6 +45,10 @@ class Claim:
             "low": None,
             "high": None,
             "unit": self.unit,
+            "about": None,
+            "at_settings": None,
+            "tunings": 0,
+            "tunings_needed": None,
             "p_holm": None,
             "seeds": 0,
             "seeds_needed": None,
@@ -72,9 +76,8 @@ class Untested(Claim):
 
     def as_row(self) -> dict[str, Any]:
         """Its row of the table of verdicts."""
-        unknown = dict.fromkeys(
-            ("p", "hodges_lehmann", "effect_size", "superiority", "value_a", "value_b", "luck"), None
-        )
+        effects = ("p", "hodges_lehmann", "effect_size", "superiority", "value_a", "value_b")
+        unknown = dict.fromkeys((*effects, "image_error", "dropped_targets"))
         return {**self.as_dict(), "level": 0, "smallest_effect": 0, **unknown, "reason": self.reason}
 
 

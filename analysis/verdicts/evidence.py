@@ -2,13 +2,19 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.intervals import Interval, percentile_interval
-from analysis.statistics.paired import sign_flip_interval, sign_flip_p
+from analysis.statistics.median import median_interval
+from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
+from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
+from analysis.verdicts.image_error import ImageError
+
+Scope = Literal["optimizers", "settings"]
+"""What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
 
 
 class NotTestableError(Exception):
@@ -24,12 +30,22 @@ class Evidence(ABC):
         value_a: The metric of a, mean over what was measured.
         value_b: The same for b.
         num_values: Pairs of seeds, timing blocks or points that the estimate rests on.
+
+    Attributes:
+        scope: What a verdict that rests on it is about.
     """
+
+    scope: ClassVar[Scope] = "optimizers"
 
     estimate: float
     value_a: float
     value_b: float
     num_values: int
+
+    @property
+    def pairs(self) -> "PairedSeeds | None":
+        """The differences at each seed, where there are such."""
+        return None
 
     @abstractmethod
     def interval(self, level: float) -> Interval:
@@ -39,25 +55,44 @@ class Evidence(ABC):
     def p_value(self) -> float | None:
         """Two-sided p-value of no improvement; None if there is only an interval."""
 
+    def fewest_values(self, level: float) -> int:
+        """Values from which on the interval of this level has ends."""
+        del level
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedSeeds(Evidence):
-    """Differences of runs that share their seed.
+    """Differences of runs that share their seed: they speak of the settings that were trained.
 
     Args:
         differences: Improvement at each seed, mean over repeats, shape (num_seeds,).
         by_repeat: Mean improvement in each repeat of the tuning.
         ours: The metric of a at each repeat and seed, flattened.
         theirs: The metric of b, in the same order.
+        dropped_targets: Targets that were left out since fewer than half of all runs reach them.
+        image_error: What the sampling of the test images alone brings; None unless test errors are compared by image.
     """
+
+    scope: ClassVar[Scope] = "settings"
 
     differences: NDArray[np.float64]
     by_repeat: tuple[float, ...]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    dropped_targets: tuple[float, ...] = ()
+    image_error: ImageError | None = None
 
     @classmethod
-    def of(cls, improvement: NDArray[np.float64], ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Self:
+    def of(
+        cls,
+        improvement: NDArray[np.float64],
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        *,
+        dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
+    ) -> Self:
         """Evidence from arrays of shape (num_repeats, num_seeds)."""
         differences = improvement.mean(axis=0)
         return cls(
@@ -69,7 +104,14 @@ class PairedSeeds(Evidence):
             by_repeat=tuple(float(mean) for mean in improvement.mean(axis=1)),
             ours=ours.ravel(),
             theirs=theirs.ravel(),
+            dropped_targets=dropped_targets,
+            image_error=image_error,
         )
+
+    @property
+    def pairs(self) -> Self:
+        """Themselves."""
+        return self
 
     def interval(self, level: float) -> Interval:
         """Inverted sign-flip test."""
@@ -78,6 +120,80 @@ class PairedSeeds(Evidence):
     def p_value(self) -> float:
         """Sign-flip test."""
         return sign_flip_p(self.differences)
+
+    def fewest_values(self, level: float) -> int:
+        """From there on the sign-flip interval has ends."""
+        return fewest_pairs(level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTunings(Evidence):
+    """Mean differences of several tunings, each with seeds of its own: they speak of the optimizers.
+
+    Args:
+        by_repeat: Mean improvement in each tuning, shape (num_tunings,).
+        variance: From tuning to tuning, pooled over all optimizers of the study.
+        at_settings: The same runs pair by pair, as if the settings were given.
+    """
+
+    by_repeat: NDArray[np.float64]
+    variance: TuningVariance
+    at_settings: PairedSeeds
+
+    @classmethod
+    def of(
+        cls,
+        improvement: NDArray[np.float64],
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        variance: TuningVariance,
+        *,
+        dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
+    ) -> Self:
+        """Evidence from arrays of shape (num_tunings, num_seeds)."""
+        return cls(
+            estimate=float(improvement.mean()),
+            value_a=float(ours.mean()),
+            value_b=float(theirs.mean()),
+            num_values=improvement.size,
+            by_repeat=improvement.mean(axis=1),
+            variance=variance,
+            at_settings=PairedSeeds.of(
+                improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets, image_error=image_error
+            ),
+        )
+
+    @property
+    def pairs(self) -> PairedSeeds:
+        """Of all tunings."""
+        return self.at_settings
+
+    def interval(self, level: float) -> Interval:
+        """Student's t over the tunings."""
+        return tuning_interval(self.by_repeat, self.variance, level)
+
+    def p_value(self) -> float:
+        """The test that belongs to it."""
+        return tuning_p(self.by_repeat, self.variance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median(Evidence):
+    """Values that are independent and have one median, the improvement, shape (num_values,)."""
+
+    values: NDArray[np.float64]
+
+    def interval(self, level: float) -> Interval:
+        """Two of the values in order."""
+        return median_interval(self.values, level)
+
+    def p_value(self) -> None:
+        """Only the interval is used."""
+
+    def fewest_values(self, level: float) -> int:
+        """As for pairs: the whole range of n values errs with probability 2^(1 - n)."""
+        return fewest_pairs(level)
 
 
 @dataclass(frozen=True, kw_only=True)

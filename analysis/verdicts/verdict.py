@@ -1,15 +1,9 @@
-"""From evidence to a verdict on each claim, in the order and by the rules of the methods section.
-
-The rules: NOT TESTABLE where the rows cannot answer; then, with the interval [l, u] of the improvement and the
-smallest effect of interest delta, SUPPORTED if l > delta, EQUIVALENT if -delta < l and u < delta (two one-sided tests),
-DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
-"""
+"""From evidence to a verdict on each claim: NOT TESTABLE where the rows cannot answer, else by the rules."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -18,20 +12,20 @@ from analysis.claims.questions import Question
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import a12, hodges_lehmann, holm, seeds_needed, standardised_mean
+from analysis.statistics.paired import fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean, superiority
+from analysis.statistics.tunings import tunings_needed
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
-from analysis.tables.sensitivity import Missing, probability_best
 from analysis.verdicts.claim import Claim, Untested
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings, Scope
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.image_error import ImageError
+from analysis.verdicts.rules import Word, decide
 from analysis.verdicts.study_metric import LOOKED_AT
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
 CONFIRM = ("confirm",)
 """Phases whose runs answer a claim on a metric of runs."""
-
-Word = Literal["NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +40,13 @@ class Verdict(Claim):
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
-        p_value: Of the sign-flip test; None without one.
+        p_value: Of the test that belongs to the evidence; None without one.
         p_holm: Adjusted for the family.
-        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive.
-        luck: Probability that the best setting of a has a lower validation error than that of b when both are tuned
-            again, by resampling the tuning trials; None where the claim is about no tuned setting or trials are few.
+        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive
+            and about settings.
+        tunings_needed: The same of tunings, where the verdict is about optimizers.
+        at_settings: The verdict on the settings alone that the tunings have found, beside one on the optimizers; None
+            where there is none or too few seeds.
     """
 
     word: Word
@@ -63,32 +59,65 @@ class Verdict(Claim):
     p_value: float | None = None
     p_holm: float | None = None
     seeds_needed: int | None = None
-    luck: float | None = None
+    tunings_needed: int | None = None
+    at_settings: Word | None = None
+
+    @property
+    def scope(self) -> Scope | None:
+        """What it is about; None if not testable."""
+        return self.evidence.scope if self.evidence else None
+
+    @property
+    def pairs(self) -> PairedSeeds | None:
+        """The differences seed by seed that it rests on, if it does."""
+        return self.evidence.pairs if self.evidence else None
+
+    @property
+    def num_tunings(self) -> int:
+        """Tunings that found the settings of its pairs; 0 without pairs."""
+        if isinstance(self.evidence, PairedTunings | PairedSeeds):
+            return len(self.evidence.by_repeat)
+        return 0
 
     @property
     def hodges_lehmann(self) -> float | None:
         """Centre of the paired differences that outliers hardly move."""
-        return hodges_lehmann(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+        return hodges_lehmann(self.pairs.differences) if self.pairs else None
 
     @property
     def effect_size(self) -> float | None:
         """Mean over standard deviation of the paired differences."""
-        return standardised_mean(self.evidence.differences) if isinstance(self.evidence, PairedSeeds) else None
+        return standardised_mean(self.pairs.differences) if self.pairs else None
+
+    @property
+    def dropped_targets(self) -> tuple[float, ...]:
+        """Targets that were left out since fewer than half of both sides' runs reach them."""
+        return self.pairs.dropped_targets if self.pairs else ()
+
+    @property
+    def image_error(self) -> ImageError | None:
+        """What the sampling of the test images alone brings to the estimate; None unless it is one of test errors."""
+        return self.pairs.image_error if self.pairs else None
 
     @property
     def superiority(self) -> float | None:
-        """A12: probability that a run of a is better than one of b, ties counted half."""
-        if not isinstance(self.evidence, PairedSeeds):
+        """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
+        if self.pairs is None:
             return None
-        metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
-        larger = a12(self.evidence.ours, self.evidence.theirs)
-        return larger if metric.better == "higher" else 1 - larger
+        name = self.question.metric
+        metric = STUDY_METRICS.get(name) or METRICS.get(name) or PAIR_METRICS[name]
+        larger = self.pairs.ours - self.pairs.theirs
+        return superiority(larger if metric.better == "higher" else -larger)
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of `verdicts.json`; an end of an interval that is infinite is null."""
         found, ends = self.evidence, self.interval
         return {
             **self.entry(self.word),
+            "about": self.scope,
+            "at_settings": self.at_settings,
+            "tunings": self.num_tunings,
+            "tunings_needed": self.tunings_needed,
             "estimate": _finite(found.estimate) if found else None,
             "low": _finite(ends.low) if ends else None,
             "high": _finite(ends.high) if ends else None,
@@ -109,7 +138,8 @@ class Verdict(Claim):
             "superiority": self.superiority,
             "value_a": self.evidence.value_a if self.evidence else None,
             "value_b": self.evidence.value_b if self.evidence else None,
-            "luck": self.luck,
+            "image_error": self.image_error.standard_error if self.image_error else None,
+            "dropped_targets": " ".join(f"{target:g}" for target in self.dropped_targets) or None,
             "reason": self.reason,
         }
 
@@ -147,9 +177,14 @@ def _judge_family(
     verdicts = []
     for a, b in pairs:
         look = look_number(ledgers, a, b, phases)
-        level = 1 - alpha * 2.0**-look / len(pairs)
+        level = level_of(alpha, look, len(pairs))
         verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
     return _adjusted(verdicts)
+
+
+def level_of(alpha: float, look: int, size: int) -> float:
+    """Level of an interval of one of `size` comparisons at a look: any of them all, at any look, errs with alpha."""
+    return 1 - alpha * 2.0**-look / size
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
@@ -163,12 +198,20 @@ def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str]
         b: The other one.
         phases: Whose runs answer the question.
     """
+    return num_looks(ledgers, [(phase, name) for phase in phases for name in (a, b)])
+
+
+def num_looks(ledgers: Sequence[Ledger], sources: Sequence[tuple[str, str]]) -> int:
+    """How often the runs of some phases of some optimizers have been looked at together, as of `look_number`.
+
+    Args:
+        ledgers: Those of all repeats, the first one first: it has the looks.
+        sources: Phase and optimizer of the runs.
+    """
     rows = pl.concat(ledger.trials.select("optimizer", "phase") for ledger in ledgers)
-    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase in phases for name in (a, b))
+    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase, name in sources)
     looks = ledgers[0].study.looks
-    states = {
-        tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase in phases for name in (a, b)) for look in looks
-    }
+    states = {tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase, name in sources) for look in looks}
     return len({state for state in states if all(state)} | {now})
 
 
@@ -182,52 +225,38 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
         evidence = gather(question, a, b, repeats, level)
     except NotTestableError as reason:
         return replace(verdict, reason=str(reason))
+    return resting_on(evidence, verdict)
+
+
+def resting_on(evidence: Evidence, verdict: Verdict) -> Verdict:
+    """A verdict with its word, now that its evidence is known."""
+    level, effect = verdict.level, verdict.smallest_effect
     word, interval = weigh(evidence, level, effect)
-    needed = None
+    verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
+    if isinstance(evidence, PairedTunings):
+        return _with_settings(verdict, evidence, level, effect)
     if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
         spread = float(evidence.differences.std(ddof=1))
         needed = seeds_needed(spread, effect, level, num_pairs=evidence.num_values)
+        return replace(verdict, seeds_needed=needed)
+    return verdict
+
+
+def _with_settings(verdict: Verdict, evidence: PairedTunings, level: float, effect: float) -> Verdict:
+    """A verdict on optimizers with that on their settings, and the tunings that would decide an open one."""
+    settings, by_repeat = evidence.at_settings, evidence.by_repeat
+    is_open = verdict.word == "INCONCLUSIVE" and effect > 0
     return replace(
         verdict,
-        word=word,
-        evidence=evidence,
-        interval=interval,
-        p_value=evidence.p_value(),
-        seeds_needed=needed,
-        luck=luck_of(a, b, repeats) if isinstance(evidence, PairedSeeds) else None,
+        at_settings=weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None,
+        tunings_needed=tunings_needed(by_repeat, evidence.variance, effect, level) if is_open else None,
     )
-
-
-def luck_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> float | None:
-    """Probability that the best of a beats the best of b in another tuning run, mean over the repeats."""
-    chances = [probability_best(confirmed.overview.ledger, [a, b]) for confirmed in repeats]
-    found = [chance[a] for chance in chances if not isinstance(chance, Missing)]
-    return fmean(found) if len(found) == len(chances) else None
 
 
 def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:
     """The verdict on evidence that answers the question, and the interval that it rests on."""
     interval = evidence.interval(level)
     return decide(interval, evidence.interval(1 - 2 * (1 - level)), smallest_effect), interval
-
-
-def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Word:
-    """The verdict of an interval of the improvement.
-
-    Args:
-        interval: At the level of the claim.
-        narrower: At twice the error, for the two one-sided tests of equivalence (Schuirmann, 1987).
-        smallest_effect: Smallest improvement of interest.
-    """
-    if interval.low > smallest_effect:
-        return "SUPPORTED"
-    if -smallest_effect < narrower.low and narrower.high < smallest_effect:
-        return "EQUIVALENT"
-    if interval.low > 0:
-        return "DIRECTION ONLY"
-    if interval.high < 0:
-        return "REFUTED"
-    return "INCONCLUSIVE"
 
 
 def _adjusted(family: list[Verdict]) -> list[Verdict]:

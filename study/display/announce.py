@@ -8,8 +8,10 @@ from rich.console import Console
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.wording import count
 from study.display.console import say
 from study.job import Job, Plan
+from study.spec import Extent
 from trainables.models.simple_cnn.native import NoLibraryError, library
 
 
@@ -31,11 +33,13 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
     spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(*jobs)
+    num_ablations = sum(len(spec.optimizers[name].reduces_to) for name in extent.optimizers)
+    ablations = f"{count(num_ablations, 'ablation')}, " if num_ablations and extent.num_confirm_seeds else ""
     say(
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds, "
-        f"{'with' if extent.sweep else 'without'} sweep{f', all of it {len(jobs)} times' if len(jobs) > 1 else ''}.",
+        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds, "
+        f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
     done = f", {num_done:,} are done" if num_done else ""
@@ -52,6 +56,14 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
             f"Note: {extent.num_confirm_seeds} confirmation seeds give no verdict on a family of {family} "
             f"claim{'s' if family > 1 else ''}, which takes {needed}.",
         )
+
+
+def _sweep(extent: Extent) -> str:
+    if not extent.sweep:
+        return "without sweep"
+    if extent.num_sweep_seeds is None:
+        return "with a sweep of nine learning rates"
+    return f"{extent.num_sweep_seeds} of them for the sweep of every hyperparameter"
 
 
 def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:

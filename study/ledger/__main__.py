@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from analysis.command_line import Parser, path, refuse_own_folders
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
+from analysis.lines import one_line
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study
@@ -27,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
         message, status = str(error), 1
     except ValueError as error:
         message, status = str(error), 2
-    print(f"{parser.prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{parser.prog}: error: {one_line(message)}", file=sys.stderr)
     return status
 
 
@@ -67,8 +68,9 @@ def _export(directory: pathlib.Path, ledger: Ledger, output: pathlib.Path) -> in
         written = export_csv(directory, ledger.schemas, output)
     except OSError as error:
         # The file that could not be written is a draft, which means nothing to whoever asked for tables.
+        reason = error.strerror or str(error).partition(" (os error")[0]  # polars gives no strerror
         raise OSError(
-            f"--output must be a folder that can be written, got {str(output)!r} ({error.strerror}); choose another."
+            f"--output must be a folder that can be written, got {str(output)!r} ({reason}); choose another."
         ) from None
     print("\n".join(map(str, written)))
     return 0

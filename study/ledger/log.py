@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from analysis.ledger.files import publish
 from analysis.ledger.schema import epochs_schema
+from analysis.lines import one_line
 from study.ledger.rows import Row
 
 LOGS = "log"
@@ -105,7 +106,7 @@ def read_log(path: pathlib.Path) -> StoredLog:
             if source.tell() != len(content):
                 raise ValueError(f"it ends at byte {source.tell()} of {len(content)}")
     except (OSError, ValueError, pa.ArrowException) as error:
-        damage = " ".join(str(error).split())[:200]
+        damage = one_line(str(error))[:200]
     return StoredLog(path=path, rows=rows, checkpoint=checkpoint, damage=damage)
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from statistics import fmean
 
+from study.queue.proposals import ask, learns
 from study.search import Observation, Point, Proposal, Question, SearchAlgorithm
 from study.spec import OptimizerDefinition
 
@@ -60,14 +61,18 @@ class Tuning:
             self._next += 1
         if self._next >= self.num_trials:
             return None
-        waits = self._algorithm.learns(self._next) and self._num_done_in_a_row <= self._next - self._lag
+        waits = learns(self._algorithm, self._next) and self._num_done_in_a_row <= self._next - self._lag
         return None if waits else self._next
 
     def start(self, number: int) -> Proposal:
-        """Choose point `number`; a learning algorithm sees the results of numbers up to number - lag, in order."""
+        """Choose point `number`; a learning algorithm sees the results of numbers up to number - lag, in order.
+
+        Raises:
+            PluginError: As of `ask`.
+        """
         self._started.add(number)
         observations = []
-        if self._algorithm.learns(number):
+        if learns(self._algorithm, number):
             scored = [(self._points.get(n), self.objective(n)) for n in range(number - self._lag + 1)]
             observations = [Observation(point, value) for point, value in scored if point and value is not None]
         question = Question(
@@ -78,7 +83,7 @@ class Tuning:
             observations=observations,
             values=self._definition.values,
         )
-        return self._algorithm.propose(question)
+        return ask(self._algorithm, question)
 
     def record(self, number: int, point: Point, replicate: int, validation_error: float | None) -> None:
         """Take note of a finished replicate; the error is 1 if it diverged and None if it failed."""

@@ -36,6 +36,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
             f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
             "with fewer pairs no exact test can reach significance at 0.05."
         )
+    _check_sweep(study)
     files = _read_files(study.optimizer_file)
     values = parse_values(study.values)
     if study.search != "grid" and values:
@@ -55,6 +56,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         num_trials=study.trials,
         num_confirm_seeds=study.confirm_seeds,
         sweep=study.sweep,
+        num_sweep_seeds=study.sweep_seeds,
         num_repeats=study.repeats,
         claims=claims,
         run=run,
@@ -85,6 +87,18 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
             raise ValueError(f"--values must give {name} once, got it twice; join the lists.")
         values[optimizer][hyperparameter] = numbers
     return values
+
+
+def _check_sweep(study: StudyOptions) -> None:
+    if study.sweep_seeds is None:
+        return
+    if not study.sweep:
+        raise ValueError("--sweep-seeds is for a study with a sweep, got --no-sweep; leave one of them out.")
+    if not FEWEST_CONFIRM_SEEDS <= study.sweep_seeds <= study.confirm_seeds:
+        raise ValueError(
+            f"--sweep-seeds must be from {FEWEST_CONFIRM_SEEDS} to the {study.confirm_seeds} of --confirm-seeds, got "
+            f"{study.sweep_seeds}: its runs are compared with those of the confirmed winner, seed by seed."
+        )
 
 
 def _check_dataset(name: str, run: RunOptions) -> None:
@@ -182,8 +196,6 @@ def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Col
 def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:
     if study.trials is not None:
         raise ValueError("--trials is not for --search grid, which trains every combination of --values; leave it out.")
-    if study.repeats > 1:
-        raise ValueError("--repeats is not for --search grid, which asks the same points every time; leave it out.")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"--search grid needs --values for each optimizer, got none for {', '.join(missing)}.")
     if unknown := [name for name in values if name not in names]:

@@ -21,11 +21,18 @@ from trainables.optimizers import optimizer_names
 SCRIPT = "optimizer-study"
 LAG = 8
 
+DEFAULT_REPEATS = 2
+"""Tunings: the fewest of which verdicts speak of optimizers; with three their intervals are about half as wide."""
+
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""
 
 FEWEST_CONFIRM_SEEDS = 6
 """An exact sign-flip test on n pairs has no two-sided p-value below 2^(1 - n): from 6 pairs on that is under 0.05."""
+
+
+MOST_SWEEP_SEEDS = 12
+"""Unless more are asked for: intervals of an excess error then reach some 3 points to either side."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--values",
-        nargs="+",
         action="extend",
+        nargs="+",
         default=[],
         metavar="OPT.HYPER=V1,V2",
         help="for --search grid: the values of every hyperparameter, as in momentum.momentum=0.8,0.9",
@@ -124,12 +131,19 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--repeats",
         type=Count(1, MOST_REPEATS),
-        default=1,
-        help="tune so many times with other sampler seeds, on the same training and confirmation seeds: shows how much "
-        "of a result is the luck of the tuning (default: %(default)s)",
+        default=DEFAULT_REPEATS,
+        help="tune so many times, each with sampler, training and confirmation seeds of its own: one tuning gives "
+        "verdicts on the settings that it found, several on the optimizers (default: %(default)s)",
     )
     group.add_argument(
-        "--no-sweep", dest="sweep", action="store_false", help="leave out the learning-rate sweep through the winner"
+        "--no-sweep", dest="sweep", action="store_false", help="leave out the sweep of every hyperparameter"
+    )
+    group.add_argument(
+        "--sweep-seeds",
+        type=at_least(FEWEST_CONFIRM_SEEDS),
+        metavar="N",
+        help="confirmation seeds on which the winner is trained with one hyperparameter off by factors of 1.8, 3.2 and "
+        f"10: how much does it matter to get it right? (default: --confirm-seeds, at most {MOST_SWEEP_SEEDS})",
     )
     group.add_argument(
         "--no-timing",

@@ -20,6 +20,7 @@ class StudyOptions:
     trials: int | None
     seeds: int
     confirm_seeds: int
+    sweep_seeds: int | None
     repeats: int
     sweep: bool
     dataset: str
@@ -74,7 +75,8 @@ class Request:
         values: For a grid, the values of each hyperparameter by optimizer.
         num_trials: Tuning trials of each optimizer, if they were given.
         num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
-        sweep: Whether learning rates through the winner are trained.
+        sweep: Whether the hyperparameters are swept through the winner.
+        num_sweep_seeds: Fresh seeds of the sweep, if they were given.
         num_repeats: Times that everything is tuned.
         claims: Text of the user's own file of claims, if one is given.
         run: How it is run.
@@ -87,6 +89,7 @@ class Request:
     num_trials: int | None
     num_confirm_seeds: int
     sweep: bool
+    num_sweep_seeds: int | None
     num_repeats: int
     claims: str | None
     run: RunOptions

@@ -9,6 +9,8 @@ from analysis.claims.file import hash_of, packaged_text
 from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
+from study.queue.proposals import fixed_points
+from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
 from study.search import load_search
@@ -80,11 +82,12 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
         optimizers=request.optimizers,
         num_trials=_num_trials(request),
         num_confirm_seeds=request.num_confirm_seeds,
-        sweep=request.sweep,
+        **_sweep(request),
     )
     spec = StudySpec(identity=request.identity, extent=extent, optimizers=definitions)
     if old is not None:
         _refuse(place, old.differences(spec))
+        _refuse_another_sweep(place, old.extent, request)
         spec = old.extended(spec)
         optimizers = _with_stored(spec, optimizers, place)
     _check_budgets(spec)
@@ -115,13 +118,22 @@ def build_studies(request: Request, directory: pathlib.Path, place: str | None =
         ValueError: As of `build_study`, or the directory of a repeat holds another study.
     """
     first = build_study(request, directory, place)
-    return [first, *(_repeated(first, repeat) for repeat in repeats(directory, request.num_repeats)[1:])]
+    numbers = repeats(directory, request.num_repeats)[1:]
+    # Repeats that share seeds and others that do not could not be judged together.
+    stored = [read_study(repeat_directory(directory, number)) for number in numbers]
+    own_seeds = all(study is None or study["identity"].get("own_seeds", False) for study in stored)
+    return [first, *(_repeated(first, number, own_seeds=own_seeds) for number in numbers)]
 
 
-def _repeated(first: Study, repeat: int) -> Study:
-    """As far as the study goes, those parts of earlier runs included that this one has not asked for."""
-    directory = repeat_directory(first.directory, repeat)
-    spec = replace(first.spec, identity=replace(first.spec.identity, repeat=repeat))
+def _repeated(first: Study, number: int, *, own_seeds: bool) -> Study:
+    """As far as the study goes, those parts of earlier runs included that this one has not asked for.
+
+    A repeat with seeds of its own has no sweep: what lies around its winner is asked of the first tuning alone.
+    """
+    directory = repeat_directory(first.directory, number)
+    identity = replace(first.spec.identity, repeat=number, own_seeds=own_seeds)
+    extent = replace(first.spec.extent, sweep=first.spec.extent.sweep and not own_seeds)
+    spec = replace(first.spec, identity=identity, extent=extent)
     stored = read_study(directory)
     if stored is not None:
         old = StudySpec.from_dict(stored)
@@ -133,20 +145,32 @@ def _repeated(first: Study, repeat: int) -> Study:
 
 def _check_budgets(spec: StudySpec) -> None:
     """Refuse a grid that gives one optimizer more points than another, those of earlier runs included."""
-    num_points = load_search(spec.identity.search).num_points
-    if num_points is None:
-        return
-    sizes = {name: num_points(definition.values) for name, definition in spec.optimizers.items()}
+    search = load_search(spec.identity.search)
+    sizes = {name: fixed_points(search, definition.values) for name, definition in spec.optimizers.items()}
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"--values must give every optimizer the same number of points, a fair budget; got {shown}.")
 
 
+def _sweep(request: Request) -> dict[str, Any]:
+    """The part of the extent about the sweep; without confirmation there is nothing to compare its runs with."""
+    num_seeds = request.num_sweep_seeds or min(request.num_confirm_seeds, MOST_SWEEP_SEEDS)
+    has_sweep = request.sweep and num_seeds > 0
+    return {"sweep": has_sweep, "num_sweep_seeds": num_seeds if has_sweep else None}
+
+
+def _refuse_another_sweep(place: str, stored: Extent, request: Request) -> None:
+    if stored.sweep and stored.num_sweep_seeds is None and request.num_sweep_seeds is not None:
+        raise ValueError(
+            f"--sweep-seeds is not for the study in {place}, whose sweep began as nine learning rates on the tuning "
+            "seeds and is completed as such; leave it out, or choose another --output."
+        )
+
+
 def _num_trials(request: Request) -> int:
-    num_points = load_search(request.identity.search).num_points
-    if num_points is None:
-        return request.num_trials or DEFAULT_TRIALS
-    return num_points(next(iter(request.values.values())))
+    search = load_search(request.identity.search)
+    fixed = fixed_points(search, next(iter(request.values.values()), {}))
+    return (request.num_trials or DEFAULT_TRIALS) if fixed is None else fixed
 
 
 def _refuse(place: str, differences: list[str]) -> None:

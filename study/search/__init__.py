@@ -5,7 +5,7 @@ same question always gets the same answer. Listing the names imports nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.plugins import Plugins
 from trainables.spec import Hyperparameter
@@ -60,11 +60,15 @@ class SearchAlgorithm:
         propose: Answers a question.
         learns: Whether the point of a given number depends on earlier results; if so it waits for them.
         num_points: Number of points of one optimizer if the algorithm fixes it, from its values.
+        name: What messages call it; its file leaves it to `load_search`, as it does `where`.
+        where: File or package that it comes from, for messages.
     """
 
     propose: Callable[[Question], Proposal]
     learns: Callable[[int], bool] = lambda _: False
     num_points: Callable[[Mapping[str, Sequence[float]]], int] | None = None
+    name: str = "unnamed"
+    where: str = "its file"
 
 
 SEARCHES = Plugins(noun="search algorithm", package=__name__)
@@ -76,14 +80,12 @@ def search_names() -> list[str]:
 
 
 def load_search(name: str) -> SearchAlgorithm:
-    """The search algorithm of the given name; it raises a `PluginError` where it cannot answer or must not answer so.
+    """The search algorithm of the given name; `study.queue.proposals` asks it and checks what it answers.
 
     Raises:
         ValueError: There is none, or it is not of the right form.
     """
-    from study.search._checked import checked  # here, because whoever only lists names needs no columns of a ledger
-
-    return checked(name, SEARCHES.load(name, "SEARCH", SearchAlgorithm), SEARCHES.where(name))
+    return replace(SEARCHES.load(name, "SEARCH", SearchAlgorithm), name=name, where=SEARCHES.where(name))
 
 
 def published(question: Question) -> Proposal:

@@ -37,7 +37,7 @@ SOURCE = Source(help="folders of Other", add_options=lambda parser: None, read=l
 SECTION = """
 from analysis.report.section import Section
 
-SECTION = Section(title="Mine", place=9, family={family!r}, tables={{{table!r}: lambda tables: None}})
+SECTION = Section(title={title!r}, place=9, family=None, tables={{{table!r}: lambda tables: None}})
 """
 PART = """
 def rows():
@@ -126,10 +126,14 @@ def test_an_unknown_name_lists_the_known_ones(folder, name):
         tools.load(name, "TOOL", int)
 
 
-def test_a_file_that_cannot_be_imported_is_named(folder):
-    message = r"The tool 'saw' must be importable, drawer/saw\.py raises ZeroDivisionError\(.*\); mend or remove it\."
+@pytest.mark.parametrize(
+    ("text", "error"), [("1 / 0", r"ZeroDivisionError\(.*\)"), ("raise SystemExit(0)", r"SystemExit\(0\)")]
+)
+def test_a_file_that_cannot_be_imported_is_named(folder, text, error):
+    """One that would end the program, too: a command that did nothing would have succeeded."""
+    message = rf"The tool 'saw' must be importable, drawer/saw\.py raises {error}; mend or remove it\."
     with pytest.raises(ValueError, match=message):
-        folder(saw="1 / 0").load("saw", "TOOL", int)
+        folder(saw=text).load("saw", "TOOL", int)
 
 
 @pytest.mark.parametrize(("text", "given"), [("", "NoneType"), ("TOOL = 'saw'", "str")])
@@ -143,9 +147,10 @@ def test_an_object_of_a_built_in_type_is_asked_for_by_its_short_name():
         take(sys, "path", int, "here")
 
 
-@pytest.mark.parametrize("name", ["Saw", "s" * 41])
+@pytest.mark.parametrize("name", ["Saw", "1st", "s" * 41])
 def test_a_file_whose_name_is_not_allowed_is_named(folder, name):
-    with pytest.raises(ValueError, match=rf"named by up to 40 .*, got '{name}' \(drawer/{name}\.py\); rename it\."):
+    message = rf"named by up to 40 .*, got '{name}' \(drawer/{name}\.py\); rename it\."
+    with pytest.raises(ValueError, match=message):
         folder(**{name: ""}).names()
 
 
@@ -198,6 +203,9 @@ MALFORMED = {
     "other_plugins:SPEC": ("other_plugins:SPEC", "leave out the colon"),
     ":x": (":x", "leave out the colon"),
     "other-plugins.lion": ("other-plugins.lion", "give the name that Python imports it by"),
+    "other-plugins": ("other-plugins", "give the name that Python imports it by"),
+    "other.": ("other.", "give the name that Python imports it by"),
+    "1st": ("1st", "give the name that Python imports it by"),
     "a b": ("a b", "give the name that Python imports it by"),
     ".": (".", "give the name that Python imports it by"),
     "": ("nothing", "give the name that Python imports it by"),
@@ -207,12 +215,21 @@ MALFORMED = {
 
 @pytest.mark.parametrize("value", MALFORMED)
 def test_an_entry_point_that_names_no_module_is_refused_when_it_is_used(install, value):
+    """A hyphen is easily written; other optimizers, `--help` and the check of a ledger have nothing to do with it."""
     given, cure = MALFORMED[value]
     use = "from trainables.optimizers import optimizer_names, load_optimizer\nprint('other' in optimizer_names())"
+    use += "\nload_optimizer('sgd')"
     use += "\ntry: load_optimizer('other')\nexcept ValueError as error: print(error)"
     done = python(use, install({"optimizers": value}, OPTIMIZER))
     message = "An entry point of optimizer_study.optimizers names a module, got "
     assert done.stdout == f"True\n{message}{given} of the package other_plugins; {cure}.\n", done.stderr
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"optimizers", "benchmarks"}))
+def test_an_entry_point_that_names_no_module_is_named_in_every_kind(install, kind):
+    done = python(KINDS[kind][1], install({kind: "other-plugins"}, KINDS[kind][0]))
+    said = f"analysis.plugins.PluginError: An entry point of optimizer_study.{kind} names a module, got other"
+    assert done.stderr.splitlines()[-1].startswith(said)
 
 
 def test_a_refusal_of_a_name_tells_of_a_group_that_is_misspelt(install):
@@ -342,15 +359,15 @@ def test_a_command_refuses_a_broken_package_in_one_line(install):
 
 
 @pytest.mark.parametrize(
-    ("family", "table", "said"),
+    ("title", "table", "said"),
     [
-        ("stability", "mine", "'stability' is that of analysis/report/sections/stability.py and of other_plugins of "),
-        (None, "run_metrics", "'run_metrics' is that of analysis/report/sections/accuracy.py and of other_plugins of "),
-        (None, "../../../ESC", 'raises ValueError("tables and family are named by up to 40 lower-case letters'),
+        ("Stability", "mine", "'Stability' is that of analysis/report/sections/stability.py and of other_plugins of "),
+        ("Mine", "run_metrics", "'run_metrics' is that of analysis/report/sections/accuracy.py and of other_plugins"),
+        ("Mine", "../../../ESC", 'raises ValueError("tables and family are named by up to 40 lower-case letters'),
     ],
 )
-def test_a_section_of_a_package_replaces_no_part_of_the_report(family, table, said, install, ledger_dir, tmp_path):
-    site = install({"sections": "other_plugins"}, SECTION.format(family=family, table=table))
+def test_a_section_of_a_package_replaces_no_part_of_the_report(title, table, said, install, ledger_dir, tmp_path):
+    site = install({"sections": "other_plugins"}, SECTION.format(title=title, table=table))
     output = tmp_path / "reports" / "deep" / "report"
     done = python(command("analysis.report", str(ledger_dir), "--output", str(output)), site)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
@@ -400,7 +417,20 @@ def test_the_version_of_an_installed_package_is_known(install):
 def test_workers_find_an_installed_optimizer_and_the_study_tells_its_version(install, tmp_path):
     site = install({"optimizers": "other_plugins"}, OPTIMIZER)
     words = [
-        *("--search", "random", "--optimizers", "other", "--trials", "2", "--seeds", "1", "--confirm-seeds", "0"),
+        *(
+            "--search",
+            "random",
+            "--repeats",
+            "1",
+            "--optimizers",
+            "other",
+            "--trials",
+            "2",
+            "--seeds",
+            "1",
+            "--confirm-seeds",
+            "0",
+        ),
         *("--train-images", "100", "--batch-size", "20", "--epochs", "1", "--max-concurrent", "1"),
         *("--no-sweep", "--no-timing", "--output", str(tmp_path / "study")),
     ]

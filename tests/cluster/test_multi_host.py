@@ -73,7 +73,18 @@ def test_a_study_whose_worker_is_cut_off_goes_on_with_a_host_that_joins(hosts, t
     traces.mkdir()
     patient.write_text(faulty_sgd(HELD_AFTER_ONE_TRIAL_PER_HOST, traces), encoding="utf-8")
     words = (
-        *("--search", "optuna", "--optimizers", "patient,sgd", "--optimizer-file", str(patient), "--trials", "6"),
+        *(
+            "--search",
+            "optuna",
+            "--repeats",
+            "1",
+            "--optimizers",
+            "patient,sgd",
+            "--optimizer-file",
+            str(patient),
+            "--trials",
+            "6",
+        ),
         *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2", "--confirm-seeds", "0"),
         *("--no-sweep", "--no-timing", "--max-failures", "0", "--output", str(out)),
     )
@@ -128,7 +139,18 @@ def test_a_host_with_other_files_that_joins_ends_the_study_in_one_line(hosts, tm
     traces.mkdir()
     patient.write_text(faulty_sgd(HELD_AFTER_ONE_TRIAL_PER_HOST, traces), encoding="utf-8")
     words = (
-        *("--search", "random", "--optimizers", "patient", "--optimizer-file", str(patient), "--trials", "6"),
+        *(
+            "--search",
+            "random",
+            "--repeats",
+            "1",
+            "--optimizers",
+            "patient",
+            "--optimizer-file",
+            str(patient),
+            "--trials",
+            "6",
+        ),
         *("--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "1", "--confirm-seeds", "0"),
         *("--no-sweep", "--no-timing", "--max-failures", "0", "--output", str(out)),
     )

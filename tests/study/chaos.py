@@ -32,7 +32,20 @@ from chaos_checks import Kill, Summary, Victim, observe, read, summarize
 from chaos_processes import PROC, Study
 
 WORDS = (
-    *("--search", "optuna", "--optimizers", "sgd,langevin", "--lag", "2", "--seeds", "2", "--confirm-seeds", "6"),
+    *(
+        "--search",
+        "optuna",
+        "--repeats",
+        "1",
+        "--optimizers",
+        "sgd,langevin",
+        "--lag",
+        "2",
+        "--seeds",
+        "2",
+        "--confirm-seeds",
+        "6",
+    ),
     *("--train-images", "200", "--batch-size", "20", "--no-timing"),
 )
 

@@ -39,6 +39,13 @@ DEFINITIONS = {
         published={"learning_rate": 0.01, "momentum": 0.9},
         reference="a test",
     ),
+    "noisy": OptimizerDefinition(
+        equation="θ ← θ − η g + D ξ",
+        space={"learning_rate": RATE, "diffusion": RATE},
+        published={"learning_rate": 0.01, "diffusion": 0.01},
+        reference="a test",
+        reduces_to={"sgd": {"diffusion": 0.0}},
+    ),
     "sign": OptimizerDefinition(
         equation="θ ← θ − s sign(g)", space={"stride": RATE}, published={"stride": 0.001}, reference="a test"
     ),
@@ -82,7 +89,13 @@ def make_spec() -> Callable[..., StudySpec]:
             "precision": "float32",
             "shared_order": False,
         }
-        extent = {"optimizers": ("sgd", "momentum"), "num_trials": 3, "num_confirm_seeds": 6, "sweep": True}
+        extent = {
+            "optimizers": ("sgd", "momentum"),
+            "num_trials": 3,
+            "num_confirm_seeds": 6,
+            "sweep": True,
+            "num_sweep_seeds": None,
+        }
         definitions = changes.pop("definitions", DEFINITIONS)
         for fields in (identity, extent):
             fields |= {name: changes.pop(name) for name in list(changes) if name in fields}

@@ -47,7 +47,20 @@ MEASURED = ["seconds", "attempt", "run", "node"]
 PATIENCE_SECONDS = 200
 
 SIZE = (
-    *("--search", "optuna", "--train-images", "40", "--batch-size", "20", "--epochs", "4", "--trials", "2"),
+    *(
+        "--search",
+        "optuna",
+        "--repeats",
+        "1",
+        "--train-images",
+        "40",
+        "--batch-size",
+        "20",
+        "--epochs",
+        "4",
+        "--trials",
+        "2",
+    ),
     *("--seeds", "1", "--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-concurrent", "1"),
 )
 """On one worker: most of what a tiny study takes is the start of its processes."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.ledger.sweep_design import NineRates
 from study.spec import Identity, OptimizerDefinition, StudySpec
 from trainables.optimizers import load_optimizer, optimizer_names
 from trainables.spec import Hyperparameter
@@ -27,17 +28,18 @@ CHANGES = {
     "precision": "bf16",
     "shared_order": True,
     "repeat": 1,
+    "own_seeds": True,
 }
 
 
 def test_the_hash_of_an_identity_stays_what_it_is(make_spec):
     """First twelve digits of the SHA-256 of the identity as JSON with sorted keys, written down on 2026-11-21.
 
-    A change means that every study begun before is another one than the same command makes now. `shared_order` and
-    `repeat` came later and count if they are chosen.
+    A change means that every study begun before is another one than the same command makes now. `shared_order`,
+    `repeat` and `own_seeds` came later and count if they are chosen.
     """
     identity = make_spec().identity
-    later = ("shared_order", "repeat")
+    later = ("shared_order", "repeat", "own_seeds")
     fields = {key: value for key, value in dataclasses.asdict(identity).items() if key not in later}
     assert json.dumps(fields, sort_keys=True) == (
         '{"batch_size": 20, "dataset": "cifar10-mini", "lag": 8, "model": "simple_cnn", "num_epochs": 2, '
@@ -130,6 +132,18 @@ def test_a_corrected_reference_or_equation_is_no_difference(make_spec):
     assert old.extended(new).optimizers["sgd"] == changed
 
 
+def test_a_study_of_a_release_that_knew_no_reductions_is_the_same_study_and_learns_them(make_spec):
+    new = make_spec(optimizers=("noisy", "sgd"))
+    stored = json.loads(json.dumps(new.to_dict()))
+    for definition in stored["optimizers"].values():
+        del definition["reduces_to"]
+    old = StudySpec.from_dict(stored)
+    assert old.optimizers["noisy"].reduces_to == {}
+    assert old.study_hash == new.study_hash
+    assert old.differences(new) == []
+    assert old.extended(new).optimizers["noisy"].reduces_to == {"sgd": {"diffusion": 0.0}}
+
+
 def test_a_tuple_of_values_equals_the_stored_list(make_spec):
     one, other = (
         make_spec(
@@ -149,3 +163,27 @@ def test_a_study_grows_to_the_larger_of_both_extents(make_spec):
     assert (grown.extent.num_trials, grown.extent.num_confirm_seeds, grown.extent.sweep) == (5, 8, True)
     assert set(grown.optimizers) == {"momentum", "sgd", "sign"}
     assert grown.study_hash == old.study_hash
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "grown"),
+    [
+        ((True, None), (True, 12), (True, None)),
+        ((True, None), (False, None), (True, None)),
+        ((False, None), (True, 12), (True, 12)),
+        ((True, 6), (True, 12), (True, 12)),
+        ((True, 12), (False, None), (True, 12)),
+    ],
+)
+def test_a_sweep_that_has_begun_keeps_its_design(make_spec, stored, asked, grown):
+    """Without a number of seeds it is one of nine learning rates, as in studies of older releases."""
+    old, new = (make_spec(sweep=sweep, num_sweep_seeds=seeds) for sweep, seeds in (stored, asked))
+    extent = old.extended(new).extent
+    assert (extent.sweep, extent.num_sweep_seeds) == grown
+    assert old.study_hash == new.study_hash
+
+
+def test_a_study_stored_before_there_was_a_choice_of_sweeps_has_nine_learning_rates(make_spec):
+    stored = make_spec().to_dict()
+    del stored["extent"]["num_sweep_seeds"]
+    assert isinstance(StudySpec.from_dict(stored).sweep, NineRates)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trainables.lines import one_line
+
 NUM_CLASSES = 10
 IMAGE_SHAPE = (3, 32, 32)  # channels (red, green, blue), height, width
 
@@ -136,9 +138,8 @@ def _read_pickles(root: Path, *, download: bool) -> LabelledImages:
             warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed", category=UserWarning)
             train, test = (CIFAR10(root, train=is_train, download=download) for is_train in (True, False))
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"CIFAR-10 could not be fetched from {CIFAR10.url} into {root}, got: {reason}; "
+            f"CIFAR-10 could not be fetched from {CIFAR10.url} into {root}, got: {one_line(str(error))}; "
             f"mend the connection, or unpack {_BINARY_URL} there by other means."
         ) from None
     return LabelledImages(

@@ -8,6 +8,8 @@ from typing import Self
 
 from pyarrow import fs
 
+from trainables.lines import one_line
+
 SCHEMES = ("file", "s3", "gs")
 
 DEFAULTS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=30"}
@@ -58,7 +60,7 @@ class Storage:
         """What to raise if the storage does not serve."""
         return ValueError(
             f"{self._called} must be a folder that can be written, read and deleted from, "
-            f"got {self.location!r}: {one_line(error)}; choose another or mend its permissions."
+            f"got {self.location!r}: {one_line(str(error))[:200]}; choose another or mend its permissions."
         )
 
     def put(self, name: str, content: bytes) -> None:
@@ -139,7 +141,7 @@ def _open(location: str, called: str) -> tuple[fs.FileSystem, str]:
     try:
         filesystem, folder = fs.FileSystem.from_uri(_with_default(location, DEFAULTS.get(scheme)))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{allowed}, got {location!r}: {one_line(error)}; mend it.") from None
+        raise ValueError(f"{allowed}, got {location!r}: {one_line(str(error))[:200]}; mend it.") from None
     return filesystem, folder
 
 
@@ -157,8 +159,3 @@ def draft_of(path: str) -> str:
     """
     final = PurePosixPath(path)
     return str(final.with_name(f".{final.name}.draft"))
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message, which may be a page, as a part of one line."""
-    return " ".join(str(error).split())[:200]

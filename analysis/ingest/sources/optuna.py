@@ -12,7 +12,8 @@ from analysis.ingest.optuna_open import open_storage, open_study
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.sources import Found, Source, add_description, add_seed_key, readings_of
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
-from analysis.ledger.study import Axis, Optimizer, one_line
+from analysis.ledger.study import Axis, Optimizer
+from analysis.lines import one_line
 
 if TYPE_CHECKING:
     import optuna

@@ -16,7 +16,8 @@ from analysis.ingest.sources import Found, Source, add_description, readings_of
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, whole
 from analysis.ledger import schema
 from analysis.ledger.schema import KEY, PHASES, STATUSES, TRIALS_HEAD, TRIALS_TAIL
-from analysis.ledger.study import Optimizer, one_line
+from analysis.ledger.study import Optimizer
+from analysis.lines import one_line
 
 TRIAL = "trial"
 """Column that joins both tables where number and replicate are left to this program."""

@@ -11,8 +11,8 @@ from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.report.text import verdict_sentences as verdict_text
-from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.verdict import Verdict
+from analysis.wording import level_name
 
 MARGIN = 0.06
 """Part of the axis that is left free at each end."""
@@ -55,13 +55,15 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
 
 
 def _text(judged: Sequence[Verdict]) -> str:
-    levels = sorted({f"{100 * verdict.level:.2f}".rstrip("0").rstrip(".") for verdict in judged})
+    levels = sorted({level_name(verdict.level) for verdict in judged})
     text = (
         "Large points are the estimates, thick lines their intervals at the level of the claims "
-        f"({' or '.join(levels)}%, so that all of a family hold together)"
+        f"({' or '.join(levels)}, as the family and the looks share the error)"
     )
-    if any(isinstance(verdict.evidence, PairedSeeds) for verdict in judged):
+    if any(verdict.pairs for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"
+    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in judged):
+        text += ", and the intervals hold the luck of the tunings as well"
     return f"{text}. {judged[0].question.improvement.reading}"
 
 
@@ -100,8 +102,8 @@ def _seeds(judged: Sequence[Verdict]) -> pl.DataFrame:
             "tip": f"one pair of runs: {verdict_text.amount(verdict, float(difference))}",
         }
         for verdict in judged
-        if isinstance(verdict.evidence, PairedSeeds)
-        for difference in verdict.evidence.differences
+        if verdict.pairs
+        for difference in verdict.pairs.differences
     ]
     types = dict.fromkeys(("optimizer", "rival", "pair", "tip"), pl.String)
     return pl.DataFrame(rows, schema={**types, "value": pl.Float64})

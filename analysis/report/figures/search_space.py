@@ -34,7 +34,7 @@ def good_volume(tables: StudyTables, palette: Palette) -> Figure:
     epsilon = f"{100 * table['epsilon'][0]:.1f} points" if table.height else "2 points"
     text = (
         f"A setting is good if its mean validation error lies within {epsilon} of the best: of all optimizers "
-        "(circles, what the claims compare) or its own (diamonds). The share is that of the space as it was sampled, "
+        "(circles) or its own (diamonds). The share is that of the space as it was sampled, "
         "so that it depends on the range that was declared; the common rule is the published setting times or over 100 "
         f"in every hyperparameter, of which only the part within the declared space was tried. {LEVEL_NAME} intervals "
         "resample points and seeds. "
@@ -75,9 +75,10 @@ def importance(tables: StudyTables, palette: Palette) -> Figure:
     text = (
         "Bars: share of the variation of the validation error over the search space that a hyperparameter explains, "
         "alone or (×) beyond that together with another, from a forest fitted in the space as it was sampled (fANOVA, "
-        "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from all others "
-        "(PED-ANOVA, Watanabe et al., 2023). Lines are two standard deviations of a bootstrap over points and seeds to "
-        "either side. A hyperparameter that was searched over a wide range matters more. "
+        "Hutter et al., 2014). Diamonds: a second opinion, what tells the best quarter of the points from the whole "
+        "space (PED-ANOVA, Watanabe et al., 2023, as Optuna computes it). Lines are two standard deviations of a "
+        "bootstrap over points and seeds to either side. A hyperparameter that was searched over a wide range matters "
+        "more. "
     ) + reasons(tables["importance"])
     if not panels:
         alone = all(len(optimizer.space) < 2 for optimizer in study.optimizers.values())

@@ -13,7 +13,6 @@ def _load() -> dict[Section, str]:
     names = [*own, *(name for name in _FILES.names() if name not in own)]
     found = [(_FILES.load(name, "SECTION", Section), _FILES.where(name)) for name in names]
     refuse_shared("title", [(section.title, where) for section, where in found])
-    refuse_shared("family", [(section.family, where) for section, where in found if section.family is not None])
     refuse_shared("table", [(name, where) for section, where in found for name in section.tables])
     placed = sorted(found, key=lambda one: one[0].place)
     return {checked(section, where): where for section, where in placed}

@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from analysis.report.text import nested_sentences
 from analysis.report.text import verdict_sentences as verdict_text
 from analysis.report.text.verdict_sentences import SYMBOLS
 from analysis.verdicts.claims_of_study import Judgement
-from analysis.verdicts.verdict import Verdict, Word
-from analysis.wording import NONE, count, listing
+from analysis.verdicts.rules import Word
+from analysis.verdicts.verdict import Verdict
+from analysis.wording import count, listing
 
 MEANINGS: dict[Word, str] = {
-    "SUPPORTED": "better by more than the least that would matter",
+    "SUPPORTED": "better by what matters",
     "EQUIVALENT": "any difference is too small to matter",
     "DIRECTION ONLY": "better, but perhaps by too little to matter",
-    "REFUTED": "the opposite holds",
+    "REFUTED": "worse by what matters",
+    "WORSE": "worse, but perhaps by too little to matter",
+    "NOT BETTER BY WHAT MATTERS": "if better at all, then by too little to matter; perhaps worse",
     "INCONCLUSIVE": "the data cannot tell",
     "NOT TESTABLE": "the rows cannot answer",
 }
@@ -35,8 +39,9 @@ def overview(judgement: Judgement) -> dict[str, Any]:
             for word, meaning in MEANINGS.items()
             if any(verdict.word == word for verdict in judgement.verdicts)
         ],
+        "verdict_scope": verdict_text.scope(judgement.verdicts),
         "not_tested": verdict_text.not_tested(judgement.untested),
-        "luck": [luck(judgement.verdicts, pair) for pair in pairs],
+        **nested_sentences.context(judgement),
     }
 
 
@@ -47,11 +52,3 @@ def tally(verdicts: Sequence[Verdict]) -> str:
         return ""
     parts = [f"{held.count(word)} {word.lower()}" for word in MEANINGS if word in held]
     return f"Of {count(len(held), 'claim')}: {listing(parts)}."
-
-
-def luck(verdicts: Sequence[Verdict], pair: tuple[str, str]) -> str:
-    """Probability that the best setting of the first of a pair beats that of the second if both are tuned again."""
-    found = [verdict.luck for verdict in verdicts if (verdict.a, verdict.b) == pair and verdict.luck is not None]
-    if not found:
-        return NONE
-    return "< 1%" if found[0] < 0.005 else "> 99%" if found[0] > 0.995 else f"{found[0]:.0%}"

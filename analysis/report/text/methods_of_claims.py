@@ -8,10 +8,12 @@ from analysis.report.text.verdict_sentences import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Overview
 from analysis.verdicts.claims_of_study import Judgement
-from analysis.verdicts.evidence import PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
+from analysis.verdicts.targets import TIMES_TO_TARGETS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
+
+NO_BOUND = "About optimizers, whose tuning might have found other settings, no bound is known."
 
 
 def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
@@ -22,7 +24,7 @@ def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) ->
     return [
         f"Which rows answer which question. {which_rows}",
         f"{_origin(overview, judgement)} {_families(judgement, held)}",
-        _inference(judgement, held),
+        _inference(held),
         _rules(held),
         _limits(overview, held),
     ]
@@ -39,45 +41,103 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
 
 
 def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    sizes = {
-        question.name: sum(verdict.question is question for verdict in held)
-        for question in judgement.claims.questions
-        if any(verdict.question is question for verdict in held)
-    }
-    families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
+    questions = _questions(held)
+    sizes = [sum(verdict.question is question for verdict in held) for question in questions]
+    families = [f"{question.name} ({count(size, 'claim')})" for question, size in zip(questions, sizes, strict=True)]
     looks = sorted({verdict.look for verdict in held})
     alpha = number(judgement.claims.alpha)
-    text = (
-        f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. Every report of other runs that the study itself has ended with counts as a look, and look k is "
-        f"judged at {alpha} / 2^k, so that all "
+    return (
+        f"Each question is one family: {listing(families)}. Every report of other runs that the study itself has ended "
+        f"with counts as a look, and look k is judged at {alpha} / 2^k; this is look "
+        f"{listing([str(look) for look in looks])}. {_guarantee(held, alpha)}"
     )
-    return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
 
 
-def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    paired = [verdict for verdict in held if isinstance(verdict.evidence, PairedSeeds)]
+def _guarantee(held: Sequence[Verdict], alpha: str) -> str:
+    """How often a verdict may be false, and where that is not known."""
+    families: dict[str, list[str]] = {}
+    for question in _questions(held):
+        families.setdefault(_condition(question, held), []).append(question.name)
+    parts = [f"{listing(names)} ({condition})" for condition, names in families.items() if condition]
+    text = "" if any(_of_optimizers(verdict) for verdict in held) else NO_BOUND
+    if about := families.get(""):
+        text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}".strip()
+    if not parts:
+        return f"How often verdicts are false: {text[:1].lower()}{text[1:]}"
+    return (
+        "How often verdicts are false: the probability that any verdict of a family is false at any look is at most "
+        f"{alpha} in {' and in '.join(parts)}, as long as every look is at the same optimizers. That is for each "
+        f"family by itself, not for all of them together. {text}"
+    ).strip()
+
+
+def _condition(question: Question, held: Sequence[Verdict]) -> str:
+    """What the verdicts of a question are about, and what must hold that their error is bounded; empty if it is not."""
+    if any(_of_optimizers(verdict) for verdict in held if verdict.question is question):
+        return "about the optimizers, if the luck of tuning is normal and as large for all of them"
+    metric = STUDY_METRICS.get(question.metric)
+    condition = metric.exact_if if metric else "paired differences are symmetric"
+    return condition and f"at the settings that were tuned, if {condition}"
+
+
+def _of_optimizers(verdict: Verdict) -> bool:
+    return verdict.pairs is not None and verdict.scope == "optimizers"
+
+
+def _questions(held: Sequence[Verdict]) -> list[Question]:
+    """Those of the verdicts, in order."""
+    return list({verdict.question.name: verdict.question for verdict in held}.values())
+
+
+def _inference(held: Sequence[Verdict]) -> str:
+    paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
+    tuned = [verdict for verdict in held if _of_optimizers(verdict)]
     text = (
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
-        "make a pair. A claim on pairs is tested by the sign-flip test on the mean difference, exact over all choices "
-        f"of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the inverted "
-        "test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
-        "equivalence at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
-        "optimizer is better than one of the second."
+        "make a pair. A claim on settings is tested by the sign-flip test on the mean difference, exact over all "
+        f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
+        "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
+        "one-sided tests at 1 - 2 alpha / m. "
+        "P-values printed beside are adjusted by Holm's method for the family, not for other looks; "
+        '"better in" is the share of pairs in which the run of the first optimizer is better, ties counted half.'
     )
     if paired:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
         text += f" From {listing([str(seed) for seed in seeds])} pairs no two-sided p-value can be below "
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
-    others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
+    if tuned:
+        text += f" {_tunings(tuned)}"
+    asked = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
+    others = [name for name in asked if STUDY_METRICS[name].interval]
     if others:
-        text += (
-            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
-            f"percentiles of a bootstrap, {listing([f'over {metric.resampled}' for metric in STUDY_METRICS.values()])}."
-        )
-    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
-    return f"{text} {_diverged(questions)}".strip()
+        intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
+        text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
+    return " ".join(filter(None, (text, _targets(held), _diverged(_questions(held)))))
+
+
+def _targets(held: Sequence[Verdict]) -> str:
+    """Which targets count, if a claim is about times to targets."""
+    if not any(verdict.question.metric in TIMES_TO_TARGETS for verdict in held):
+        return ""
+    return (
+        "A claim on times to targets leaves out every target that fewer than half of the runs of both sides, of all "
+        "tunings together, reach: in most pairs it would be the whole budget twice, which hides a difference. Both "
+        "sides are counted together, so that the choice does not depend on which run of a pair is whose, and the test "
+        "stays exact."
+    )
+
+
+def _tunings(tuned: Sequence[Verdict]) -> str:
+    times = listing([str(number) for number in sorted({verdict.num_tunings for verdict in tuned})])
+    return (
+        f"Claims on optimizers rest on {times} tunings of each, with training and confirmation seeds of their own. The "
+        "mean differences of all pairs of optimizers in each tuning give the variance from tuning to tuning (the "
+        "interaction of optimizers and tunings in a two-way layout); the interval is Student's t over the tunings with "
+        "that variance, or that of the pair alone where it is larger. So what one tuning found by luck, be it points "
+        "or seeds, is in the interval. The verdict on the settings that were found, by the sign-flip test over the "
+        "pairs of all tunings, stands beside it in the table of verdicts (at_settings): where the two differ, the "
+        "settings are told apart and the optimizers are not."
+    )
 
 
 def _run_metrics() -> set[str]:
@@ -113,13 +173,15 @@ def _rules(held: Sequence[Verdict]) -> str:
     untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
     return (
         f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
-        "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
-        "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
-        "blocks. Then, with the interval [l, u] of the improvement and the "
-        "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
-        "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
-        "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
-        "(2 z s / delta)^2 for the standard deviation s of the paired differences. The interval decides, also where "
+        "nothing; no target is left, or fewer than half of the runs of a side reach any; two runs of a seed share no "
+        "range of training loss, or too short a one; a run that diverged has no value to compare; there are too few "
+        "seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement, the narrower one "
+        "[l', u'] at twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; "
+        "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if "
+        "u < -delta; WORSE if u < 0; NOT BETTER BY WHAT MATTERS if u' < delta (the upper one of the two tests) and "
+        "delta is not 0; otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than "
+        "delta, about (2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at "
+        "which that of a verdict on optimizers would be. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
@@ -134,13 +196,26 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
     if isinstance(images, int) and images > 0:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
-    repeats = max((len(v.evidence.by_repeat) for v in held if isinstance(v.evidence, PairedSeeds)), default=1)
+    if any(verdict.image_error for verdict in held):
+        text += (
+            ". What the test images alone bring to a difference of errors stands in its sentence: the standard error "
+            "over the images of the difference of how many seeds of each side are right on an image, so that images "
+            "on which both sides agree bring nothing"
+        )
+    repeats = max((verdict.num_tunings for verdict in held), default=1)
+    if any(_of_optimizers(verdict) for verdict in held):
+        return (
+            f"{text}. The settings come from {count(repeats, 'tuning')} with this budget, search space and search "
+            "algorithm: verdicts on optimizers are about what such a tuning finds. The t interval takes the luck of "
+            "the tunings for normal and about as large for all optimizers."
+        )
     if repeats > 1:
         return (
-            f"{text}. The settings come from {count(repeats, 'tuning run')}, and differences are means over them; "
-            "the intervals are about these tuning runs and do not cover that others would have found other settings."
+            f"{text}. The settings come from {count(repeats, 'tuning run')} on the same seeds, and differences are "
+            "means over them; the intervals are about these tuning runs and do not cover that others would have found "
+            "other settings."
         )
     return (
-        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; the probability "
-        "that another tuning would have turned out the same stands in the last row of the overview."
+        f"{text}. The settings come from one tuning run, so that verdicts are about these settings; several tunings "
+        "with seeds of their own (--repeats) give verdicts on the optimizers."
     )

@@ -1,6 +1,7 @@
 """Sentences of the report about its numbers: description, not tests."""
 
-from analysis.ledger.study import NO_MODEL, one_line
+from analysis.ledger.study import NO_MODEL
+from analysis.lines import one_line
 from analysis.statistics.intervals import Estimate
 from analysis.tables.completeness import Completeness
 from analysis.tables.overview import Overview

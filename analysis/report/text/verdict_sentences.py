@@ -7,16 +7,18 @@ from typing import Any
 
 from analysis.claims.questions import Question
 from analysis.verdicts.claim import Untested, unit_of
-from analysis.verdicts.evidence import PairedSeeds
+from analysis.verdicts.rules import Word
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdict import Verdict, Word
-from analysis.wording import NONE, count, listing
+from analysis.verdicts.verdict import Verdict
+from analysis.wording import NONE, count, listing, percent, points
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
     "EQUIVALENT": "=",
     "DIRECTION ONLY": "↗",
     "REFUTED": "✘",
+    "WORSE": "↘",
+    "NOT BETTER BY WHAT MATTERS": "≤",
     "INCONCLUSIVE": "?",
     "NOT TESTABLE": "∅",
 }
@@ -25,6 +27,7 @@ SYMBOLS: dict[Word, str] = {
 NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
     "oscillation": "swing of the step losses",
+    "matched_loss_swing": "swing of the step losses at equal training loss",
     "matched_loss_gap": "gap at equal training loss",
     "test_error": "test error",
 }
@@ -104,15 +107,18 @@ def basis(verdict: Verdict) -> str:
     if verdict.evidence is None:
         return ""
     study_metric = STUDY_METRICS.get(verdict.question.metric)
+    if verdict.scope == "optimizers" and verdict.pairs:
+        each = verdict.evidence.num_values // verdict.num_tunings
+        return f"{count(verdict.num_tunings, 'tuning')} of {count(each, 'seed')}"
     return count(verdict.evidence.num_values, study_metric.counted if study_metric else "seed")
 
 
 def test(verdict: Verdict) -> str:
-    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    """Adjusted p-value and the share of pairs in which a is better; empty where nothing was tested."""
     if verdict.p_holm is None or verdict.superiority is None:
         return ""
     p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
-    return f"{p}, A12 = {verdict.superiority:.2f}"
+    return f"{p}, better in {verdict.superiority:.0%}"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:
@@ -131,24 +137,51 @@ def axis_title(question: Question) -> list[str]:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The verdict in plain words."""
+    """The verdict in plain words, which targets it does not rest on and what the images alone bring."""
+    return " ".join([_statement(verdict), *_left_out(verdict), *_images(verdict)])
+
+
+def _left_out(verdict: Verdict) -> list[str]:
+    if not verdict.dropped_targets:
+        return []
+    targets = listing([percent(target) for target in verdict.dropped_targets])
+    return [f"Left out: {targets} accuracy, which fewer than half of the runs of both reach."]
+
+
+def _images(verdict: Verdict) -> list[str]:
+    found = verdict.image_error
+    if found is None:
+        return []
+    error = points(found.standard_error).lstrip("+")
+    images = count(found.num_images, "test image")
+    return [f"The {images} alone bring a standard error of {error}, which the interval leaves out."]
+
+
+def _statement(verdict: Verdict) -> str:
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
-    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
+    size = verdict.question.improvement.size(verdict.smallest_effect, verdict.unit)
     match verdict.word:
         case "NOT TESTABLE":
             return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
-            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
+            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict)}."
         case "EQUIVALENT":
-            return f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
+            differ = f"{a} and {b} differ in {noun} by less than {size}, the least that would matter."
+            return _opened(verdict, f"{_about(verdict)}{differ}")
         case "DIRECTION ONLY":
-            return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
+            return f"{_comparison(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "REFUTED":
-            return _opened(
-                verdict, f"{_basis_of_settings(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}."
-            )
+            least = amount(verdict, -verdict.smallest_effect)
+            beyond = f", and the whole interval lies beyond {least}, the least that would matter"
+            return f"{_opposite(verdict)}{beyond if verdict.smallest_effect else ''}."
+        case "WORSE":
+            return f"{_opposite(verdict)}, but perhaps by less than {size}, the least that would matter."
+        case "NOT BETTER BY WHAT MATTERS":
+            better = f"{_about(verdict)}{a} is better than {b} in {noun} by less than {size}"
+            return f"{_opened(verdict, better)}, the least that would matter, if it is better at all."
         case "INCONCLUSIVE":
-            more = f"; about {verdict.seeds_needed:,} would" if verdict.seeds_needed else ""
+            needed = verdict.seeds_needed or verdict.tunings_needed
+            more = f"; about {needed:,} would" if needed else ""
             middle = verdict.question.improvement.middle(verdict.unit)
             return f"The interval reaches to both sides {middle}: {basis(verdict)} cannot tell{more}."
 
@@ -156,19 +189,46 @@ def sentence(verdict: Verdict) -> str:
 def _comparison(verdict: Verdict) -> str:
     question, found = verdict.question, effect(verdict).lstrip("+")
     compared = question.improvement.comparison(noun_of(question.metric), found, verdict.b)
-    return _opened(verdict, f"{_basis_of_settings(verdict)}{verdict.claim}: {compared}")
+    return _opened(verdict, f"{_about(verdict)}{verdict.claim}: {compared}")
 
 
-def _beyond(verdict: Verdict, bar: str) -> str:
+def _opposite(verdict: Verdict) -> str:
+    opposite = refuted_by(verdict.question, verdict.a, verdict.b)
+    return _opened(verdict, f"{_about(verdict)}the opposite holds: {opposite}")
+
+
+def _beyond(verdict: Verdict) -> str:
+    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 
-def _basis_of_settings(verdict: Verdict) -> str:
-    """What a verdict on pairs of seeds is about: the settings that one tuning found, or those of several."""
-    if not isinstance(verdict.evidence, PairedSeeds):
+def _about(verdict: Verdict) -> str:
+    """What a verdict on pairs of seeds is about: the optimizers, tuned several times, or settings that were found."""
+    if verdict.pairs is None:
         return ""
-    repeats = len(verdict.evidence.by_repeat)
-    return "with these settings " if repeats == 1 else f"over {count(repeats, 'tuning run')} "
+    if verdict.scope == "optimizers":
+        return f"tuned {count(verdict.num_tunings, 'time')}, "
+    return (
+        "with these settings " if verdict.num_tunings == 1 else f"with the settings of {verdict.num_tunings} tunings "
+    )
+
+
+def scope(verdicts: Sequence[Verdict]) -> str:
+    """What the verdicts that rest on seeds are about, for the reader of the first screen; empty without such."""
+    paired = [verdict for verdict in verdicts if verdict.pairs]
+    if not paired:
+        return ""
+    of_optimizers = [verdict for verdict in paired if verdict.scope == "optimizers"]
+    if not of_optimizers:
+        return (
+            "Verdicts on trained networks are about the settings that the tuning found, not about the optimizers: "
+            "another tuning may find others. Several tunings with seeds of their own (--repeats) tell."
+        )
+    times = max(verdict.num_tunings for verdict in of_optimizers)
+    return (
+        f"Verdicts on trained networks are about the optimizers: each was tuned {count(times, 'time')}, with seeds of "
+        "its own each time, and the luck of the tuning is in every interval."
+    )
 
 
 def _opened(verdict: Verdict, text: str) -> str:

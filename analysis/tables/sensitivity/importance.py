@@ -1,17 +1,25 @@
-"""Which hyperparameters matter: fANOVA of a forest, PED-ANOVA as second opinion, both in the sampled space."""
+"""Which hyperparameters matter: fANOVA of a forest, PED-ANOVA as second opinion, both in the sampled space.
+
+PED-ANOVA is Optuna's, which is loaded only when asked for: a second opinion by the same hand would be none.
+"""
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from analysis.ledger.load import Ledger
 from analysis.tables.sensitivity.forest import Forest, grow, variances
 from analysis.tables.sensitivity.points import MIN_POINTS, Cloud, clouds
 from analysis.tables.sensitivity.resampling import draw_points, draw_seeds, drawn_means, student_interval
+
+if TYPE_CHECKING:
+    import optuna
 
 MIN_FOREST_POINTS = 32
 """Explore points below which a forest is not grown."""
@@ -35,9 +43,6 @@ NUM_DRAWN_TREES = 8
 TOP_PART = 0.25
 FEWEST_TOP = 5
 """PED-ANOVA asks what the best quarter of the points has in common, at least five points."""
-
-GRID = 128
-"""Steps of the unit interval on which densities are compared."""
 
 Effects = dict[tuple[str, ...], float]
 
@@ -120,34 +125,57 @@ def ped_anova(cloud: Cloud) -> Effects:
     r"""Share of each hyperparameter in what tells the best quarter of the points from the whole space.
 
     Pearson divergence int_0^1 (p(u) - 1)^2 du between the density p of the best points along one axis and the even
-    density of the space, normalised to sum to 1; all 0 if none differs. p is a kernel estimate with Scott's bandwidth,
-    normal kernels cut off at the ends, and the even density mixed in with the weight of one point.
+    density of the space, normalised to sum to 1; all 0 if all errors are equal. p is a kernel estimate with Scott's
+    bandwidth on a grid, with a prior of the weight of one point.
 
     Args:
-        cloud: Points and errors.
+        cloud: Points and errors; more than `FEWEST_TOP` points.
 
-    Reference: Watanabe, Bansal & Hutter (2023), PED-ANOVA, https://arxiv.org/abs/2304.10255.
+    Reference: Watanabe, Bansal & Hutter (2023), PED-ANOVA, https://arxiv.org/abs/2304.10255, as Optuna computes it.
     """
+    if cloud.means.min() == cloud.means.max():
+        return {(name,): 0.0 for name in cloud.hyperparameters}
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     count = max(FEWEST_TOP, math.ceil(TOP_PART * cloud.num_points))
-    top = cloud.points[np.argsort(cloud.means, kind="stable")[:count]]
-    is_flat = cloud.means.min() == cloud.means.max()
-    divergences = np.array([0.0 if is_flat else _divergence(column) for column in top.T])
-    total = divergences.sum()
-    shares = divergences / total if total > 0 else divergences
-    return {(name,): float(share) for name, share in zip(cloud.hyperparameters, shares, strict=True)}
+    # Of the others one will do: the best are compared with the even density.
+    ranked = cloud.points[np.argsort(cloud.means, kind="stable")[: count + 1]]
+    # Half a point less: the evaluator rounds the number of the best up, a quotient's last digit included.
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=(count - 0.5) / (count + 1), evaluate_on_local=False)
+    names = list(cloud.hyperparameters)
+    found = get_param_importances(_study(names, ranked), evaluator=evaluator, params=names)
+    return {(name,): found[name] for name in names}
 
 
-def _divergence(values: NDArray[np.float64]) -> float:
-    """Mean squared distance from 1 of the density of values in the unit interval."""
-    edges = np.linspace(0, 1, GRID + 1)
-    quartiles = np.quantile(values, [0.25, 0.75])
-    spread = min(float(values.std(ddof=1)), float(quartiles[1] - quartiles[0]) / 1.34)
-    # Below half a step of the grid a kernel would fall between its points.
-    width = max(1.059 * spread * len(values) ** -0.2, 0.5 / GRID)
-    shares = np.diff(ndtr((edges[None, :] - values[:, None]) / width), axis=1)
-    shares /= shares.sum(axis=1, keepdims=True)
-    density = GRID * (shares.sum(axis=0) + 1 / GRID) / (len(values) + 1)
-    return float(((density - 1) ** 2).mean())
+def _study(names: Sequence[str], ranked: NDArray[np.float64]) -> "optuna.Study":
+    """Points of the unit cube as a study of Optuna whose objective is their place in the ranking.
+
+    Of errors it would take all that are tied at the quantile: where most points diverge, those were all there are.
+    """
+    import optuna
+
+    axes: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(0, 1) for name in names
+    }
+    with _quiet():
+        study = optuna.create_study()
+    for place, point in enumerate(ranked.tolist()):
+        params = dict(zip(names, point, strict=True))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=axes, value=place))
+    return study
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna without a line for each study that it makes."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _resamples(cloud: Cloud) -> list[Cloud]:

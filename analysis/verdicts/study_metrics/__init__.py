@@ -1,16 +1,21 @@
 """The metrics of a whole study, one file each; the file's name is the metric's name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.plugins import PluginError, Plugins, blamed
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Draws, NotTestableError
+from analysis.verdicts.evidence import Draws, Evidence, Median, NotTestableError, PairedSeeds, PairedTunings
 from analysis.verdicts.study_metric import StudyMetric
 
 _FILES = Plugins(noun="metric of a study", package=__name__)
+
+VALUES: Mapping[type[Evidence], str] = {
+    PairedSeeds: "differences", PairedTunings: "by_repeat", Median: "values", Draws: "draws"
+}  # fmt: skip
+"""Of each of our kinds of evidence: the numbers of one axis that its interval rests on."""
 
 
 def checked(name: str, metric: StudyMetric, where: str) -> StudyMetric:
@@ -30,15 +35,17 @@ def checked(name: str, metric: StudyMetric, where: str) -> StudyMetric:
         )
     duty = f"The metric of a study {name!r} must gather evidence"
 
-    def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Draws:
+    def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Evidence:
         with blamed(duty, where, passes=(NotTestableError,)):
             found = metric.gather(question, a, b, repeats)
-        if not isinstance(found, Draws):
-            raise PluginError(f"{duty}, a Draws, {where} gives {type(found).__name__}; mend it.")
-        with blamed(f"{duty}, numbers and draws of the shape (num_draws,)", where):
+        if not isinstance(found, Evidence):
+            raise PluginError(f"{duty}, an Evidence, {where} gives {type(found).__name__}; mend it.")
+        with blamed(f"{duty}, numbers and values of one axis", where):
             float(found.estimate), float(found.value_a), float(found.value_b), int(found.num_values)
-            if found.draws.ndim != 1 or not found.draws.size:
-                raise ValueError(f"draws of the shape {found.draws.shape}")
+            for name in [name for kind, name in VALUES.items() if isinstance(found, kind)]:
+                shape = getattr(found, name).shape
+                if len(shape) != 1 or not shape[0]:
+                    raise ValueError(f"{name} of the shape {shape}")
         return found
 
     return replace(metric, gather=gather)

@@ -9,12 +9,13 @@ from typing import Any
 
 from analysis.ledger.files import publish
 from analysis.ledger.parts import CHECKED_NAME, crc32_of
+from analysis.lines import one_line
 from analysis.wording import count
 from study.ledger.description import NAME as STUDY
 from study.ledger.description import parse_study
 from study.ledger.mirror.outdated import OUTDATED, outdated, set_aside
 from study.ledger.recovery import move_to_damaged
-from trainables.storage.object_store import Storage, one_line
+from trainables.storage.object_store import Storage
 
 FOLDERS = ("attempts", "epochs", "trials", "timings")
 """Order in which files are put: superseded rows are kept before they go elsewhere, a trial always has its epochs."""
@@ -135,7 +136,7 @@ class Mirror:
             MirrorError: The URI is out of reach or full, or another run writes there.
         """
         self._check_unchanged()
-        paths = (path for path in (self._directory / REPORT).rglob("*") if path.is_file() and path.suffix != ".tmp")
+        paths = (path for path in (self._directory / REPORT).rglob("*") if path.is_file() and path.suffix != ".draft")
         names = {path.relative_to(self._directory).as_posix() for path in paths}
         self._each(self._put_one, names)
         self._each(self._delete_one, [name for name in self._sizes() if name.startswith(f"{REPORT}/")], but=names)
@@ -219,7 +220,7 @@ class Mirror:
         try:
             yield
         except OSError as error:
-            raise MirrorError(f"{self._place} does not serve: {one_line(error)}") from error
+            raise MirrorError(f"{self._place} does not serve: {one_line(str(error))[:200]}") from error
 
     def _each(self, act: Callable[[str], None], names: Iterable[str], *, but: Iterable[str] = ()) -> None:
         wanted = sorted({*names} - {*but})

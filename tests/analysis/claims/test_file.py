@@ -28,7 +28,7 @@ def test_packaged_claims_are_the_five_of_the_article_and_the_final_error():
     ]  # fmt: skip
     assert all(len(question.pairs) == 6 for question in claims.questions)
     assert claims.alpha == 0.05
-    assert claims.datasets["cifar10"].targets == (0.40, 0.50, 0.55, 0.60)
+    assert claims.datasets["cifar10"].targets == (0.30, 0.40, 0.50, 0.55, 0.60)
 
 
 def test_what_a_file_says_is_what_is_claimed():
@@ -97,6 +97,34 @@ def test_every_change_of_the_text_changes_the_hash():
         ("[[questions]]", "[datasets.x]\ntarget = [0.4]\n[[questions]]", "unknown key 'target'"),
         ("[[questions]]", "[dataset.x]\n[[questions]]", "unknown key 'dataset'"),
         ("[[questions]]", "[[questions", "line"),
+        ('"test_error"', '["test_error"]', "metric of a question must be a text, got .'test_error'."),
+        ('"test_error"', '" "', "metric of a question must be a text, got ' '"),
+        ('"test_error"', "2020-01-01", "metric of a question must be a text, got datetime.date"),
+        ('"{b} is better than {a}"', "true", "refuted_by of a question must be a text, got True"),
+        ('["sgd", "adam"]', '["sgd", 3]', "b of 'classifies better' must list optimizers' names, got .'sgd', 3."),
+        ('["sgd", "adam"]', '{ sgd = "adam" }', "b of 'classifies better' must list optimizers' names"),
+        ("0.02", '"0.02"', "at least 0"),
+        ("0.02", "[0.02]", "at least 0"),
+        ("0.02", "{ cifar10 = { low = 0.02 } }", "at least 0"),
+        ("0.02", "{ cifar10 = inf }", "at most 1,000,000,000"),
+        ("refuted_by", 'name = "again"\nrefuted_by', "overwrite"),
+        (ON_TEST, f"{ON_TIME}bound = inf\nbatch_size = 100\n", "bound .* at most 1,000,000,000, got inf"),
+        (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = 0\n", "batch_size .* a whole number above 0, .* got 0"),
+        (ON_TEST, f"{ON_TIME}bound = 1.1\nbatch_size = 1{400 * '0'}\n", "batch_size .* at most 1,000,000,000, got 1"),
+        ("[[questions]]", "alpha = true\n[[questions]]", "alpha must lie between 1e-06 and 0.5, got True"),
+        ("[[questions]]", "alpha = nan\n[[questions]]", "alpha must lie between 1e-06 and 0.5, got nan"),
+        ("[[questions]]", "alpha = '0.05'\n[[questions]]", "alpha must lie between 1e-06 and 0.5, got '0.05'"),
+        ("[[questions]]", "datasets = 3\n[[questions]]", "datasets must be a table, got 3"),
+        ("[[questions]]", "[datasets]\nx = 3\n[[questions]]", "datasets.x must be a table, got 3"),
+        ("[[questions]]", "[datasets.x]\ntargets = 0.4\n[[questions]]", "targets of x must be a list, got 0.4"),
+        ("[[questions]]", "[datasets.x]\ntargets = ['0.4']\n[[questions]]", "between 0 and 1, got '0.4'"),
+        ("[[questions]]", "[datasets.x]\ntargets = [0.4, 0.4]\n[[questions]]", "targets of x must increase"),
+        (
+            "[[questions]]",
+            "[datasets.x]\nchance_accuracy = true\n[[questions]]",
+            "chance_accuracy of x must lie between",
+        ),
+        ("[[questions]]", "[datasets.x]\nchance_accuracy = nan\n[[questions]]", "between 0 and 1, got nan"),
     ],
 )
 def test_wrong_claims_are_refused_in_one_line(old, new, message, tmp_path):

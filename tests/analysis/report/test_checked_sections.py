@@ -56,6 +56,9 @@ def figure(**fields):
         ({"place": None}, "place must be a whole number, got None; mend it."),
         ({"family": "My family"}, "tables and family are named by up to 40 .*, got 'My family'; rename it."),
         ({"tables": {"../../ESC": len}}, r"tables and family are named by up to 40 .*, got '../../ESC'; rename it."),
+        ({"tables": {"Mine": len}}, "tables and family are named by up to 40 .*, got 'Mine'; rename it."),
+        ({"tables": {"": len}}, "tables and family are named by up to 40 .*, got ''; rename it."),
+        ({"tables": {"a" * 41: len}}, f"tables and family are named by up to 40 .*, got '{'a' * 41}'; rename it."),
         ({"tables": {"mine": 3}}, "tables, figures and methods are functions, got 3; mend it."),
         ({"figures": (None,)}, "tables, figures and methods are functions, got None; mend it."),
         ({"methods": "rows"}, "tables, figures and methods are functions, got 'rows'; mend it."),
@@ -117,16 +120,27 @@ def test_a_section_that_raises_is_named(error):
             call(None)
 
 
-@pytest.mark.parametrize("name", ["counts", "results", "verdicts", "repeats", "learning_curves"])
-def test_a_table_of_the_report_itself_cannot_be_replaced(overview, add, name):
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        *((name, "the report itself") for name in ("counts", "results", "learning_curves", *contents.OTHER_TABLES)),
+        ("run_metrics", "analysis/report/sections/accuracy.py"),
+    ],
+)
+def test_a_table_of_the_report_cannot_be_replaced(overview, add, name, owner):
     add(section(tables={name: lambda _: pl.DataFrame()}))
-    message = f"Each table of the report is that of one section, '{name}' is that of the report itself and of {WHERE};"
+    message = f"Each table of the report is that of one section, '{name}' is that of {owner} and of {WHERE};"
     with pytest.raises(PluginError, match=re.escape(message)):
         contents.study_tables(overview, parse_claims(packaged_text(), VOCABULARY))
 
 
 @pytest.mark.parametrize(
-    ("name", "owner"), [("test_accuracy", "the report itself"), ("survival", "analysis/report/sections/convergence.py")]
+    ("name", "owner"),
+    [
+        ("test_accuracy", "the report itself"),
+        ("survival", "analysis/report/sections/convergence.py"),
+        ("divergence_rates", "analysis/report/sections/stability.py"),
+    ],
 )
 def test_a_figure_of_the_report_cannot_be_replaced(overview, add, name, owner):
     add(section(figures=(lambda *_: figure(name=name),)))
@@ -136,10 +150,21 @@ def test_a_figure_of_the_report_cannot_be_replaced(overview, add, name, owner):
         contents.figures(tables, ())
 
 
+def test_a_second_section_of_a_family_adds_its_figures(overview, add):
+    tables = contents.study_tables(overview, parse_claims(packaged_text(), VOCABULARY))
+    before = contents.figures(tables, ()).of_sections
+    add(section(family="stability", figures=(lambda *_: figure(name="mine"),)))
+    after = contents.figures(tables, ()).of_sections
+    assert [drawn.name for drawn in after.pop("Mine")] == ["mine"]
+    assert {title: [drawn.name for drawn in own] for title, own in after.items()} == {
+        title: [drawn.name for drawn in own] for title, own in before.items()
+    }
+
+
 def test_two_sections_of_one_name_are_both_named():
-    named = [("stability", "one.py"), ("accuracy", "two.py"), ("stability", "three.py")]
-    with pytest.raises(PluginError, match=r"^Each family .* 'stability' is that of one\.py and of three\.py; rename"):
-        refuse_shared("family", named)
+    named = [("Stability", "one.py"), ("Accuracy", "two.py"), ("Stability", "three.py")]
+    with pytest.raises(PluginError, match=r"^Each title .* 'Stability' is that of one\.py and of three\.py; rename"):
+        refuse_shared("title", named)
 
 
 def test_the_report_knows_where_its_sections_come_from():

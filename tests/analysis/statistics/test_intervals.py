@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import ndtri
 
 from analysis.statistics.intervals import (
     Interval,
+    clopper_pearson_interval,
     estimate,
     half_width,
     mean_interval,
@@ -103,6 +105,20 @@ def test_wilson_interval_is_what_the_normal_test_does_not_reject():
     assert (found.low, found.high) == pytest.approx((brentq(distance, 1e-9, 0.3), brentq(distance, 0.3, 1 - 1e-9)))
 
 
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_wilson_interval_is_the_closed_form(level):
+    """(p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n) of a share p of n."""
+    quantile = float(ndtri((1 + level) / 2))
+    for trials in (1, 2, 5, 12, 40, 1000):
+        for successes in range(0, trials + 1, max(1, trials // 40)):
+            share, scale = successes / trials, 1 + quantile**2 / trials
+            center = share + quantile**2 / (2 * trials)
+            reach = quantile * math.sqrt(share * (1 - share) / trials + (quantile / (2 * trials)) ** 2)
+            found = wilson_interval(successes, trials, level)
+            assert found.low == pytest.approx((center - reach) / scale, rel=0, abs=1e-15)
+            assert found.high == pytest.approx((center + reach) / scale, rel=0, abs=1e-15)
+
+
 def test_wilson_interval_of_none_or_all_ends_at_0_or_1():
     none, every = wilson_interval(0, 12), wilson_interval(12, 12)
     assert none.low == 0
@@ -118,12 +134,30 @@ def test_wilson_interval_covers_about_as_often_as_promised(level):
     assert covered == pytest.approx(level, abs=0.03)
 
 
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("trials", [1, 2, 12])
+def test_clopper_pearson_covers_every_probability_at_least_as_often_as_it_says(trials, level):
+    ends = [clopper_pearson_interval(successes, trials, level) for successes in range(trials + 1)]
+    for p in np.linspace(0, 1, 201):
+        chances = stats.binom.pmf(range(trials + 1), trials, p)
+        covered = sum(chance for chance, found in zip(chances, ends, strict=True) if found.low <= p <= found.high)
+        assert covered >= level - 1e-12
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_clopper_pearson_is_made_of_two_tails(level):
+    found, error = clopper_pearson_interval(3, 12, level), (1 - level) / 2
+    assert stats.binom.sf(2, 12, found.low) == pytest.approx(error)
+    assert stats.binom.cdf(3, 12, found.high) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("interval", [wilson_interval, clopper_pearson_interval])
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 2)])
-def test_impossible_counts_are_refused(successes, trials):
+def test_impossible_counts_are_refused(interval, successes, trials):
     with pytest.raises(ValueError, match="successes must lie between 0 and trials"):
-        wilson_interval(successes, trials)
+        interval(successes, trials)
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
-        wilson_interval(1, 2, 95)
+        interval(1, 2, 95)
 
 
 def test_a_share_of_nothing_is_null():

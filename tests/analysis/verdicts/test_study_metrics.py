@@ -19,7 +19,7 @@ from analysis.tables.overview import overview_of
 from analysis.verdicts import study_metrics
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws, NotTestableError
+from analysis.verdicts.evidence import Draws, Median, NotTestableError, PairedSeeds
 from analysis.verdicts.improvements import IMPROVEMENTS
 from analysis.verdicts.study_metric import LOOKED_AT
 from analysis.verdicts.study_metrics import STUDY_METRICS, checked
@@ -60,7 +60,7 @@ def test_a_claim_says_what_the_metric_asks_for_and_nothing_else(name):
 @EVERY
 def test_its_words_and_its_family_are_known(name):
     metric = STUDY_METRICS[name]
-    assert all((metric.unit, metric.noun, metric.counted, metric.resampled))
+    assert all((metric.unit, metric.noun, metric.counted, metric.interval or metric.exact_if))
     assert noun_of(name) == metric.noun
     assert metric_family(name) in {section.family for section in SECTIONS}
     assert set(metric.phases) <= {*PHASES} & {*LOOKED_AT}
@@ -73,13 +73,15 @@ def test_a_claim_on_it_is_judged_or_not_testable_for_a_reason(name, rich_dir):
         assert verdict.reason
         assert not verdict.reason.endswith(".")
     else:
-        assert isinstance(verdict.evidence, Draws)
+        assert isinstance(verdict.evidence, (Draws | Median) if STUDY_METRICS[name].interval else PairedSeeds)
         assert verdict.interval.low <= verdict.evidence.estimate <= verdict.interval.high
         assert verdict.unit == verdict.question.improvement.unit(STUDY_METRICS[name].unit)
-        assert verdict.p_holm is None
+        assert (verdict.p_holm is None) == isinstance(verdict.evidence, Draws | Median)
 
 
-DRAWS = {"estimate": 0.1, "value_a": 1.0, "value_b": 1.1, "num_values": 9, "draws": np.array([0.1, 0.2])}
+NUMBERS = {"estimate": 0.1, "value_a": 1.0, "value_b": 1.1, "num_values": 9}
+DRAWS = {**NUMBERS, "draws": np.array([0.1, 0.2])}
+PAIRS = PairedSeeds.of(*np.ones((3, 2, 4)))
 
 
 def asked(found):
@@ -97,11 +99,14 @@ def asked(found):
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (None, "a Draws, mine.py gives NoneType; mend it."),
+        (None, "an Evidence, mine.py gives NoneType; mend it."),
         (KeyError("x"), "mine.py raises KeyError('x'); mend or remove it."),
         (SystemExit(0), "mine.py raises SystemExit(0); mend or remove it."),
-        (Draws(**DRAWS | {"draws": np.empty(0)}), "numbers and draws of the shape (num_draws,), mine.py raises Value"),
-        (Draws(**DRAWS | {"estimate": "high"}), "numbers and draws of the shape (num_draws,), mine.py raises ValueErr"),
+        (Draws(**DRAWS | {"draws": np.empty(0)}), "numbers and values of one axis, mine.py raises ValueError('dr"),
+        (Draws(**DRAWS | {"draws": [0.1]}), "numbers and values of one axis, mine.py raises AttributeError("),
+        (Median(**NUMBERS, values=np.zeros((2, 2))), "numbers and values of one axis, mine.py raises ValueError('val"),
+        (replace(PAIRS, differences=np.empty(0)), "numbers and values of one axis, mine.py raises ValueError('d"),
+        (Draws(**DRAWS | {"estimate": "high"}), "numbers and values of one axis, mine.py raises ValueError("),
     ],
 )
 def test_evidence_that_is_none_names_its_file(found, message):
@@ -122,8 +127,11 @@ def test_evidence_and_the_reason_for_none_are_passed_on():
         ({"unit": 3}, "unit must be a word or a few, got 3; mend it."),
         ({"noun": ""}, "noun must be a word or a few, got ''; mend it."),
         ({"improvement": "twice"}, f"improvement must be one of {', '.join(IMPROVEMENTS)}, got 'twice'; mend it."),
-        ({"phases": ("sweep",)}, "phases must be some of confirm, explore, got ('sweep',); mend it."),
-        ({"phases": "confirm"}, "phases must be some of confirm, explore, got 'confirm'; mend it."),
+        ({"phases": ("grid",)}, "phases must be some of confirm, ablation, explore, sweep, got ('grid',); mend it."),
+        ({"phases": "confirm"}, "phases must be some of confirm, ablation, explore, sweep, got 'confirm'; mend it."),
+        ({"interval": None}, "interval must be a few words or empty, got None; mend it."),
+        ({"exact_if": 3}, "exact_if must be a few words or empty, got 3; mend it."),
+        ({"better": "more"}, "better must be 'higher' or 'lower', got 'more'; mend it."),
     ],
 )
 def test_a_metric_of_a_study_says_what_it_must_be(fields, message):

@@ -283,7 +283,20 @@ def test_where_jobs_are_sent_is_not_where_a_cluster_is_joined(monkeypatch):
 
 @pytest.mark.slow
 def test_a_refused_study_writes_nothing(guarded, study_command, tmp_path):
-    words = ("--search", "optuna", "--optimizers", "sgd", "--trials", "1", "--train-images", "20", "--output", "out")
+    words = (
+        "--search",
+        "optuna",
+        "--repeats",
+        "1",
+        "--optimizers",
+        "sgd",
+        "--trials",
+        "1",
+        "--train-images",
+        "20",
+        "--output",
+        "out",
+    )
     done = study_command(*words, "--address", guarded[0], env={"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": OTHER})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -294,7 +307,7 @@ def test_a_refused_study_writes_nothing(guarded, study_command, tmp_path):
 def test_a_ray_that_cannot_start_gives_one_line_and_leaves_nothing(tmp_path, study_command):
     too_long = tmp_path / ("x" * 100)  # for the sockets that Ray keeps there
     too_long.mkdir()
-    words = ("--search", "random", "--dataset", "synthetic", "--optimizers", "sgd", "--trials", "1")
+    words = ("--search", "random", "--repeats", "1", "--dataset", "synthetic", "--optimizers", "sgd", "--trials", "1")
     done = study_command(*words, "--output", "out", env={"RAY_TMPDIR": str(too_long)})
     assert done.returncode == 1
     assert re.fullmatch(

@@ -25,7 +25,20 @@ def test_every_trial_asks_for_its_own_share_and_needs_no_gpu_once_that_is_lost(
     witness = user_file("witness", faulty_sgd(HELD_ON_A_GPU, seen) + WITNESS_OF_RESOURCES)
     address, lose_node = start_cluster({"num_cpus": 1}, {"num_cpus": 1, "num_gpus": 1})
     words = (
-        *("--search", "random", "--optimizers", "witness", "--train-images", "40", "--trials", "6", "--epochs", "2"),
+        *(
+            "--search",
+            "random",
+            "--repeats",
+            "1",
+            "--optimizers",
+            "witness",
+            "--train-images",
+            "40",
+            "--trials",
+            "6",
+            "--epochs",
+            "2",
+        ),
         *("--optimizer-file", str(witness), "--seeds", "1"),
         *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-failures", "0", "--gpus-per-trial", "0.5"),
         *("--address", address),

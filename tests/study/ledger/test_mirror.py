@@ -28,7 +28,8 @@ COMMITTED = ("study.json", "trials", "epochs", "timings", "attempts")
 TIMING = {"batch_size": 8, "replicates": 1, "steps": 3, "device": "cpu", "node": "here"}
 
 SYNTHETIC = (
-    *("--search", "optuna", "--dataset", "synthetic", "--optimizers", "sgd,momentum", "--seeds", "1"),
+    *("--search", "optuna", "--repeats", "1"),
+    *("--dataset", "synthetic", "--optimizers", "sgd,momentum", "--seeds", "1"),
     *("--confirm-seeds", "0", "--no-sweep", "--no-timing", "--max-concurrent", "1"),
 )
 PATIENCE_SECONDS = 240

@@ -17,9 +17,10 @@ from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.checks import check, parse_values
 from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
+from study.request.study import build_study
 from study.run import main
 from study.search import search_names
-from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS
+from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
 from trainables.optimizers import optimizer_names
 
 CLAIMS = """
@@ -45,6 +46,7 @@ FILES = {
     "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
     "mixes.py": SGD_THAT_MIXES_ELEMENTS,
     "column.py": SGD.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
+    "no_reduction.py": SHRINKING_SGD.replace('{"sgd"', '{"sdg"'),
     "outside.py": SGD.replace("0.01", "2.0"),
     "hostile_name.py": SGD.replace('"learning_rate"', '"../<script>"'),
     "two_lines.py": SGD.replace("θ ← θ − η g", "θ\\nη"),
@@ -127,6 +129,18 @@ REFUSED = {
         )
         for count in range(1, FEWEST_CONFIRM_SEEDS)
     },
+    **{
+        f"{count} sweep seeds": (
+            [*OPTUNA, "--sweep-seeds", str(count), "--confirm-seeds", confirmed],
+            rf"--sweep-seeds must be from 6 to the {confirmed} of --confirm-seeds, got {count}: its runs .*",
+        )
+        for count, confirmed in ((13, "12"), (6, "0"))
+    },
+    "five sweep seeds": ([*OPTUNA, "--sweep-seeds", "5"], r"argument --sweep-seeds: must be a whole number from 6 .*"),
+    "sweep seeds without a sweep": (
+        [*OPTUNA, "--sweep-seeds", "8", "--no-sweep"],
+        r"--sweep-seeds is for a study with a sweep, got --no-sweep; leave one of them out\.",
+    ),
     "too few images": ([*OPTUNA, "--train-images", "4"], r"--train-images must be from 5 to 4000, got 4; .*"),
     "too many images": ([*OPTUNA, "--train-images", "4001"], r"--train-images must be from 5 to 4000, got 4001; .*"),
     "batch above the images": (
@@ -248,6 +262,10 @@ REFUSED = {
         [*OPTUNA, "--optimizer-file", "{given}/mixes.py"],
         r"Optimizer 'mixes' must update each element from its own .*; set mixes_elements=True in its SPEC\.",
     ),
+    "optimizer that reduces to nobody": (
+        [*OPTUNA, "--optimizer-file", "{given}/no_reduction.py"],
+        r"reduces_to of 'no_reduction' must name optimizers of the package or of other files, got 'sdg'; add its .*\.",
+    ),
     "hyperparameter with the name of a column": (
         [*OPTUNA, "--optimizer-file", "{given}/column.py"],
         r"Hyperparameters may not have a column's name, got seed; rename them\.",
@@ -276,10 +294,6 @@ REFUSED = {
     "grid with trials": (
         [*GRID, "--trials", "3", "--values", "sgd.learning_rate=0.1"],
         r"--trials is not for --search grid, which trains every combination of --values; leave it out\.",
-    ),
-    "grid with repeats": (
-        [*GRID, "--repeats", "2", "--values", "sgd.learning_rate=0.1"],
-        r"--repeats is not for --search grid, which asks the same points every time; leave it out\.",
     ),
     "grid that misses a hyperparameter": (
         [*GRID, "--values", "momentum.learning_rate=0.1"],
@@ -378,7 +392,7 @@ REFUSED = {
     ),
     "rows of a later release": (
         [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/newer"],
-        r".* up to schema version 3, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
+        r".* up to schema version 4, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
     ),
     "relative storage": (
         [*OPTUNA, "--storage", "checkpoints"],
@@ -517,7 +531,7 @@ def test_an_address_of_the_environment_is_checked_like_one_given(monkeypatch, tm
     assert "got 127.0.0.1:1, which does not answer" in message
 
 
-HEAVY = {"torch", "torchvision", "ray", "optuna", "scipy", "pandas", "pyarrow", "polars", "altair", "rich"}
+HEAVY = {"torch", "torchvision", "ray", "optuna", "scipy", "pandas", "pyarrow", "polars", "pydantic", "altair", "rich"}
 
 
 @pytest.mark.parametrize(
@@ -608,6 +622,39 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     assert "6 confirmation seeds give no verdict on a family of 1 claim, which takes 7" in capsys.readouterr().out
     assert main([*words, "6", "--optimizers", "sgd,momentum"]) == 0
     assert "family" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sweep"),
+    [
+        ([], "12 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "24"], "12 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "8"], "8 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "24", "--sweep-seeds", "18"], "18 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "0"], "without sweep"),
+        (["--no-sweep"], "without sweep"),
+    ],
+)
+def test_the_sweep_has_the_seeds_of_the_confirmation_up_to_twelve(monkeypatch, tmp_path, capsys, words, sweep):
+    monkeypatch.chdir(tmp_path)
+    assert main([*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--repeats", "1", *words]) == 0
+    assert f"confirmation seeds, {sweep}." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_study_that_began_with_nine_rates_is_completed_as_such_and_takes_no_sweep_seeds(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--optimizers", "sgd", "--output", "out"]
+    spec = build_study(check(*parse(words)), tmp_path / "new").spec
+    stored = spec.to_dict()
+    del stored["extent"]["num_sweep_seeds"]
+    (tmp_path / "out").mkdir()
+    write_study(tmp_path / "out", {**stored, "runs": [], "looks": []})
+    assert main([*words, "--dry-run"]) == 0
+    assert "with a sweep of nine learning rates" in " ".join(capsys.readouterr().out.split())
+    assert main([*words, "--sweep-seeds", "12"]) == 2
+    assert "whose sweep began as nine learning rates on the tuning seeds" in capsys.readouterr().err
 
 
 def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(monkeypatch, tmp_path, capsys):

@@ -188,7 +188,20 @@ def test_an_optimizer_that_raises_ends_the_timing_in_one_line(images):
 # --- the command
 
 WORDS = (
-    *("--search", "optuna", "--train-images", "40", "--batch-size", "20", "--epochs", "1", "--trials", "2"),
+    *(
+        "--search",
+        "optuna",
+        "--repeats",
+        "1",
+        "--train-images",
+        "40",
+        "--batch-size",
+        "20",
+        "--epochs",
+        "1",
+        "--trials",
+        "2",
+    ),
     *("--seeds", "1", "--confirm-seeds", "6", "--no-sweep", "--max-concurrent", "1"),
     *("--output", "out"),
 )

@@ -3,15 +3,20 @@
 import errno
 import os
 import pathlib
+import re
 
 import polars as pl
 import pytest
 
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
 from analysis.report.write import write_report
+from analysis.tables.completeness import completeness
 from analysis.tables.overview import overview_of
+from analysis.tables.runs import ConfirmedRuns
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"
@@ -75,6 +80,50 @@ def test_epochs_may_be_left_out(words, taken):
     assert "No curve is stored" in write_report(folder).path.with_name("report.md").read_text(encoding="utf-8")
 
 
+NESTED = """
+dataset = "CIFAR-100"
+num_epochs = 1
+
+[optimizers.momentum]
+space.learning_rate = {low = 1e-4, high = 1.0, scale = "log"}
+space.momentum = {low = 0.0, high = 0.99, scale = "log_complement"}
+reduces_to.sgd = {momentum = 0.0}
+"""
+
+
+def test_ablations_are_paired_with_the_confirmation_by_seed(description, tmp_path, taken):
+    """The first of the seeds has no ablation yet."""
+    rows = ["optimizer,phase,learning_rate,momentum,seed,validation_error,test_error", "momentum,explore,0.1,0.9,1,.3,"]
+    rows += [f"momentum,confirm,0.1,0.9,{seed},0.3,0.{seed}" for seed in range(5, 10)]
+    rows += [f"momentum,ablation,0.1,0.0,{seed},0.4,0.{seed}5" for seed in range(6, 10)]
+    path = tmp_path / "trials.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    ledger = load(taken("tables", "--trials", path, "--description", description(NESTED)))
+    assert ledger.study.optimizers["momentum"].reduces_to == {"sgd": {"momentum": 0.0}}
+    confirmed = ConfirmedRuns(overview_of(ledger), parse_claims(packaged_text(), VOCABULARY))
+    ours, theirs = confirmed.of("momentum"), confirmed.of("momentum at momentum 0")
+    assert (
+        [theirs[seed].trial["seed"] for seed in theirs] == [ours[seed].trial["seed"] for seed in theirs] == [6, 7, 8, 9]
+    )
+    assert [run.trial["test_error"] for run in theirs.values()] == [0.65, 0.75, 0.85, 0.95]
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        (
+            "{beta = 0.0}",
+            r"reduces_to\.sgd must give the neutral value of some of learning_rate, momentum .*, got beta;",
+        ),
+        ("{momentum = nan}", r"reduces_to\.sgd\.momentum must be a finite number, got nan; mend it"),
+        ("0.0", r"reduces_to must be a table, got 0\.0;"),
+    ],
+)
+def test_neutral_values_without_meaning_are_refused(words, description, refused, at, message):
+    broken = description(NESTED.replace("{momentum = 0.0}", at))
+    assert re.search(message, refused(*words[:-1], broken))
+
+
 def test_the_password_of_a_database_is_not_stored(words, taken):
     url = "mysql://me:se@cr:et@host/db"
     folder = taken(*words, "--sampler", url)
@@ -83,14 +132,15 @@ def test_the_password_of_a_database_is_not_stored(words, taken):
     assert "et@host" not in run["command"]
 
 
-def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, description):
+@pytest.mark.parametrize("num_sweep_seeds", [None, 3])
+def test_a_ledger_passes_through_unchanged(synthetic, tmp_path, taken, description, num_sweep_seeds):
     """The rows of a study of our own, taken out and in again, are the same rows."""
-    ledger = load(ledger_dir)
+    ledger = load(synthetic(num_sweep_seeds=num_sweep_seeds).write(tmp_path / "ours"))
     ledger.trials.drop("run").write_parquet(tmp_path / "trials.parquet")
     ledger.epochs.write_parquet(tmp_path / "epochs.parquet")
     path = description(
+        f"num_epochs = 3\n{f'num_sweep_seeds = {num_sweep_seeds}' if num_sweep_seeds else ''}"
         """
-        num_epochs = 3
         [optimizers.sgd]
         space.learning_rate = {low = 1e-4, high = 1.0, scale = "log"}
         published.learning_rate = 0.01
@@ -110,7 +160,8 @@ def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, descript
     assert [result.difference for result in overview_of(again).results] == [
         result.difference for result in overview_of(ledger).results
     ]
-    assert again.study.has_sweep
+    assert again.study.sweep == ledger.study.sweep
+    assert completeness(overview_of(again)) == completeness(overview_of(ledger))
 
 
 def test_a_number_that_is_not_finite_is_divergence_and_status_says_the_rest(tmp_path, taken, description):
@@ -245,11 +296,67 @@ def test_a_missing_table_is_refused(tmp_path, refused, description):
         ("[optimizers.sgd.space]\nseed = {low = 0, high = 1}", "seed is a column of the ledger"),
         ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\npublished.rate = 1", "published must name lr, got rate"),
         ("[optimizers.sgd]\nrange.lr = [0, 1]", "unknown entries in optimizers.sgd: range"),
+        ("model = ''", "model must be text, got ''; put it in quotation marks"),
+        ("model = 1999-12-31", "model must be text, got datetime.date(1999, 12, 31)"),
+        ("batch_size = 128.0", "batch_size must be a whole number from 1 on, got 128.0"),
+        ("batch_size = '128'", "batch_size must be a whole number from 1 on, got '128'"),
+        ("batch_size = [128]", "batch_size must be a whole number from 1 on, got [128]"),
+        ("num_seeds = nan", "num_seeds must be a whole number from 1 on, got nan"),
+        (f"num_train_images = {2**63}", f"num_train_images must be a whole number from 1 on, got {2**63}"),
+        ("num_epochs = 3\nnum_epochs = 3", "--description must be a readable TOML file"),
+        ("[optimizers]\nsgd = 3", "optimizers.sgd must be a table, got 3"),
+        ("[optimizers.sgd]\nspace = [0, 1]", "optimizers.sgd.space must be a table, got [0, 1]"),
+        ("[optimizers.sgd]\nspace.lr = [0, 1]", "optimizers.sgd.space.lr must be a table, got [0, 1]"),
+        ("[optimizers.sgd]\nspace.lr = {}", "optimizers.sgd.space.lr needs low and high"),
+        (
+            "[optimizers.sgd]\nspace.lr = {low = 0, high = 1, step = 1}",
+            "unknown entries in optimizers.sgd.space.lr: st",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = '0', high = 1}", "space.lr.low must be a finite number, got '0'"),
+        ("[optimizers.sgd]\nspace.lr = {low = false, high = 1}", "space.lr.low must be a finite number, got False"),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = nan}", "space.lr.high must be a finite number, got nan"),
+        (
+            f"[optimizers.sgd]\nspace.lr = {{low = 0, high = 1{400 * '0'}}}",
+            "space.lr.high must be a finite number, got 1",
+        ),
+        (
+            f"[optimizers.sgd]\nspace.lr = {{low = 0, high = 1}}\npublished.lr = 1{400 * '0'}",
+            "must be a finite number, got",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1, scale = ['log']}", "scale must be one of linear, log"),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\npublished = 1", "sgd.published must be a table, got 1"),
+        (
+            "[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\nequation = 3",
+            "optimizers.sgd.equation must be text, got 3",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\nreference = []", "sgd.reference must be text, got []"),
     ],
 )
 def test_wrong_descriptions_are_refused(tmp_path, refused, description, text, message):
     (tmp_path / "trials.csv").write_text("optimizer,learning_rate,validation_error\nsgd,0.1,0.5\n")
     assert message in refused("tables", "--trials", tmp_path / "trials.csv", "--description", description(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "--description must be a readable TOML file, or JSON named .json"),
+        (5_000 * "[", "--description must be a readable TOML file, or JSON named .json"),
+        ("[]", "a description is a table of entries"),
+        ("null", "a description is a table of entries"),
+        ('{"dataset": null}', "dataset must be text, got None"),
+        ('{"num_epochs": null}', "num_epochs must be a whole number from 1 on, got None"),
+        ('{"num_epochs": 1e999}', "num_epochs must be a whole number from 1 on, got inf"),
+        ('{"optimizers": null}', "optimizers must be a table, got None"),
+        ('{"optimizers": {"sgd": null}}', "optimizers.sgd must be a table, got None"),
+        ('{"optimizers": {"sgd": {"space": {"lr": null}}}}', "optimizers.sgd.space.lr must be a table, got None"),
+        ('{"optimizers": {"sgd": {"space": {"lr": {"low": NaN, "high": 1}}}}}', "must be a finite number, got nan"),
+    ],
+)
+def test_wrong_descriptions_in_json_are_refused(tmp_path, refused, description, text, message):
+    (tmp_path / "trials.csv").write_text("optimizer,learning_rate,validation_error\nsgd,0.1,0.5\n")
+    words = ("tables", "--trials", tmp_path / "trials.csv", "--description", description(text, "study.json"))
+    assert message in refused(*words)
 
 
 def test_a_description_may_be_json(tmp_path, taken, description):

@@ -1,5 +1,7 @@
 """The figures of the questions: what they draw, to which question they belong, what they say where rows are missing."""
 
+from dataclasses import replace
+
 import altair
 import numpy as np
 import polars as pl
@@ -14,7 +16,9 @@ from analysis.report.charts.palette import Palette
 from analysis.report.contents import figures, metric_family, study_tables
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import reasons
+from analysis.report.figures.joint_maps import coupling
 from analysis.report.figures.time_to_target import survival
+from analysis.report.figures.tuning_budget import coverage
 from analysis.report.sections import SECTIONS
 from analysis.report.text.verdict_sentences import amount, interval, on_axis, sentence
 from analysis.statistics.intervals import Interval
@@ -22,7 +26,7 @@ from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.evidence import Median, PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 
@@ -75,6 +79,43 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
     assert drawn.of_sections == {}
 
 
+def test_two_hyperparameters_at_once_have_a_map_with_the_trials_on_top(drawn, tables):
+    figure = next(figure for figure in drawn.every if figure.name == "joint_map")
+    assert [panel.optimizer for panel in figure.panels] == ["momentum", "adam", "adam", "langevin", "constant_noise"]
+    for panel in figure.panels:
+        rows = rows_of(panel)
+        assert sum("deviation" in row for row in rows) == 256
+        assert sum("trial" in row and row["mark"] is None for row in rows) >= 20
+    assert coupling(tables["joint_slope"]) in figure.text
+
+
+def test_the_coupling_says_whether_the_best_learning_rate_moves():
+    table = pl.DataFrame(
+        [
+            {"optimizer": "momentum", "hyperparameter": "momentum", "slope": 0.9, "low": 0.3, "high": 1.5,
+             "unit": "decades per decade of 1 - value"},
+            {"optimizer": "langevin", "hyperparameter": "diffusion", "slope": 0.0, "low": -0.1, "high": 0.2,
+             "unit": "decades per decade"},
+            {"optimizer": "adam", "hyperparameter": "beta1", "slope": None, "low": None, "high": None, "unit": ""},
+        ]
+    )  # fmt: skip
+    assert coupling(table) == (
+        "The best learning rate of momentum moves with momentum: 0.9 decades per decade of 1 - value (95% 0.3 to 1.5). "
+        "The best learning rate of langevin need not move with diffusion: 0 decades per decade (95% −0.1 to 0.2)."
+    )
+
+
+def test_equal_budgets_are_said_to_cover_unequal_spaces_unequally(drawn, tables):
+    figure = next(figure for figure in drawn.every if figure.name == "expected_best")
+    assert (
+        "24 trials lie as close together as a grid of 24 values for sgd (1 hyperparameter), 4.9 values of each for "
+        "momentum, langevin and constant_noise (2 hyperparameters) and 2.9 values of each for adam (3 hyperparameters)."
+    ) in figure.text
+    study = tables.overview.ledger.study
+    alike = replace(study, optimizers={name: study.optimizers[name] for name in ("langevin", "momentum")})
+    assert coverage(alike) == ""
+
+
 def test_figures_that_no_question_asks_for_stand_under_their_own_heading(tables):
     text = packaged_text()
     found = figures_of(
@@ -122,7 +163,7 @@ def test_a_figure_of_a_small_study_says_what_is_missing(small, name, said):
 
 def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_draw(ledger_dir):
     overview, text = overview_of(load(ledger_dir)), packaged_text()
-    targets = "targets = [0.25, 0.30, 0.35, 0.40]"
+    targets = "targets = [0.20, 0.25, 0.30, 0.35, 0.40]"
     far = survival(study_tables(overview, parse_claims(text.replace(targets, "targets = [0.98]"), VOCABULARY)), PALETTE)
     assert far.text.endswith("No run of sgd or momentum reaches any target.")
     assert [panel.description for panel in far.panels] == ["Share of runs still below 98.0% accuracy"]
@@ -133,7 +174,7 @@ def test_targets_that_nobody_reaches_are_named_and_none_at_all_leave_nothing_to_
 
 def test_survival_curves_begin_with_all_runs_and_never_rise(drawn):
     survival = drawn.of_questions["converges faster"][2]
-    assert len(survival.panels) == 4
+    assert len(survival.panels) == 5
     for panel in survival.panels:
         for name in ("sgd", "langevin"):
             rows = sorted((row for row in rows_of(panel) if row["optimizer"] == name), key=lambda row: row["order"])
@@ -242,19 +283,44 @@ def test_the_unit_of_an_interval_stands_once():
             "the whole interval lies above 0.02 nats, the least that would matter.",
         ),
         (
-            paired([0.03, 0.05], "REFUTED"),
+            paired([-0.03, -0.05], "REFUTED"),
             "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
-            "that of langevin.",
+            "that of langevin, and the whole interval lies beyond −0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.3, -0.4], "REFUTED", "is more stable", smallest_effect=0.0953),
+            "With these settings the opposite holds: at equal training loss the step losses of sgd swing less than "
+            "those of langevin, and the whole interval lies beyond 0.91 times, the least that would matter.",
+        ),
+        (
+            paired([-0.01, -0.03], "REFUTED", "costs little more", smallest_effect=0.0),
+            "With these settings the opposite holds: a step of langevin takes more than 1.10 times as long as one of "
+            "sgd.",
+        ),
+        (
+            paired([-0.01, -0.03], "WORSE"),
+            "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
+            "that of langevin, but perhaps by less than 0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS"),
+            "With these settings langevin is better than sgd in gap at equal training loss by less than 0.02 nats, "
+            "the least that would matter, if it is better at all.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS", "costs little more", smallest_effect=0.05),
+            "With these settings langevin is better than sgd in time per step by less than 0.050 of the rival's, "
+            "the least that would matter, if it is better at all.",
         ),
         (
             paired([0.03, 0.05], "DIRECTION ONLY", "is more stable", smallest_effect=0.0953),
-            "With these settings langevin is more stable than sgd: its swing of the step losses is 1.04 times better, "
-            "but perhaps by less than 1.10 times, the least that would matter.",
+            "With these settings langevin is more stable than sgd: its swing of the step losses at equal training loss "
+            "is 1.04 times better, but perhaps by less than 1.10 times, the least that would matter.",
         ),
         (
             paired([0.0, 0.01], "EQUIVALENT"),
-            "langevin and sgd differ in gap at equal training loss by less than 0.02 nats, the least that would "
-            "matter.",
+            "With these settings langevin and sgd differ in gap at equal training loss by less than 0.02 nats, the "
+            "least that would matter.",
         ),
         (
             paired([-0.03, 0.05], "INCONCLUSIVE", seeds_needed=31),
@@ -273,7 +339,7 @@ def test_a_verdict_in_plain_words(verdict, said):
 
 
 def test_a_supported_cost_names_the_ratio_and_its_bound():
-    evidence = Draws(estimate=0.04, value_a=1.06, value_b=1.0, num_values=9, draws=np.array([0.03, 0.05]))
+    evidence = Median(estimate=0.04, value_a=1.06, value_b=1.0, num_values=2, values=np.array([0.03, 0.05]))
     verdict = paired(
         [0.1], name="costs little more", smallest_effect=0.0, evidence=evidence, interval=Interval(0.03, 0.05)
     )

@@ -1,0 +1,100 @@
+"""Optimizers that were tuned several times: how far a mean difference of two of them varies from tuning to tuning.
+
+A table of means over seeds, one row per optimizer and one column per tuning, has three effects: of the optimizer, of
+the seeds that all share in one tuning, and the interaction of both: the luck of each tuning and what is left of the
+seeds. The mean square of the interaction is estimated from all optimizers of a study (Scheffe, 1959, The Analysis of
+Variance, chapter 8: two-way layout, mixed model); Student's t with its degrees of freedom then judges a difference.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from analysis.statistics.intervals import Interval
+
+MOST_TUNINGS = 1000
+"""Beyond, no number is worth printing."""
+
+
+@dataclass(frozen=True)
+class TuningVariance:
+    """Variance from tuning to tuning of the mean difference of two optimizers, pooled over all pairs of them.
+
+    Args:
+        value: Twice the mean square of the interaction of optimizers and tunings.
+        num_comparisons: Degrees of freedom for each tuning beyond the first.
+    """
+
+    value: float
+    num_comparisons: float
+
+    @classmethod
+    def of(cls, differences: Mapping[tuple[str, str], NDArray[np.float64]]) -> Self:
+        """From the mean differences of pairs of optimizers in each tuning, at least one pair.
+
+        Where every pair of n optimizers is there these are the n - 1 degrees of freedom of a two-way layout; else those
+        of Satterthwaite (1946) for the sum of squares over the pairs, whose matrix is the Laplacian of their graph.
+
+        Args:
+            differences: By pair, shape (num_tunings,) with at least two.
+        """
+        names = sorted({name for pair in differences for name in pair})
+        laplacian = np.zeros((len(names), len(names)))
+        for pair in differences:
+            one, other = (names.index(name) for name in pair)
+            laplacian[[one, other], [one, other]] += 1
+            laplacian[[one, other], [other, one]] -= 1
+        comparisons = float(np.trace(laplacian) ** 2 / np.square(laplacian).sum())
+        return cls(float(np.mean([own.var(ddof=1) for own in differences.values()])), comparisons)
+
+
+def tuning_interval(differences: NDArray[np.float64], variance: TuningVariance, level: float) -> Interval:
+    """Interval of the mean difference that another tuning of both optimizers is expected to have.
+
+    Student's t with the pooled variance, but at least with that of this pair: an optimizer of which tuning finds very
+    different settings may vary more than the others. Simulated in `python -m study.audit`.
+
+    Args:
+        differences: Mean difference in each tuning, shape (num_tunings,).
+        variance: Of all pairs of the study.
+        level: Probability of coverage.
+    """
+    half = _quantile(variance, len(differences), level) * _standard_error(differences, variance)
+    centre = float(differences.mean())
+    return Interval(centre - half, centre + half)
+
+
+def tuning_p(differences: NDArray[np.float64], variance: TuningVariance) -> float:
+    """Two-sided p-value of no difference between the optimizers, by the same t."""
+    error, centre = _standard_error(differences, variance), abs(float(differences.mean()))
+    if error == 0:
+        return 1.0 if centre == 0 else 0.0
+    return float(2 * stdtr(_degrees(variance, len(differences)), -centre / error))
+
+
+def tunings_needed(
+    differences: NDArray[np.float64], variance: TuningVariance, smallest_effect: float, level: float
+) -> int | None:
+    """Tunings at which the interval would be narrower than the smallest effect of interest; None if more than 1,000."""
+    spread = max(variance.value, float(differences.var(ddof=1))) ** 0.5
+    for number in range(len(differences) + 1, MOST_TUNINGS + 1):
+        if 2 * _quantile(variance, number, level) * spread / number**0.5 <= smallest_effect:
+            return number
+    return None
+
+
+def _quantile(variance: TuningVariance, num_tunings: int, level: float) -> float:
+    return float(stdtrit(_degrees(variance, num_tunings), (1 + level) / 2))
+
+
+def _degrees(variance: TuningVariance, num_tunings: int) -> float:
+    return variance.num_comparisons * (num_tunings - 1)
+
+
+def _standard_error(differences: NDArray[np.float64], variance: TuningVariance) -> float:
+    own = float(differences.var(ddof=1))
+    return float((max(variance.value, own) / len(differences)) ** 0.5)
