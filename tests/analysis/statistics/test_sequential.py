@@ -9,8 +9,8 @@ from scipy import stats
 
 from analysis.statistics.paired import sign_flip_interval, sign_flip_p
 from analysis.statistics.sequential import (
-    rejections,
     nominal_errors,
+    rejections,
     sequential_interval,
     sequential_p,
     spent_share,
