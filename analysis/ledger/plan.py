@@ -8,6 +8,9 @@ RATE = "learning_rate"
 SWEEP_DECADES = tuple(step / 2 for step in range(-4, 5))
 """Learning rates of a sweep by number, in decades from the winner's; those of a later winner have the next numbers."""
 
+CONFIRM_ROUND = 6
+"""Confirmation seeds that are added at a time where a study goes on until its claims are decided."""
+
 
 def num_sweep_trials(space: Collection[str], *, has_sweep: bool) -> int:
     """Trials of the sweep through a winner.

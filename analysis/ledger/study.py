@@ -66,6 +66,21 @@ class FixedClaims:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ErrorPlan:
+    """How the error that a family of claims may make is shared out; fixed when the study began.
+
+    Args:
+        counts_every_claim: Whether claims of the file whose sides the study does not hold have their share too, so that
+            optimizers may come one by one. False for studies of before this was so.
+        most_confirm_seeds: Confirmation seeds at the last look that there may be, over which looks then spend the error
+            by the root of their share of the seeds; None if look k gets 2^-k of it.
+    """
+
+    counts_every_claim: bool = False
+    most_confirm_seeds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """One comparison: optimizers x search space x budget x dataset x seeds.
 
@@ -80,6 +95,7 @@ class Study:
         runs: Each start of the command: when, how, with which commit, versions and hardware.
         claims: The claims fixed when the study began; None if there were none yet.
         looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
+        error_plan: How the error of its verdicts is shared out.
         source: Where the rows were imported from; None if this project trained the runs.
         notes: What a reader has to know about that source.
     """
@@ -94,6 +110,7 @@ class Study:
     runs: tuple[Mapping[str, Any], ...]
     claims: FixedClaims | None = None
     looks: tuple[Mapping[str, Any], ...] = ()
+    error_plan: ErrorPlan = ErrorPlan()
     source: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -169,6 +186,7 @@ def _study(content: Mapping[str, Any]) -> Study:
         runs=_mappings("runs", content["runs"]),
         claims=_claims(content.get("claims")),
         looks=_looks(content.get("looks", ())),
+        error_plan=_error_plan(content.get("error_plan")),
         source=None if imported is None else str(imported["source"]),
         notes=() if imported is None else tuple(map(str, imported["notes"])),
     )
@@ -185,7 +203,21 @@ def _looks(entries: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
     for counts in _mappings("looks", [look.get(name, {}) for look in looks for name in ("confirmed", "explored")]):
         if not all(isinstance(number, int) for number in counts.values()):
             raise ValueError("an entry of looks counts no whole number of runs")
+    for name, counts in [item for look in looks for item in look.get("confirmed_seeds", {}).items()]:
+        if not all(number.isdecimal() and isinstance(seeds, int) for number, seeds in counts.items()):
+            raise ValueError(f"an entry of looks counts no whole number of seeds of {name!r}")
     return looks
+
+
+def _error_plan(entry: Mapping[str, Any] | None) -> ErrorPlan:
+    if entry is None:
+        return ErrorPlan()
+    most = entry["most_confirm_seeds"]
+    if most is not None and int(most) < 1:
+        raise ValueError(f"most_confirm_seeds is {most}")
+    return ErrorPlan(
+        counts_every_claim=bool(entry["counts_every_claim"]), most_confirm_seeds=None if most is None else int(most)
+    )
 
 
 def _claims(entry: Mapping[str, Any] | None) -> FixedClaims | None:

@@ -1,22 +1,56 @@
 """What the rows of a study say about one claim, before it is judged."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.intervals import Interval, percentile_interval
-from analysis.statistics.paired import sign_flip_interval, sign_flip_p
-from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
+from analysis.ledger.plan import CONFIRM_ROUND
+from analysis.statistics.intervals import Interval, half_width, percentile_interval
+from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
+from analysis.statistics.sequential import nominal_errors, sequential_interval, sequential_p, spent_share
+from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
+from analysis.verdicts.schedule import Schedule
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
 
 
+MOST_SEEDS = 10_000
+"""Beyond, no number of them is worth printing."""
+
+MOST_TUNINGS = 1000
+"""The same of tunings."""
+
+
 class NotTestableError(Exception):
-    """The rows cannot answer the question; the message says why, in one sentence without a full stop."""
+    """The rows cannot answer the question; the message says why, in one sentence without a full stop.
+
+    Args:
+        message: Why.
+        seeds_needed: Pairs of seeds that can answer, where only more of them are wanting.
+    """
+
+    def __init__(self, message: str, *, seeds_needed: int | None = None) -> None:
+        super().__init__(message)
+        self.seeds_needed = seeds_needed
+
+
+class Later(NamedTuple):
+    """What a later look would see if the values went on to vary as they do.
+
+    Args:
+        number: Pairs or tunings at that look.
+        half_width: Of the interval at the level of the claim.
+        narrower: Of that at twice the error.
+    """
+
+    number: int
+    half_width: float
+    narrower: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +86,15 @@ class Evidence(ABC):
     @abstractmethod
     def p_value(self) -> float | None:
         """Two-sided p-value of no improvement; None if there is only an interval."""
+
+    def later(self, level: float) -> Iterator[Later]:
+        """What the next look would see with more and more seeds or tunings; nothing where neither adds to it.
+
+        Args:
+            level: Of the interval now. Where looks halve the error, the next one has half of what this one has.
+        """
+        del level
+        yield from ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +143,54 @@ class PairedSeeds(Evidence):
         """Sign-flip test."""
         return sign_flip_p(self.differences)
 
+    def later(self, level: float) -> Iterator[Later]:
+        """By Student's interval, which that of the sign-flip test is close to."""
+        error = (1 - level) / 2
+        yield from self._later(range(max(self.num_values + 1, fewest_pairs(1 - error)), MOST_SEEDS + 1), error)
+
+    def _later(self, numbers: Sequence[int], error: float) -> Iterator[Later]:
+        """Looks that each have this error by themselves; at least one."""
+        deviation = self.differences.std(ddof=1)
+        widths = [half_width(deviation, numbers, 1 - own).tolist() for own in (error, min(2 * error, 1 - 1e-9))]
+        yield from map(Later, numbers, *widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedLooks(PairedSeeds):
+    """Paired seeds that have been looked at as they came, of at most so many.
+
+    A level is that of all looks up to now together, so that what one of them has excluded stays excluded.
+    """
+
+    schedule: Schedule
+
+    @classmethod
+    def at(cls, pairs: PairedSeeds, schedule: Schedule) -> Self:
+        """The same pairs in the order of their seeds, as many as the schedule says."""
+        return cls(**{field.name: getattr(pairs, field.name) for field in fields(pairs)}, schedule=schedule)
+
+    def interval(self, level: float) -> Interval:
+        """All that no look has rejected."""
+        looks, most = self.schedule.looks, self.schedule.most_seeds
+        return sequential_interval(self.differences, looks, most, min(self._error(level), 1 - 1e-9))
+
+    def p_value(self) -> float:
+        """Of all looks, those at earlier winners included."""
+        looks, most = self.schedule.looks, self.schedule.most_seeds
+        return min(1.0, sequential_p(self.differences, looks, most) / self.schedule.left)
+
+    def later(self, level: float) -> Iterator[Later]:
+        """After each further round of seeds."""
+        looks, most = self.schedule.looks, self.schedule.most_seeds
+        rounds = [*range(looks[-1] + CONFIRM_ROUND, most, CONFIRM_ROUND), most] if looks[-1] < most else []
+        errors = nominal_errors((*looks, *rounds), most, self._error(level))[len(looks) :]
+        for number, error in zip(rounds, errors, strict=True):
+            yield from self._later([number], error)
+
+    def _error(self, level: float) -> float:
+        """Of all looks that there may be."""
+        return (1 - level) / spent_share(self.schedule.looks[-1], self.schedule.most_seeds)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTunings(Evidence):
@@ -146,6 +237,13 @@ class PairedTunings(Evidence):
     def p_value(self) -> float:
         """The test that belongs to it."""
         return tuning_p(self.by_repeat, self.variance)
+
+    def later(self, level: float) -> Iterator[Later]:
+        """With more tunings: more seeds of each hardly help."""
+        error = (1 - level) / 2
+        for number in range(len(self.by_repeat) + 1, MOST_TUNINGS + 1):
+            widths = (tuning_half_width(self.by_repeat, self.variance, number, 1 - e) for e in (error, 2 * error))
+            yield Later(number, *widths)
 
 
 @dataclass(frozen=True, kw_only=True)

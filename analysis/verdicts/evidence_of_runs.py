@@ -116,7 +116,8 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
         variance = tuning_variance(question, repeats)
         return PairedTunings.of(found.improvement, found.ours, found.theirs, variance)
     if num_seeds < fewest_pairs(level):
-        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
+        needed = fewest_pairs(level)
+        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {needed}", seeds_needed=needed)
     return PairedSeeds.of(found.improvement, found.ours, found.theirs)
 
 

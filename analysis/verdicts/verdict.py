@@ -6,7 +6,7 @@ DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,13 +17,13 @@ from analysis.claims.questions import Question
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import a12, fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean
-from analysis.statistics.tunings import tunings_needed
+from analysis.statistics.paired import a12, fewest_pairs, hodges_lehmann, holm, standardised_mean
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Claim, Untested
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings, Scope
+from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedLooks, PairedSeeds, PairedTunings, Scope
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.schedule import Schedule, schedule_of
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
 CONFIRM = ("confirm",)
@@ -42,15 +42,17 @@ class Verdict(Claim):
     Args:
         word: The verdict.
         reason: Why it is not testable; empty otherwise.
-        level: Level of the interval.
+        level: Level of the interval; where looks have a schedule, of those of all looks up to now together.
         look: How often the two sides have been looked at, this time included.
+        schedule: Of these looks, where the study has fixed how many seeds there may be and the claim rests on them.
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
-        p_value: Of the test that belongs to the evidence; None without one.
+        p_value: Of the test that belongs to the evidence, None without one; it knows of all looks, unless the study is
+            of before that was so.
         p_holm: Adjusted for the family.
-        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive
-            and about settings.
+        seeds_needed: Pairs at which the next look would decide if mean and spread stayed as they are, None if none
+            would; at which there is a verdict at all, if they are too few.
         tunings_needed: The same of tunings, where the verdict is about optimizers.
         at_settings: The verdict on the settings alone that the tunings have found, beside one on the optimizers; None
             where there is none or too few seeds.
@@ -60,6 +62,7 @@ class Verdict(Claim):
     level: float
     smallest_effect: float
     look: int = 0
+    schedule: Schedule | None = None
     reason: str = ""
     evidence: Evidence | None = None
     interval: Interval | None = None
@@ -141,7 +144,8 @@ class Verdict(Claim):
 def judge(repeats: Sequence[Overview], claims: Claims) -> tuple[list[Verdict], list[Untested]]:
     """A verdict on every claim whose two sides the study holds, and the other claims, both in the order of the file.
 
-    A family counts the claims of the first kind alone: what a study is about is fixed before its rows are.
+    A family counts all its claims, so that optimizers that come one by one do not add to its error; in studies of
+    before that was so, the claims of the first kind alone.
 
     Args:
         repeats: Overview of each repeat of the tuning, the first one first.
@@ -166,14 +170,36 @@ def _judge_family(
     question: Question, pairs: Sequence[tuple[str, str]], repeats: Sequence[ConfirmedRuns], alpha: float
 ) -> list[Verdict]:
     ledgers = [confirmed.overview.ledger for confirmed in repeats]
-    study_metric = STUDY_METRICS.get(question.metric)
-    phases = study_metric.phases if study_metric else CONFIRM
+    plan = ledgers[0].study.error_plan
+    family = len(question.pairs) if plan.counts_every_claim else len(pairs)
     verdicts = []
     for a, b in pairs:
-        look = look_number(ledgers, a, b, phases)
-        level = 1 - alpha * 2.0**-look / len(pairs)
-        verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
-    return _adjusted(verdicts)
+        look, schedule = look_number(ledgers, a, b, _looked_at(question, repeats)), _schedule(question, a, b, repeats)
+        level = 1 - alpha * (schedule.spent if schedule else 2.0**-look) / family
+        verdict = replace(_judge_claim(question, a, b, repeats, level, schedule), look=look, schedule=schedule)
+        if plan.counts_every_claim and schedule is None and verdict.p_value is not None:
+            verdict = replace(verdict, p_value=min(1.0, verdict.p_value * 2.0**look))
+        verdicts.append(verdict)
+    return _adjusted(verdicts, family)
+
+
+def _looked_at(question: Question, repeats: Sequence[ConfirmedRuns]) -> Sequence[str]:
+    """Phases of which every look at other runs is another look at a question.
+
+    Where seeds are added until claims are decided, they say nothing new on what does not rest on them.
+    """
+    study_metric = STUDY_METRICS.get(question.metric)
+    phases = study_metric.phases if study_metric else CONFIRM
+    has_schedule = study_metric is not None and repeats[0].overview.ledger.study.error_plan.most_confirm_seeds
+    return [phase for phase in phases if phase not in CONFIRM] if has_schedule else phases
+
+
+def _schedule(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Schedule | None:
+    if question.metric in STUDY_METRICS or len(repeats) > 1:
+        return None
+    shown = repeats[0].overview.shown.filter(setting="tuned", phase="confirm")
+    winners: Mapping[str, int] = dict(shown.select("optimizer", "number").iter_rows())
+    return schedule_of(repeats[0].overview.ledger, a, b, winners)
 
 
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
@@ -196,7 +222,9 @@ def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str]
     return len({state for state in states if all(state)} | {now})
 
 
-def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Verdict:
+def _judge_claim(
+    question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float, schedule: Schedule | None
+) -> Verdict:
     dataset = repeats[0].dataset
     effect = question.effect_for(dataset)
     verdict = Verdict(question=question, a=a, b=b, word="NOT TESTABLE", level=level, smallest_effect=effect or 0.0)
@@ -205,27 +233,34 @@ def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[Confirmed
     try:
         evidence = gather(question, a, b, repeats, level)
     except NotTestableError as reason:
-        return replace(verdict, reason=str(reason))
+        return replace(verdict, reason=str(reason), seeds_needed=reason.seeds_needed)
+    if schedule and isinstance(evidence, PairedSeeds):
+        evidence = PairedLooks.at(evidence, schedule)
     word, interval = weigh(evidence, level, effect)
     verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
+    needed = _needed(evidence, level, effect) if word == "INCONCLUSIVE" else None
     if isinstance(evidence, PairedTunings):
-        return _with_settings(verdict, evidence, level, effect)
-    if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
-        spread = float(evidence.differences.std(ddof=1))
-        needed = seeds_needed(spread, effect, level, num_pairs=evidence.num_values)
-        return replace(verdict, seeds_needed=needed)
-    return verdict
+        return replace(verdict, at_settings=_at_settings(evidence, level, effect), tunings_needed=needed)
+    return replace(verdict, seeds_needed=needed)
 
 
-def _with_settings(verdict: Verdict, evidence: PairedTunings, level: float, effect: float) -> Verdict:
-    """A verdict on optimizers with that on their settings, and the tunings that would decide an open one."""
-    settings, by_repeat = evidence.at_settings, evidence.by_repeat
-    is_open = verdict.word == "INCONCLUSIVE" and effect > 0
-    return replace(
-        verdict,
-        at_settings=weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None,
-        tunings_needed=tunings_needed(by_repeat, evidence.variance, effect, level) if is_open else None,
-    )
+def _at_settings(evidence: PairedTunings, level: float, effect: float) -> Word | None:
+    """The verdict on the settings that the tunings have found."""
+    settings = evidence.at_settings
+    return weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None
+
+
+def _needed(evidence: Evidence, level: float, effect: float) -> int | None:
+    """Pairs or tunings at which a claim would be decided if mean and spread stayed as they are."""
+    later = (look.number for look in evidence.later(level) if is_decided(evidence.estimate, look, effect))
+    return next(later, None)
+
+
+def is_decided(estimate: float, look: Later, smallest_effect: float) -> bool:
+    """Whether a later look decides a claim if it finds this estimate."""
+    interval = Interval(estimate - look.half_width, estimate + look.half_width)
+    narrower = Interval(estimate - look.narrower, estimate + look.narrower)
+    return decide(interval, narrower, smallest_effect) != "INCONCLUSIVE"
 
 
 def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:
@@ -253,11 +288,11 @@ def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Wo
     return "INCONCLUSIVE"
 
 
-def _adjusted(family: list[Verdict]) -> list[Verdict]:
-    """The family with p-values adjusted for the claims that have one."""
+def _adjusted(family: list[Verdict], num_claims: int) -> list[Verdict]:
+    """The family with p-values adjusted for its number of claims."""
     places = [place for place, verdict in enumerate(family) if verdict.p_value is not None]
     # Claims without a p-value count as well: which are testable is known only from the rows.
-    adjusted = holm([family[place].p_value or 0.0 for place in places], len(family))
+    adjusted = holm([family[place].p_value or 0.0 for place in places], num_claims)
     for place, value in zip(places, adjusted, strict=True):
         family[place] = replace(family[place], p_holm=value)
     return family

@@ -20,6 +20,8 @@ class StudyOptions:
     trials: int | None
     seeds: int
     confirm_seeds: int
+    until_decided: bool
+    max_confirm_seeds: int | None
     repeats: int
     sweep: bool
     dataset: str
@@ -74,6 +76,8 @@ class Request:
         values: For a grid, the values of each hyperparameter by optimizer.
         num_trials: Tuning trials of each optimizer, if they were given.
         num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
+        until_decided: Whether winners get more of them until the claims are decided.
+        most_confirm_seeds: Fresh seeds that there may ever be; None if that is not fixed, or was by an earlier run.
         sweep: Whether learning rates through the winner are trained.
         num_repeats: Times that everything is tuned.
         claims: Text of the user's own file of claims, if one is given.
@@ -86,6 +90,8 @@ class Request:
     values: Mapping[str, Mapping[str, Sequence[float]]]
     num_trials: int | None
     num_confirm_seeds: int
+    until_decided: bool
+    most_confirm_seeds: int | None
     sweep: bool
     num_repeats: int
     claims: str | None

@@ -101,7 +101,7 @@ def train(
 
 
 def _record_run(job: Job, provenance: Mapping[str, object]) -> None:
-    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.study.claims)
+    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.study.claims, job.study.error_plan)
 
 
 def _sources(job: Job) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claims.questions import Question
+from analysis.ledger.study import ErrorPlan
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.report.text.verdict_sentences import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
@@ -15,13 +16,13 @@ from analysis.wording import count, listing, number, percent
 
 def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
-    held = judgement.verdicts
+    held, plan = judgement.verdicts, overview.ledger.study.error_plan
     if not held:
         return [f"{_origin(overview, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
         f"Which rows answer which question. {which_rows}",
-        f"{_origin(overview, judgement)} {_families(judgement, held)}",
-        _inference(judgement, held),
+        f"{_origin(overview, judgement)} {_families(judgement, held, plan)}",
+        _inference(judgement, held, plan),
         _rules(held),
         _limits(overview, held),
     ]
@@ -37,24 +38,45 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
     return f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
 
 
-def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
+def _families(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:
     sizes = {
-        question.name: sum(verdict.question is question for verdict in held)
+        question.name: len(question.pairs)
+        if plan.counts_every_claim
+        else sum(verdict.question is question for verdict in held)
         for question in judgement.claims.questions
         if any(verdict.question is question for verdict in held)
     }
     families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
-    looks = sorted({verdict.look for verdict in held})
     alpha = number(judgement.claims.alpha)
     text = (
         f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. Every report of other runs that the study itself has ended with counts as a look, and look k is "
-        f"judged at {alpha} / 2^k, so that all "
+        f"{alpha}. "
     )
-    return f"{text}looks together keep to it; this is look {listing([str(look) for look in looks])}."
+    if plan.counts_every_claim:
+        text += "All claims of the file count in their family, also those that the study does not hold. "
+    return f"{text}{_looks(held, alpha)}"
 
 
-def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
+def _looks(held: Sequence[Verdict], alpha: str) -> str:
+    """How the error is shared out among looks, by the rule that the study began with."""
+    text = "Every report of other runs that the study itself has ended with counts as a look"
+    schedules = [verdict.schedule for verdict in held if verdict.schedule]
+    parts = []
+    if schedules:
+        seen = sorted({look for schedule in schedules for look in schedule.looks})
+        most = schedules[0].most_seeds
+        parts.append(
+            f"where claims rest on pairs of seeds, the looks at up to n of the {most} confirmation seeds that the "
+            f"study fixed as the most when it began spend {alpha} times the square root of n / {most} together; looks "
+            f"so far were at {listing([str(look) for look in seen])} seeds"
+        )
+    if looks := sorted({verdict.look for verdict in held if not verdict.schedule}):
+        where = "elsewhere " if schedules else ""
+        parts.append(f"{where}look k is judged at {alpha} / 2^k; this is look {listing([str(look) for look in looks])}")
+    return f"{text}, and all looks together keep to it: {'; '.join(parts)}."
+
+
+def _inference(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:
     paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
     tuned = [verdict for verdict in held if verdict.pairs and verdict.scope == "optimizers"]
     text = (
@@ -63,9 +85,15 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
         "equivalence at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method; A12 is the probability that a run of the first "
+        "P-values printed beside are adjusted by Holm's method"
+        f"{_in_p_values(plan)}; A12 is the probability that a run of the first "
         "optimizer is better than one of the second."
     )
+    if any(verdict.schedule for verdict in held):
+        text += (
+            " A later look at more seeds leaves out the choices of signs that an earlier one would have rejected, and "
+            "its interval keeps to that of the look before: what is decided is not undone."
+        )
     if paired:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
         text += f" From {listing([str(seed) for seed in seeds])} pairs no two-sided p-value can be below "
@@ -80,6 +108,10 @@ def _inference(judgement: Judgement, held: Sequence[Verdict]) -> str:
         )
     questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
     return f"{text} {_diverged(questions)}".strip()
+
+
+def _in_p_values(plan: ErrorPlan) -> str:
+    return " and know of all looks: those of look k are multiplied by 2^k" if plan.counts_every_claim else ""
 
 
 def _tunings(tuned: Sequence[Verdict]) -> str:
@@ -133,9 +165,8 @@ def _rules(held: Sequence[Verdict]) -> str:
         "blocks. Then, with the interval [l, u] of the improvement and the "
         "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
         "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
-        "otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than delta, about "
-        "(2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at which that of a "
-        "verdict on optimizers would be. The interval decides, also where "
+        "otherwise INCONCLUSIVE, with the number of seeds, or of tunings for a verdict on optimizers, at which the "
+        "next look would give another verdict if mean and spread stayed as they are. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
