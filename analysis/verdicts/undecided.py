@@ -1,13 +1,17 @@
 """Which optimizers need more confirmation seeds, in a study that goes on until its claims are decided."""
 
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
+from analysis.ledger.join import load_studies
 from analysis.ledger.plan import CONFIRM_ROUND
+from analysis.tables.overview import overview_of
+from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.evidence import PairedLooks
 from analysis.verdicts.schedule import Schedule
 from analysis.verdicts.verdict import Verdict, is_decided
@@ -37,6 +41,16 @@ class Undecided:
     num_open: int
     num_given_up: int
     num_claims: int
+
+
+def undecided_in(study_dir: pathlib.Path) -> Undecided:
+    """What more seeds can still do for the study in a folder.
+
+    Raises:
+        LedgerError: It holds no ledger that can be judged.
+    """
+    overviews = [overview_of(ledger) for ledger in load_studies([study_dir]).repeats]
+    return undecided(judge_claims(overviews).verdicts)
 
 
 def undecided(verdicts: Sequence[Verdict]) -> Undecided:

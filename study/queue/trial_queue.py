@@ -1,7 +1,7 @@
 """Which trial comes next: one queue over all optimizers and phases. Pure logic, no Ray."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.ledger.plan import RATE, SWEEP_DECADES, num_confirmed_settings, num_sweep_trials
 from analysis.ledger.schema import TUNING_PHASES
@@ -25,10 +25,18 @@ class TrialQueue:
         spec: The study.
         algorithm: The search algorithm that `spec` names.
         outcomes: What earlier runs have finished.
+        winner_seeds: Fresh seeds of the winners of some optimizers, where these are more than the study plans for all.
     """
 
-    def __init__(self, spec: StudySpec, algorithm: SearchAlgorithm, outcomes: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        algorithm: SearchAlgorithm,
+        outcomes: Iterable[Outcome] = (),
+        winner_seeds: Mapping[str, int] | None = None,
+    ) -> None:
         self._spec = spec
+        self._winner_seeds = winner_seeds or {}
         self._tunings = {name: self._new_tuning(name, algorithm) for name in spec.extent.optimizers}
         self._points: dict[tuple[str, str], dict[int, Point]] = defaultdict(dict)
         self._finished: dict[TrialKey, set[int]] = defaultdict(set)
@@ -163,7 +171,10 @@ class TrialQueue:
             points |= self._numbered(name, "confirm", [best[1]], first=1)
         for number, point in points.items():
             key = TrialKey(name, "confirm", number)
-            missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
+            num_seeds = self._spec.extent.num_confirm_seeds
+            if best and point == best[1]:
+                num_seeds = max(num_seeds, self._winner_seeds.get(name, 0))
+            missing = [r for r in range(num_seeds) if r not in self._finished[key]]
             size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
             for start in range(0, len(missing), size):
                 sampler = "published" if number == 0 else "winner"

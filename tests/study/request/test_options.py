@@ -126,6 +126,29 @@ REFUSED = {
         )
         for count in range(1, FEWEST_CONFIRM_SEEDS)
     },
+    **{
+        f"{option} of several tunings": (
+            [*OPTUNA, *option.split()],
+            rf"{option.split()[0]} is for --repeats 1, got 3: with several tunings verdicts are about optimizers, .*",
+        )
+        for option in ("--until-decided", "--max-confirm-seeds 48")
+    },
+    "until decided without a confirmation": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "0"],
+        r"--until-decided needs confirmation seeds to begin with, got --confirm-seeds 0; 12 are usual\.",
+    ),
+    "more confirmation seeds than there may be": (
+        [*OPTUNA, "--repeats", "1", "--max-confirm-seeds", "11"],
+        r"--confirm-seeds must be at most --max-confirm-seeds, got 12 and 11; lower it or .*",
+    ),
+    "until decided with no seed left": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--max-confirm-seeds", "12"],
+        r"--confirm-seeds must be below --max-confirm-seeds, got 12 and 12; lower it or .*",
+    ),
+    "until decided from beyond its default": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "48"],
+        r"--confirm-seeds must be below --max-confirm-seeds, got 48 and 48; lower it or raise --max-confirm-seeds\.",
+    ),
     "too few images": ([*OPTUNA, "--train-images", "4"], r"--train-images must be from 5 to 4000, got 4; .*"),
     "too many images": ([*OPTUNA, "--train-images", "4001"], r"--train-images must be from 5 to 4000, got 4001; .*"),
     "batch above the images": (
