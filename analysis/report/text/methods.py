@@ -103,9 +103,11 @@ def _selection(study: Study) -> str:
     )
     if not study.num_confirm_seeds:
         return text + "No confirmation is planned, so every number comes from the seeds that chose the settings."
+    most = study.error_plan.most_confirm_seeds
+    more = f" (winners on up to {most}, where claims were open)" if most else ""
     return text + (
-        f"Winner and published setting are retrained on {count(study.num_confirm_seeds, 'fresh seed')}; the test set "
-        "is read once, after the last epoch of those runs. Validation data served selection too."
+        f"Winner and published setting are retrained on {count(study.num_confirm_seeds, 'fresh seed')}{more}; the test "
+        "set is read once, after the last epoch of those runs. Validation data served selection too."
     )
 
 
