@@ -81,7 +81,7 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
         jobs = [rounds(jobs[0]) or jobs[0]]
     for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
-    announce(console, jobs)
+    announce(console, jobs, until_decided=request.until_decided)
     if not all(job.queue.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
@@ -98,7 +98,7 @@ def _estimate(request: Request, output: Output) -> int:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
     console = new_console()
-    announce(console, jobs)
+    announce(console, jobs, until_decided=request.until_decided)
     identity, optimizers = request.identity, studies[0].optimizers
     if not identity.num_train_images:
         return 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from analysis.claims.file import packaged_text, parse_claims
+from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
 from study.display.console import say
@@ -21,12 +22,13 @@ def compile_convolutions(console: Console) -> None:
         say(console, f"Note: {error}; training by torch alone takes two to three times as long.")
 
 
-def announce(console: Console, jobs: Sequence[Job]) -> None:
+def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = False) -> None:
     """Say what the run will do, and what it can never show.
 
     Args:
         console: Where to.
         jobs: The study and its repeats.
+        until_decided: Whether rounds of confirmation seeds follow.
     """
     spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
@@ -46,6 +48,9 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
         work += f"{identity.num_epochs} epochs"
     say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
+    if until_decided:
+        most = jobs[0].study.most_confirm_seeds
+        say(console, f"Then {CONFIRM_ROUND} more seeds at a time for the winners of open claims, up to {most}.")
     needed, family = _seeds_of_a_verdict(jobs[0])
     if 0 < extent.num_confirm_seeds < needed:
         say(

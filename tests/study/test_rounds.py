@@ -17,6 +17,7 @@ from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import TrialQueue
 from study.request.error_plan import fixed_error_plan
 from study.request.study import Study
+from study.run import main
 from study.search import load_search
 from tests.processes import wait_for
 
@@ -64,6 +65,16 @@ def test_a_new_study_fixes_its_plan():
     assert fixed_error_plan(asked(), None, "out") == stored(None)["error_plan"]
     assert fixed_error_plan(asked(until_decided=True), None, "out") == stored(48)["error_plan"]
     assert fixed_error_plan(asked(most_confirm_seeds=30), None, "out") == stored(30)["error_plan"]
+
+
+def test_a_dry_run_announces_the_rounds(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["--search", "random", "--dataset", "synthetic", "--repeats", "1", "--dry-run", "--until-decided"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "12 confirmation seeds of at most 48" in said
+    assert "Then 6 more seeds at a time for the winners of open claims, up to 48." in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_old_study_keeps_to_its_rule():

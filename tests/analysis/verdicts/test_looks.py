@@ -10,6 +10,7 @@ import pytest
 from analysis.claims.file import parse_claims
 from analysis.ledger.load import load
 from analysis.ledger.study import LedgerError
+from analysis.report.__main__ import main
 from analysis.statistics.sequential import sequential_interval, sequential_p, spent_share
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
@@ -220,3 +221,21 @@ def test_what_is_no_plan_and_no_look_is_refused(study, name, value):
     (folder / "study.json").write_text(json.dumps({**content, name: value}), encoding="utf-8")
     with pytest.raises(LedgerError, match=r"study\.json must follow format 1"):
         load(folder)
+
+
+def test_the_methods_say_which_rule_judged(study, tmp_path):
+    (tmp_path / "claims.toml").write_text(CLAIMS, encoding="utf-8")
+    said = {}
+    for most, every in ((48, True), (None, True), (None, None)):
+        folder = study(18, looks=[at(12)], most=most, every=every)
+        assert main([str(folder), "--claims", str(tmp_path / "claims.toml")]) == 0
+        said[most, every] = (folder / "report" / "report.md").read_text(encoding="utf-8")
+    assert "the looks at up to n of the 48 confirmation seeds" in said[48, True]
+    assert "looks so far were at 12 and 18 seeds; elsewhere look k is judged at 0.05 / 2^k" in said[48, True]
+    assert "look k is judged at 0.05 / 2^k" in said[None, True]
+    assert "All claims of the file count in their family" in said[None, True]
+    assert "classifies better (3 claims)" in said[None, True]
+    assert "and know of all looks" in said[None, True]
+    assert "classifies better (2 claims)" in said[None, None]
+    assert "All claims of the file count" not in said[None, None]
+    assert "know of all looks" not in said[None, None]
