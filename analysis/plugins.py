@@ -18,16 +18,20 @@ T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """Names of plug-ins and hyperparameters: they become columns, files and words in a sentence."""
 
+MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""The path of a module: no colon, no hyphen."""
+
 PROGRAM = "optimizer_study"
 """First part of each group of entry points."""
 
 
 @dataclass(frozen=True)
 class _Plugin:
-    """Where a plug-in is: the module to import, and in words for a message."""
+    """Where a plug-in is: the module to import, and in words for a message; what is wrong with a broken entry point."""
 
     module: str
     where: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +75,11 @@ class Plugins:
             ValueError: There is none of this name, or it cannot be imported.
         """
         plugin = self._get(name)
+        if plugin.fault:
+            raise ValueError(plugin.fault)
         try:
             return import_module(plugin.module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(
                 f"The {self.noun} {name!r} must be importable, {plugin.where} raises {error!r:.300}; mend or remove it."
             ) from error
@@ -122,15 +128,21 @@ class Plugins:
                     f"Each {self.noun} needs a name of its own, {entry.name!r} is {plugins[entry.name].where} and "
                     f"{where}; rename or uninstall one."
                 )
-            if entry.attr:
-                raise ValueError(f"An entry point of {self.group} names a module, got {where}; leave out the colon.")
-            plugins[entry.name] = _Plugin(entry.module, where)
+            fault = "" if MODULE.fullmatch(entry.value) else self._fault(where)
+            plugins[entry.name] = _Plugin(entry.value, where, fault)
         if wrong := [name for name in plugins if not NAME.fullmatch(name)]:
             raise ValueError(
-                f"A plug-in is named by up to 40 lower-case letters, digits and underscores, got {wrong[0][:60]!r} "
-                f"({plugins[wrong[0]].where}); rename it."
+                f"A plug-in is named by a lower-case letter and up to 39 more, digits or underscores, got "
+                f"{wrong[0][:60]!r} ({plugins[wrong[0]].where}); rename it."
             )
         return plugins
+
+    def _fault(self, where: str) -> str:
+        """What to say of an entry point that names no module; only who asks for its plug-in has to hear it."""
+        return (
+            f"An entry point of {self.group} must name a module, as in my_package.lion, got {where}; "
+            "mend or uninstall it."
+        )
 
 
 def take(module: ModuleType, attribute: str, kind: type[T], where: str) -> T:
@@ -148,7 +160,8 @@ def take(module: ModuleType, attribute: str, kind: type[T], where: str) -> T:
     found = getattr(module, attribute, None)
     if not isinstance(found, kind):
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-        raise ValueError(f"{where} must define {attribute}, a {name}, got {type(found).__name__}.")
+        article = "an" if name[0] in "aeiou" else "a"
+        raise ValueError(f"{where} must define {attribute}, {article} {name}, got {type(found).__name__}.")
     return found
 
 

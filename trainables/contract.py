@@ -80,7 +80,7 @@ def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, fl
     """
     try:
         _descend(spec, hyperparameters, replicates=(0,))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         shown = ", ".join(f"{key}={value:g}" for key, value in hyperparameters.items())
         raise ValueError(f"Optimizer {name!r} does not accept {shown}: {error}") from error
 

@@ -28,7 +28,7 @@ class Claims:
 
     Args:
         text: The file they come from.
-        alpha: Probability of any false verdict in a family.
+        alpha: What the probability of any false verdict in a family may be, at the settings tuned and over all looks.
         questions: The families.
         datasets: What is fixed for each data set.
     """

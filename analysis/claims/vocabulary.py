@@ -67,6 +67,10 @@ class Improvement(ABC):
     def amount(self, improvement: float, unit: str) -> str:
         """An improvement in the unit that readers know."""
 
+    def size(self, improvement: float, unit: str) -> str:
+        """How large an improvement above 0 is, behind "by less than"."""
+        return self.amount(improvement, unit).lstrip("+")
+
     @abstractmethod
     def on_axis(self, improvement: float, unit: str) -> float:
         """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""

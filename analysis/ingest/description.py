@@ -2,12 +2,13 @@
 
 import json
 import pathlib
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.ingest.values import SourceError
+from analysis.ingest.values import LARGEST_WHOLE, SourceError
 from analysis.ledger.schema import RESERVED
 from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer
 from analysis.lines import one_line
@@ -62,17 +63,15 @@ def _description(content: Any) -> Description:
     if not isinstance(content, dict):
         raise TypeError("a description is a table of entries; docs/other_results.md has an example.")
     _only("", content, {*WORDS, *COUNTS, *PLAN, "optimizers"})
-    for name in [name for name in WORDS if name in content]:
-        if not isinstance(content[name], str) or not content[name]:
-            raise TypeError(f"{name} must be text, got {content[name]!r}; put it in quotation marks.")
+    facts = {name: _text(name, content[name]) for name in WORDS if name in content}
     if content.get("model") == NO_MODEL:
         raise ValueError(f"model must name what was trained, got {NO_MODEL!r}; leave it out if it has no name.")
     for name in [name for name in (*COUNTS, *PLAN) if name in content]:
-        if type(content[name]) is not int or content[name] < 1:
+        if type(content[name]) is not int or not 1 <= content[name] <= LARGEST_WHOLE:
             raise TypeError(f"{name} must be a whole number from 1 on, got {content[name]!r}; mend it or leave it out.")
     optimizers = _table("optimizers", content.get("optimizers", {}))
     return Description(
-        facts={name: content[name] for name in (*WORDS, *COUNTS) if name in content},
+        facts={**facts, **{name: content[name] for name in COUNTS if name in content}},
         **{name: content.get(name) for name in PLAN},
         optimizers={name: _optimizer(name, entry) for name, entry in optimizers.items()},
     )
@@ -82,7 +81,8 @@ def _optimizer(name: str, content: Any) -> Optimizer:
     place = f"optimizers.{name}"
     entry = _table(place, content)
     _only(place, entry, ENTRIES)
-    space = {key: _axis(f"{place}.space.{key}", axis) for key, axis in _table(place, entry.get("space", {})).items()}
+    axes = _table(f"{place}.space", entry.get("space", {}))
+    space = {key: _axis(f"{place}.space.{key}", axis) for key, axis in axes.items()}
     if not space:
         raise ValueError(
             f"{place} needs the hyperparameters that were searched, got none; "
@@ -99,10 +99,10 @@ def _optimizer(name: str, content: Any) -> Optimizer:
         )
     return Optimizer(
         name=name,
-        equation=str(entry.get("equation", NOT_GIVEN)),
+        equation=_text(f"{place}.equation", entry.get("equation", NOT_GIVEN)),
         space=space,
         published=published,
-        reference=str(entry.get("reference", NOT_GIVEN)),
+        reference=_text(f"{place}.reference", entry.get("reference", NOT_GIVEN)),
     )
 
 
@@ -142,8 +142,14 @@ def check_axis(place: str, axis: Axis) -> None:
         raise ValueError(f"{place}: scale 'log_complement' needs high < 1, got {axis.high:g}; lower it.")
 
 
+def _text(place: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{place} must be text, got {value!r}; put it in quotation marks.")
+    return value
+
+
 def _number(place: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         raise TypeError(f"{place} must be a finite number, got {value!r}; mend it.")
     return float(value)
 

@@ -90,7 +90,7 @@ def _study(
     optimizers = {
         name: {
             "equation": optimizer.equation,
-            "space": {key: {**asdict(axis), "unit": UNKNOWN} for key, axis in optimizer.space.items()},
+            "space": {key: asdict(axis) for key, axis in optimizer.space.items()},
             "published": dict(optimizer.published),
             "reference": optimizer.reference,
             "source": None,

@@ -10,7 +10,8 @@ import pyarrow as pa
 from analysis.ledger import schema
 from analysis.ledger.parts import DamagedFileError, SparseColumn, check_columns, conform, read_parts
 from analysis.ledger.schema import KEY, KEYS
-from analysis.ledger.study import LedgerError, Study, read_study
+from analysis.ledger.study import LedgerError, Study
+from analysis.ledger.study_file import read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
 

@@ -1,20 +1,28 @@
 """What the report is made of: the tables of all sections, and their figures in the order of the page."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import polars as pl
 
 from analysis.claims.file import Claims
 from analysis.metrics import METRICS, PAIR_METRICS
+from analysis.plugins import NAME
 from analysis.report.charts import unchecked
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.accuracy import accuracy
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import Figure
+from analysis.report.section import Section
 from analysis.report.sections import SECTIONS
 from analysis.tables.overview import Overview
 from analysis.tables.study_tables import StudyTables
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
+
+OTHER_TABLES = ("verdicts", "repeats")
+"""Names of the tables that are neither those of a section nor of the overview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +49,22 @@ class Figures:
 
 
 def study_tables(overview: Overview, claims: Claims) -> StudyTables:
-    """The tables of all sections."""
-    makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
+    """The tables of all sections.
+
+    Raises:
+        ValueError: Two tables share a name, or one can name no file.
+    """
+    makers: dict[str, Callable[[StudyTables], pl.DataFrame]] = {}
+    taken = {*overview.tables(), *OTHER_TABLES}
+    for section in SECTIONS:
+        for name, make in section.tables.items():
+            if not NAME.fullmatch(name) or name in taken:
+                raise ValueError(
+                    f"A table of a section needs a name of its own of small letters, digits and underscores, the "
+                    f"section {section.title!r} has {name!r}; rename it."
+                )
+            taken.add(name)
+            makers[name] = make
     return StudyTables(overview, claims, makers)
 
 
@@ -52,23 +74,37 @@ def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:
     Args:
         tables: What they draw.
         verdicts: On every claim that the study holds both sides of.
+
+    Raises:
+        ValueError: Two figures share a name.
     """
     palette = Palette.of(tables.overview.ledger.study.optimizers)
     with unchecked():
         drawn = {section: tuple(make(tables, palette) for make in section.figures) for section in SECTIONS}
-        left = {section.family: section for section in SECTIONS if section.family and section.figures}
+        left: dict[str, list[Section]] = {}
+        for section in SECTIONS:
+            if section.family and section.figures:
+                left.setdefault(section.family, []).append(section)
         of_questions = {}
         for place, question in enumerate(tables.claims.questions, start=1):
             own = [verdict for verdict in verdicts if verdict.question is question]
             if own:
-                section = left.pop(metric_family(question.metric), None)
-                of_questions[question.name] = (effects(own, place, palette), *(drawn[section] if section else ()))
-        return Figures(
+                sections = left.pop(metric_family(question.metric), [])
+                of_family = (figure for section in sections for figure in drawn[section])
+                of_questions[question.name] = (effects(own, place, palette), *of_family)
+        found = Figures(
             headline=accuracy(tables.overview, palette),
             of_questions=of_questions,
-            of_sections={section.title: drawn[section] for section in left.values()},
+            of_sections={section.title: drawn[section] for sections in left.values() for section in sections},
             rest=tuple(figure for section in SECTIONS if section.family is None for figure in drawn[section]),
         )
+    _refuse_equal([figure.name for figure in found.every])
+    return found
+
+
+def _refuse_equal(names: Sequence[str]) -> None:
+    if doubled := sorted(name for name, number in Counter(names).items() if number > 1):
+        raise ValueError(f"Each figure of a report needs a name of its own, two are {doubled[0]!r}; rename one.")
 
 
 def metric_family(metric: str) -> str:

@@ -1,8 +1,9 @@
-"""Every interval: Student of a mean, Wilson of a share, percentiles of draws."""
+"""Intervals: Student of a mean, Wilson and Clopper-Pearson of a share, percentiles of draws."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -163,13 +164,35 @@ def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interv
 
     Reference: E. B. Wilson, JASA 22 (1927) 209-212.
     """
+    return _share_interval(successes, trials, level, "wilson")
+
+
+def clopper_pearson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Interval of a probability from a count: all p whose exact binomial test, one for each side, allows the count.
+
+    It covers with probability `level` at least, also where all or none succeed, and is wider than Wilson's.
+
+    Args:
+        successes: From 0 to `trials`.
+        trials: At least 1.
+        level: Probability of coverage, between 0 and 1.
+
+    Raises:
+        ValueError: There is no trial, there are more successes than trials, or `level` is no probability.
+
+    Reference: C. J. Clopper & E. S. Pearson, Biometrika 26 (1934) 404-413.
+    """
+    return _share_interval(successes, trials, level, "exact")
+
+
+def _share_interval(successes: int, trials: int, level: float, method: Literal["wilson", "exact"]) -> Interval:
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"successes must lie between 0 and trials, trials be at least 1; got {successes} of {trials}.")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}; 0.95 is usual.")
     from scipy import stats  # takes two seconds
 
-    found = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
+    found = stats.binomtest(successes, trials).proportion_ci(level, method=method)
     return Interval(float(found.low), float(found.high))
 
 

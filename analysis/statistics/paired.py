@@ -85,16 +85,19 @@ def hodges_lehmann(differences: ArrayLike) -> float:
     return float(np.median((values[one] + values[other]) / 2))
 
 
-def a12(ours: ArrayLike, theirs: ArrayLike) -> float:
-    """Probability that a value of ours is larger than one of theirs, ties counted half.
+def superiority(differences: ArrayLike) -> float:
+    """Share of the pairs with a positive difference, those with none counted half: P(d > 0) + P(d = 0) / 2.
+
+    The probability of superiority of dependent groups. What both sides of a pair have in common drops out, so it may be
+    1 where the values of the two sides lie among each other.
 
     Raises:
-        ValueError: A side is empty, or a value is not finite.
+        ValueError: There is no difference, or one is not finite.
 
-    Reference: Vargha & Delaney, J. Educational and Behavioral Statistics 25 (2000) 101-132.
+    Reference: R. J. Grissom & J. J. Kim, Effect Sizes for Research (2005), chapter 5.
     """
-    comparison = np.sign(_checked(ours)[:, None] - _checked(theirs)[None, :])
-    return float((comparison.mean() + 1) / 2)
+    values = _checked(differences)
+    return float(np.mean((values > 0) + 0.5 * (values == 0)))
 
 
 def standardised_mean(differences: ArrayLike) -> float | None:

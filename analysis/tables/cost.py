@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from analysis.ledger.load import Ledger
 from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, measure
-from analysis.statistics.intervals import LEVEL, percentile_interval
+from analysis.statistics.intervals import LEVEL
+from analysis.statistics.median import median_interval
 from analysis.tables.settings import TRIAL
 
 FEWEST_BLOCKS = 6
-"""The bootstrap of a median of fewer blocks is hardly more than their range."""
-
-NUM_DRAWS = 10_000
-SEED = 0
+"""The median of fewer blocks has no 95 % interval."""
 
 BASELINE = "sgd"
 """What the others are compared with, if the study has it."""
@@ -37,14 +35,15 @@ class StepCostRatio:
     """Seconds per step of one optimizer over those of another at one batch size; above 1 it costs more.
 
     Args:
-        estimate: Median of the ratios of the blocks.
-        draws: Medians of blocks drawn with replacement, shape (10_000,).
-        num_blocks: Blocks that hold both optimizers.
+        by_block: Ratio of each block that holds both, shape (num_blocks,).
     """
 
-    estimate: float
-    draws: NDArray[np.float64]
-    num_blocks: int
+    by_block: NDArray[np.float64]
+
+    @property
+    def estimate(self) -> float:
+        """Median of the ratios of the blocks."""
+        return float(np.median(self.by_block))
 
 
 def step_cost_ratio(timings: pl.DataFrame, a: str, b: str, batch_size: int) -> StepCostRatio | str:
@@ -69,14 +68,9 @@ def step_cost_ratio(timings: pl.DataFrame, a: str, b: str, batch_size: int) -> S
     if len(devices := sorted(set(chosen["device"]))) > 1:
         return f"steps were timed on {' and '.join(devices)}, which cannot be compared"
     ratios = _ratios(chosen, a, b)
-    if len(ratios) < FEWEST_BLOCKS:
-        return f"{len(ratios)} timing blocks hold both, at least {FEWEST_BLOCKS} are needed"
-    from scipy import stats  # takes two seconds
-
-    resampled = stats.bootstrap(
-        (ratios,), np.median, n_resamples=NUM_DRAWS, method="percentile", rng=np.random.default_rng(SEED)
-    )
-    return StepCostRatio(float(np.median(ratios)), resampled.bootstrap_distribution, len(ratios))
+    if not len(ratios):
+        return f"no timing block holds both {a} and {b}"
+    return StepCostRatio(ratios)
 
 
 def cost_table(timings: pl.DataFrame, optimizers: Sequence[str]) -> pl.DataFrame:
@@ -88,8 +82,9 @@ def cost_table(timings: pl.DataFrame, optimizers: Sequence[str]) -> pl.DataFrame
 
     Returns:
         Columns `batch_size`, `optimizer`, `baseline`, `seconds_per_step` (median over blocks), `ratio`, `low`, `high`
-        (95 % interval) and `num_blocks`, sorted by batch size, then in the order given. The baseline itself has ratio
-        1; a ratio that `step_cost_ratio` refuses is null.
+        (95 % interval of the median, exact) and `num_blocks`, sorted by batch size, then in the order given. The
+        baseline itself has ratio 1; a ratio that `step_cost_ratio` refuses, or of fewer blocks than an interval needs,
+        is null.
     """
     timed = [name for name in optimizers if name in set(timings["optimizer"])]
     baseline = BASELINE if BASELINE in timed else next(iter(timed), None)
@@ -102,8 +97,8 @@ def cost_table(timings: pl.DataFrame, optimizers: Sequence[str]) -> pl.DataFrame
             found = step_cost_ratio(timings, name, str(baseline), batch_size)
             seconds = (own["seconds"] / own["steps"]).median()
             ratio: tuple[float | None, ...] = (None, None, None)
-            if not isinstance(found, str):
-                ends = percentile_interval(found.draws, LEVEL)
+            if not isinstance(found, str) and len(found.by_block) >= FEWEST_BLOCKS:
+                ends = median_interval(found.by_block, LEVEL)
                 ratio = (found.estimate, ends.low, ends.high)
             rows.append((batch_size, name, baseline, seconds, *ratio, own.height))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")

@@ -13,14 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics import Clock, Setup, runs_of
 from analysis.metrics.convergence import budget, times_to_targets
-from analysis.statistics.intervals import DIGITS, LEVEL, summarise, with_wilson
+from analysis.statistics.intervals import DIGITS, LEVEL, clopper_pearson_interval, summarise, with_wilson
 from analysis.tables.settings import TRIAL
 
 GROUP = ("optimizer", "setting", "target")
 LARGEST_RATIO = 4.0
 
-Step = tuple[float, int, int, float, float | None, float | None]
+Step = tuple[float, int, int, float, float, float]
 """Row of a survival curve."""
+
+CURVE = {
+    "time": pl.Float64,
+    "at_risk": pl.Int64,
+    "events": pl.Int64,
+    **dict.fromkeys(("share", "low", "high"), pl.Float64),
+}
+"""Columns of `kaplan_meier`."""
 
 
 def target_times(
@@ -107,19 +115,20 @@ def survival_curves(times: pl.DataFrame) -> pl.DataFrame:
         )
         for key, rows in times.group_by(GROUP, maintain_order=True)
     ]
-    nothing = kaplan_meier([], [], end=0.0).clear()
-    empty = nothing.select(*[pl.lit(None, dtype=times.schema[name]).alias(name) for name in GROUP], pl.all())
-    return pl.concat([empty, *frames])
+    keys: dict[str, Any] = {name: times.schema[name] for name in GROUP}
+    return pl.concat([pl.DataFrame(schema=keys | CURVE), *frames])
 
 
 def kaplan_meier(times: ArrayLike, reached: ArrayLike, end: float, level: float = LEVEL) -> pl.DataFrame:
     r"""Product-limit estimate of the share S(t) = prod_{t_i <= t} (1 - d_i / n_i) that has not got there by t.
 
     d_i of the n_i replicates still on their way get there at t_i; those censored at t_i count as on their way. The
-    interval is Greenwood's on the scale of log(-log S), which keeps it within 0 and 1; there is none where S is 0 or 1.
+    interval is Greenwood's on the scale of log(-log S), which keeps it within 0 and 1. It has no width where S is 1 or
+    0; there the interval is Clopper and Pearson's. While none has got there it counts the replicates that are still on
+    their way when the first one does, or at the end; when all have, those that were given up count as not there.
 
     Args:
-        times: When each replicate got there or was given up, shape (num_replicates,).
+        times: When each replicate got there or was given up, at least one, shape (num_replicates,).
         reached: Whether it got there, shape (num_replicates,).
         end: Last time of the curve, no less than any time.
         level: Probability of coverage of the interval at each time.
@@ -132,14 +141,14 @@ def kaplan_meier(times: ArrayLike, reached: ArrayLike, end: float, level: float 
     Analysis of Failure Time Data (1980), section 1.3.
     """
     when, got_there = np.asarray(times, dtype=np.float64), np.asarray(reached, dtype=np.bool_)
-    rows: list[Step] = [(0.0, when.size, 0, 1.0, None, None)]
+    first = when[got_there].min() if got_there.any() else end
+    still = int((when >= first).sum())
+    rows: list[Step] = [(0.0, when.size, 0, 1.0, clopper_pearson_interval(still, still, level).low, 1.0)]
     if got_there.any():
         rows += _steps(when, got_there, level)
     if rows[-1][0] < end:
         rows.append((end, int((when >= end).sum()), 0, *rows[-1][3:]))
-    names = ("time", "at_risk", "events", "share", "low", "high")
-    types = (pl.Float64, pl.Int64, pl.Int64, pl.Float64, pl.Float64, pl.Float64)
-    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+    return pl.DataFrame(rows, schema=CURVE, orient="row")
 
 
 def _steps(when: NDArray[np.float64], got_there: NDArray[np.bool_], level: float) -> list[Step]:
@@ -148,7 +157,7 @@ def _steps(when: NDArray[np.float64], got_there: NDArray[np.bool_], level: float
 
     survival = stats.ecdf(stats.CensoredData(uncensored=when[got_there], right=when[~got_there])).sf
     with warnings.catch_warnings():
-        # Of a share of 0 or 1, which has no interval here.
+        # Of a share of 0, whose interval is another one.
         warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
         interval = survival.confidence_interval(level, method="log-log")
     times = np.unique(when[got_there])
@@ -156,8 +165,10 @@ def _steps(when: NDArray[np.float64], got_there: NDArray[np.bool_], level: float
     rows: list[Step] = []
     for time, share, low, high in zip(times.tolist(), shares, lows, highs, strict=True):
         at_risk, events = int((when >= time).sum()), int((got_there & (when == time)).sum())
-        ends = (low, high) if events < at_risk else (None, None)
-        rows.append((time, at_risk, events, share, *ends))
+        if events == at_risk:
+            given_up = int((~got_there).sum())
+            low, high = 0.0, clopper_pearson_interval(given_up, when.size, level).high
+        rows.append((time, at_risk, events, share, low, high))
     return rows
 
 

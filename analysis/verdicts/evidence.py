@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.statistics.intervals import Interval, half_width, percentile_interval
+from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.statistics.sequential import nominal_errors, sequential_interval, sequential_p, spent_share
 from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
@@ -86,6 +87,11 @@ class Evidence(ABC):
     @abstractmethod
     def p_value(self) -> float | None:
         """Two-sided p-value of no improvement; None if there is only an interval."""
+
+    def fewest_values(self, level: float) -> int:
+        """Values from which on the interval of this level has ends."""
+        del level
+        return 1
 
     def later(self, level: float) -> Iterator[Later]:
         """What the next look would see with more and more seeds or tunings; nothing where neither adds to it.
@@ -244,6 +250,24 @@ class PairedTunings(Evidence):
         for number in range(len(self.by_repeat) + 1, MOST_TUNINGS + 1):
             widths = (tuning_half_width(self.by_repeat, self.variance, number, 1 - e) for e in (error, 2 * error))
             yield Later(number, *widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median(Evidence):
+    """Values that are independent and have one median, the improvement, shape (num_values,)."""
+
+    values: NDArray[np.float64]
+
+    def interval(self, level: float) -> Interval:
+        """Two of the values in order."""
+        return median_interval(self.values, level)
+
+    def p_value(self) -> None:
+        """Only the interval is used."""
+
+    def fewest_values(self, level: float) -> int:
+        """As for pairs: the whole range of n values errs with probability 2^(1 - n)."""
+        return fewest_pairs(level)
 
 
 @dataclass(frozen=True, kw_only=True)

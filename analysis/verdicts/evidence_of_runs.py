@@ -53,7 +53,11 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
         for confirmed in repeats:
             _refuse_untaught((a, b), confirmed)
     if study_metric := STUDY_METRICS.get(question.metric):
-        return study_metric.gather(question, a, b, repeats)
+        evidence = study_metric.gather(question, a, b, repeats)
+        if evidence.num_values < (needed := evidence.fewest_values(level)):
+            found = count(evidence.num_values, study_metric.counted)
+            raise NotTestableError(f"{found}, and a verdict needs {needed}")
+        return evidence
     for confirmed in repeats:
         _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)

@@ -163,6 +163,11 @@ class Within(Improvement):
         """The ratio."""
         return f"{self.on_axis(improvement, unit):.3f} times"
 
+    def size(self, improvement: float, unit: str) -> str:
+        """As a part of the rival, of which the bound is a multiple."""
+        del unit
+        return f"{improvement:.3f} of the rival's"
+
     def on_axis(self, improvement: float, unit: str) -> float:
         """The ratio."""
         del unit

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.claims.questions import Question
 from analysis.claims.vocabulary import Terms
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Draws
+from analysis.verdicts.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,16 +20,18 @@ class StudyMetric(Terms):
         unit: Unit of a difference of it.
         noun: What it is called in a sentence.
         counted: What its evidence counts, in the singular.
-        resampled: What its bootstrap draws, behind "over".
+        interval: What its interval is, in words.
+        exact_if: Under what condition that errs no more often than its level says; empty if it is approximate.
         family: Family of metrics whose figures show it.
         phases: Phases whose runs it rests on: each look at other runs of theirs is one.
     """
 
     name: str
-    gather: Callable[[Question, str, str, Sequence[ConfirmedRuns]], Draws]
+    gather: Callable[[Question, str, str, Sequence[ConfirmedRuns]], Evidence]
     unit: str
     noun: str
     counted: str
-    resampled: str
+    interval: str
     family: str
     phases: tuple[str, ...]
+    exact_if: str = ""

@@ -1,14 +1,9 @@
-"""From evidence to a verdict on each claim, in the order and by the rules of the methods section.
-
-The rules: NOT TESTABLE where the rows cannot answer; then, with the interval [l, u] of the improvement and the
-smallest effect of interest delta, SUPPORTED if l > delta, EQUIVALENT if -delta < l and u < delta (two one-sided tests),
-DIRECTION ONLY if l > 0, REFUTED if u < 0, else INCONCLUSIVE.
-"""
+"""From evidence to a verdict on each claim: NOT TESTABLE where the rows cannot answer, else by the rules."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -17,12 +12,13 @@ from analysis.claims.questions import Question
 from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import a12, fewest_pairs, hodges_lehmann, holm, standardised_mean
+from analysis.statistics.paired import fewest_pairs, hodges_lehmann, holm, standardised_mean, superiority
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Claim, Untested
 from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedLooks, PairedSeeds, PairedTunings, Scope
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.rules import Word, decide
 from analysis.verdicts.schedule import Schedule, schedule_of
 from analysis.verdicts.study_metrics import STUDY_METRICS
 
@@ -31,8 +27,6 @@ CONFIRM = ("confirm",)
 
 LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
 """Name under which a look says how many runs of a phase each optimizer had."""
-
-Word = Literal["NOT TESTABLE", "SUPPORTED", "EQUIVALENT", "DIRECTION ONLY", "REFUTED", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +95,12 @@ class Verdict(Claim):
 
     @property
     def superiority(self) -> float | None:
-        """A12: probability that a run of a is better than one of b, ties counted half."""
+        """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
         if self.pairs is None:
             return None
         metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
-        larger = a12(self.pairs.ours, self.pairs.theirs)
-        return larger if metric.better == "higher" else 1 - larger
+        larger = self.pairs.ours - self.pairs.theirs
+        return superiority(larger if metric.better == "higher" else -larger)
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of `verdicts.json`; an end of an interval that is infinite is null."""
@@ -267,25 +261,6 @@ def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Wor
     """The verdict on evidence that answers the question, and the interval that it rests on."""
     interval = evidence.interval(level)
     return decide(interval, evidence.interval(1 - 2 * (1 - level)), smallest_effect), interval
-
-
-def decide(interval: Interval, narrower: Interval, smallest_effect: float) -> Word:
-    """The verdict of an interval of the improvement.
-
-    Args:
-        interval: At the level of the claim.
-        narrower: At twice the error, for the two one-sided tests of equivalence (Schuirmann, 1987).
-        smallest_effect: Smallest improvement of interest.
-    """
-    if interval.low > smallest_effect:
-        return "SUPPORTED"
-    if -smallest_effect < narrower.low and narrower.high < smallest_effect:
-        return "EQUIVALENT"
-    if interval.low > 0:
-        return "DIRECTION ONLY"
-    if interval.high < 0:
-        return "REFUTED"
-    return "INCONCLUSIVE"
 
 
 def _adjusted(family: list[Verdict], num_claims: int) -> list[Verdict]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from statistics import fmean
 
+from study.queue.proposals import ask
 from study.search import Observation, Point, Proposal, Question, SearchAlgorithm
 from study.spec import OptimizerDefinition
 
@@ -64,7 +65,11 @@ class Tuning:
         return None if waits else self._next
 
     def start(self, number: int) -> Proposal:
-        """Choose point `number`; a learning algorithm sees the results of numbers up to number - lag, in order."""
+        """Choose point `number`; a learning algorithm sees the results of numbers up to number - lag, in order.
+
+        Raises:
+            ValueError: As of `ask`.
+        """
         self._started.add(number)
         observations = []
         if self._algorithm.learns(number):
@@ -78,7 +83,7 @@ class Tuning:
             observations=observations,
             values=self._definition.values,
         )
-        return self._algorithm.propose(question)
+        return ask(self._algorithm, question)
 
     def record(self, number: int, point: Point, replicate: int, validation_error: float | None) -> None:
         """Take note of a finished replicate; the error is 1 if it diverged and None if it failed."""

@@ -101,6 +101,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--values",
+        action="extend",
         nargs="+",
         default=[],
         metavar="OPT.HYPER=V1,V2",

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from analysis.statistics.median import median_interval
+from analysis.verdicts import evidence
 from study import audit
 
 
@@ -16,10 +18,11 @@ def test_every_audit_passes_and_the_command_prints_them(capsys):
 def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch):
     monkeypatch.setattr(audit, "LEVEL", 0.8)
     assert not audit.false_verdicts(np.random.default_rng(0), 100).is_passed
+    assert not audit.false_denials(np.random.default_rng(0), 100).is_passed
 
 
-def test_a_bootstrap_of_few_blocks_is_found_out(monkeypatch):
-    monkeypatch.setattr(audit, "FEWEST_BLOCKS", 6)
+def test_an_interval_of_costs_that_is_too_narrow_is_found_out(monkeypatch):
+    monkeypatch.setattr(evidence, "median_interval", lambda values, level: median_interval(values, 3 * level - 2))
     assert not audit.false_costs(np.random.default_rng(0), 400).is_passed
 
 

@@ -57,7 +57,7 @@ def _text(judged: Sequence[Verdict]) -> str:
     levels = sorted({f"{100 * verdict.level:.2f}".rstrip("0").rstrip(".") for verdict in judged})
     text = (
         "Large points are the estimates, thick lines their intervals at the level of the claims "
-        f"({' or '.join(levels)}%, so that all of a family hold together)"
+        f"({' or '.join(levels)}%, as the family and the looks share the error)"
     )
     if any(verdict.pairs for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"

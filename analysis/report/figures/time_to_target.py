@@ -38,9 +38,10 @@ def survival(tables: StudyTables, palette: Palette) -> Figure:
         panels.append(Panel(chart=chart, description=f"Share of runs still below {percent(target)} accuracy"))
     text = (
         "Share of the tuned runs whose validation accuracy has not yet come to stay above the target (Kaplan-Meier, "
-        f"{LEVEL_NAME} band by Greenwood's formula); a run counts from the step after which it never falls below "
-        "again, so that luck does not count. The sooner a line falls, the faster; one that stays up never gets there, "
-        "and a diverged run stays up. Lines on top of each other differ by their dashes. "
+        f"{LEVEL_NAME} band by Greenwood's formula, where all or none are there the exact one of Clopper and "
+        "Pearson); a run counts from the step after which it never falls below again, so that luck does not count. The "
+        "sooner a line falls, the faster; one that stays up never gets there, and a diverged run stays up. Lines on "
+        "top of each other differ by their dashes. "
     ) + _never(tables)
     return Figure(name=name, title=title, text=text, panels=tuple(panels), tables=files)
 

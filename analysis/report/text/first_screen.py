@@ -7,14 +7,17 @@ from typing import Any
 from analysis.report.text import verdict_sentences as verdict_text
 from analysis.report.text.verdict_sentences import SYMBOLS
 from analysis.verdicts.claims_of_study import Judgement
-from analysis.verdicts.verdict import Verdict, Word
+from analysis.verdicts.rules import Word
+from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing
 
 MEANINGS: dict[Word, str] = {
-    "SUPPORTED": "better by more than the least that would matter",
+    "SUPPORTED": "better by what matters",
     "EQUIVALENT": "any difference is too small to matter",
     "DIRECTION ONLY": "better, but perhaps by too little to matter",
-    "REFUTED": "the opposite holds",
+    "REFUTED": "worse by what matters",
+    "WORSE": "worse, but perhaps by too little to matter",
+    "NOT BETTER BY WHAT MATTERS": "if better at all, then by too little to matter; perhaps worse",
     "INCONCLUSIVE": "the data cannot tell",
     "NOT TESTABLE": "the rows cannot answer",
 }

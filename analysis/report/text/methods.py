@@ -116,8 +116,8 @@ def _intervals() -> str:
         f"All other intervals are at {LEVEL_NAME}, each on its own and not adjusted for their number: they describe, "
         "and only the verdicts test. Those of means over seeds are Student's t intervals, the difference "
         "tuned − published is paired by seed; those of shares of runs are Wilson's; those of the search space resample "
-        "points and seeds; those of step times resample blocks. They cover neither the luck of the tuning run nor that "
-        "of the images."
+        "points and seeds; those of step costs are exact ones of the median over the blocks. They cover neither the "
+        "luck of the tuning run nor that of the images."
     )
 
 

@@ -13,6 +13,8 @@ from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
 
+NO_BOUND = "About optimizers, whose tuning might have found other settings, no bound is known."
+
 
 def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
@@ -22,7 +24,7 @@ def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) ->
     return [
         f"Which rows answer which question. {which_rows}",
         f"{_origin(overview, judgement)} {_families(judgement, held, plan)}",
-        _inference(judgement, held, plan),
+        _inference(held, plan),
         _rules(held),
         _limits(overview, held),
     ]
@@ -39,22 +41,17 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
 
 
 def _families(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:
-    sizes = {
-        question.name: len(question.pairs)
-        if plan.counts_every_claim
-        else sum(verdict.question is question for verdict in held)
-        for question in judgement.claims.questions
-        if any(verdict.question is question for verdict in held)
-    }
-    families = [f"{name} ({count(size, 'claim')})" for name, size in sizes.items()]
+    questions, counts_all = _questions(held), plan.counts_every_claim
+    sizes = [len(q.pairs) if counts_all else sum(verdict.question is q for verdict in held) for q in questions]
+    families = [f"{question.name} ({count(size, 'claim')})" for question, size in zip(questions, sizes, strict=True)]
     alpha = number(judgement.claims.alpha)
-    text = (
-        f"Each question is one family: {listing(families)}; in each the probability of any false verdict is at most "
-        f"{alpha}. "
+    every = (
+        " All claims of the file count in their family, also those that the study does not hold." if counts_all else ""
     )
-    if plan.counts_every_claim:
-        text += "All claims of the file count in their family, also those that the study does not hold. "
-    return f"{text}{_looks(held, alpha)}"
+    return (
+        f"Each question is one family: {listing(families)}.{every} {_looks(held, alpha)} "
+        f"{_guarantee(held, alpha, counts_all)}"
+    )
 
 
 def _looks(held: Sequence[Verdict], alpha: str) -> str:
@@ -73,21 +70,57 @@ def _looks(held: Sequence[Verdict], alpha: str) -> str:
     if looks := sorted({verdict.look for verdict in held if not verdict.schedule}):
         where = "elsewhere " if schedules else ""
         parts.append(f"{where}look k is judged at {alpha} / 2^k; this is look {listing([str(look) for look in looks])}")
-    return f"{text}, and all looks together keep to it: {'; '.join(parts)}."
+    return f"{text}: {'; '.join(parts)}."
 
 
-def _inference(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:
+def _guarantee(held: Sequence[Verdict], alpha: str, counts_all: bool) -> str:
+    """How often a verdict may be false, and where that is not known."""
+    families: dict[str, list[str]] = {}
+    for question in _questions(held):
+        families.setdefault(_condition(question, held), []).append(question.name)
+    parts = [f"{listing(names)} ({condition})" for condition, names in families.items() if condition]
+    text = "" if any(_of_optimizers(verdict) for verdict in held) else NO_BOUND
+    if about := families.get(""):
+        text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}".strip()
+    if not parts:
+        return f"How often verdicts are false: {text[:1].lower()}{text[1:]}"
+    same = "" if counts_all else ", as long as every look is at the same optimizers"
+    return (
+        "How often verdicts are false: the probability that any verdict of a family is false at any look is at most "
+        f"{alpha} in {' and in '.join(parts)}{same}. That is for each "
+        f"family by itself, not for all of them together. {text}"
+    ).strip()
+
+
+def _condition(question: Question, held: Sequence[Verdict]) -> str:
+    """What the verdicts of a question are about, and what must hold that their error is bounded; empty if it is not."""
+    if any(_of_optimizers(verdict) for verdict in held if verdict.question is question):
+        return "about the optimizers, if the luck of tuning is normal and as large for all of them"
+    metric = STUDY_METRICS.get(question.metric)
+    condition = metric.exact_if if metric else "paired differences are symmetric"
+    return condition and f"at the settings that were tuned, if {condition}"
+
+
+def _of_optimizers(verdict: Verdict) -> bool:
+    return verdict.pairs is not None and verdict.scope == "optimizers"
+
+
+def _questions(held: Sequence[Verdict]) -> list[Question]:
+    """Those of the verdicts, in order."""
+    return list({verdict.question.name: verdict.question for verdict in held}.values())
+
+
+def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
     paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
-    tuned = [verdict for verdict in held if verdict.pairs and verdict.scope == "optimizers"]
+    tuned = [verdict for verdict in held if _of_optimizers(verdict)]
     text = (
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "
         "make a pair. A claim on settings is tested by the sign-flip test on the mean difference, exact over all "
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
-        "equivalence at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method"
-        f"{_in_p_values(plan)}; A12 is the probability that a run of the first "
-        "optimizer is better than one of the second."
+        "one-sided tests at 1 - 2 alpha / m. "
+        f"P-values printed beside are adjusted by Holm's method for the family{_in_p_values(plan)}; beside them stands "
+        "the share of pairs in which the run of the first optimizer is better, ties counted half."
     )
     if any(verdict.schedule for verdict in held):
         text += (
@@ -100,18 +133,15 @@ def _inference(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
     if tuned:
         text += f" {_tunings(tuned)}"
-    others = sorted({verdict.question.metric for verdict in held} - {*PAIR_METRICS, *_run_metrics()})
+    others = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
     if others:
-        text += (
-            f" There is no such test for {listing([noun_of(metric) for metric in others])}: the intervals are "
-            f"percentiles of a bootstrap, {listing([f'over {metric.resampled}' for metric in STUDY_METRICS.values()])}."
-        )
-    questions = [q for q in judgement.claims.questions if any(verdict.question is q for verdict in held)]
-    return f"{text} {_diverged(questions)}".strip()
+        intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
+        text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
+    return f"{text} {_diverged(_questions(held))}".strip()
 
 
 def _in_p_values(plan: ErrorPlan) -> str:
-    return " and know of all looks: those of look k are multiplied by 2^k" if plan.counts_every_claim else ""
+    return " and for all looks, those of look k by 2^k" if plan.counts_every_claim else ", not for other looks"
 
 
 def _tunings(tuned: Sequence[Verdict]) -> str:
@@ -162,11 +192,12 @@ def _rules(held: Sequence[Verdict]) -> str:
         f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
         "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
         "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
-        "blocks. Then, with the interval [l, u] of the improvement and the "
-        "least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if the interval for "
-        "equivalence lies within -delta and delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < 0; "
-        "otherwise INCONCLUSIVE, with the number of seeds, or of tunings for a verdict on optimizers, at which the "
-        "next look would give another verdict if mean and spread stayed as they are. The interval decides, also where "
+        "blocks. Then, with the interval [l, u] of the improvement, the narrower one [l', u'] at twice its error and "
+        "the least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if -delta < l' and u' < "
+        "delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
+        "WHAT MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; otherwise INCONCLUSIVE, with "
+        "the number of seeds, or of tunings for a verdict on optimizers, at which the next look would give another "
+        "verdict if mean and spread stayed as they are. The interval decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
@@ -182,7 +213,7 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
     repeats = max((verdict.num_tunings for verdict in held), default=1)
-    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in held):
+    if any(_of_optimizers(verdict) for verdict in held):
         return (
             f"{text}. The settings come from {count(repeats, 'tuning')} with this budget, search space and search "
             "algorithm: verdicts on optimizers are about what such a tuning finds. The t interval takes the luck of "

@@ -7,8 +7,9 @@ from typing import Any
 
 from analysis.claims.questions import Question
 from analysis.verdicts.claim import Untested, unit_of
+from analysis.verdicts.rules import Word
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.verdicts.verdict import Verdict, Word
+from analysis.verdicts.verdict import Verdict
 from analysis.wording import NONE, count, listing
 
 SYMBOLS: dict[Word, str] = {
@@ -16,6 +17,8 @@ SYMBOLS: dict[Word, str] = {
     "EQUIVALENT": "=",
     "DIRECTION ONLY": "↗",
     "REFUTED": "✘",
+    "WORSE": "↘",
+    "NOT BETTER BY WHAT MATTERS": "≤",
     "INCONCLUSIVE": "?",
     "NOT TESTABLE": "∅",
 }
@@ -110,11 +113,11 @@ def basis(verdict: Verdict) -> str:
 
 
 def test(verdict: Verdict) -> str:
-    """Adjusted p-value and the probability of superiority; empty where nothing was tested."""
+    """Adjusted p-value and the share of pairs in which a is better; empty where nothing was tested."""
     if verdict.p_holm is None or verdict.superiority is None:
         return ""
     p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
-    return f"{p}, A12 = {verdict.superiority:.2f}"
+    return f"{p}, better in {verdict.superiority:.0%} of pairs"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:
@@ -135,19 +138,26 @@ def axis_title(question: Question) -> list[str]:
 def sentence(verdict: Verdict) -> str:
     """The verdict in plain words."""
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
-    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
+    size = verdict.question.improvement.size(verdict.smallest_effect, verdict.unit)
     match verdict.word:
         case "NOT TESTABLE":
             return f"{_opened(verdict, verdict.reason)}."
         case "SUPPORTED":
-            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict, bar)}."
+            return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict)}."
         case "EQUIVALENT":
-            differ = f"{a} and {b} differ in {noun} by less than {bar}, the least that would matter."
+            differ = f"{a} and {b} differ in {noun} by less than {size}, the least that would matter."
             return _opened(verdict, f"{_about(verdict)}{differ}")
         case "DIRECTION ONLY":
-            return f"{_comparison(verdict)}, but perhaps by less than {bar}, the least that would matter."
+            return f"{_comparison(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "REFUTED":
-            return _opened(verdict, f"{_about(verdict)}the opposite holds: {refuted_by(verdict.question, a, b)}.")
+            least = amount(verdict, -verdict.smallest_effect)
+            beyond = f", and the whole interval lies beyond {least}, the least that would matter"
+            return f"{_opposite(verdict)}{beyond if verdict.smallest_effect else ''}."
+        case "WORSE":
+            return f"{_opposite(verdict)}, but perhaps by less than {size}, the least that would matter."
+        case "NOT BETTER BY WHAT MATTERS":
+            better = f"{_about(verdict)}{a} is better than {b} in {noun} by less than {size}"
+            return f"{_opened(verdict, better)}, the least that would matter, if it is better at all."
         case "INCONCLUSIVE":
             needed = verdict.seeds_needed or verdict.tunings_needed
             more = f"; about {needed:,} would" if needed else ""
@@ -161,7 +171,13 @@ def _comparison(verdict: Verdict) -> str:
     return _opened(verdict, f"{_about(verdict)}{verdict.claim}: {compared}")
 
 
-def _beyond(verdict: Verdict, bar: str) -> str:
+def _opposite(verdict: Verdict) -> str:
+    opposite = refuted_by(verdict.question, verdict.a, verdict.b)
+    return _opened(verdict, f"{_about(verdict)}the opposite holds: {opposite}")
+
+
+def _beyond(verdict: Verdict) -> str:
+    bar = amount(verdict, verdict.smallest_effect).lstrip("+")
     return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 

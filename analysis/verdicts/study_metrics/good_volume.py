@@ -35,7 +35,7 @@ METRIC = StudyMetric(
     improvement="difference",
     noun="share of good settings",
     counted="setting",
-    resampled="points and seeds for shares of settings",
+    interval="percentiles of a bootstrap over points and seeds",
     family="sensitivity",
     phases=("confirm", "explore"),
 )

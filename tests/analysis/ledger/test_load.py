@@ -86,25 +86,6 @@ def test_a_column_that_stands_twice_is_refused(copied):
         load(copied)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"looks": ["x"]}, "an entry of looks is no object"),
-        ({"looks": [{"confirmed": ["sgd"]}]}, "an entry of looks is no object"),
-        ({"looks": [{"confirmed": {"sgd": [1]}}]}, "counts no whole number"),
-        ({"looks": [{"explored": {"sgd": "x"}}]}, "counts no whole number"),
-        ({"runs": ["x"]}, "an entry of runs is no object"),
-        ({"identity": {"num_epochs": 3, "num_seeds": 2, "num_evaluation_images": -1}}, "num_evaluation_images is -1"),
-        ({"identity": {"num_epochs": 3, "num_seeds": 2, "num_evaluation_images": "x"}}, "invalid literal"),
-    ],
-)
-def test_a_description_that_says_nonsense_is_refused(copied, change, message):
-    content = json.loads((copied / "study.json").read_text(encoding="utf-8"))
-    (copied / "study.json").write_text(json.dumps(content | change), encoding="utf-8")
-    with pytest.raises(LedgerError, match=message):
-        load(copied)
-
-
 def test_a_folder_that_is_no_study_is_refused(tmp_path):
     with pytest.raises(LedgerError, match=r"has no study\.json; give the folder that `python -m study\.run` printed"):
         load(tmp_path)

@@ -1,21 +1,28 @@
 """The tables of the sections hold what the metrics measured, and each is computed once."""
 
+import dataclasses
+
 import polars as pl
 import pytest
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.load import load
-from analysis.report.contents import study_tables
+from analysis.report import contents
+from analysis.report.contents import figures, study_tables
+from analysis.report.section import Section
 from analysis.report.sections import SECTIONS
 from analysis.tables.overview import overview_of
 from analysis.verdicts.default_vocabulary import VOCABULARY
 
 
 @pytest.fixture
-def tables(synthetic, tmp_path):
-    return study_tables(
-        overview_of(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY)
-    )
+def found(synthetic, tmp_path):
+    return overview_of(load(synthetic().write(tmp_path / "study"))), parse_claims(packaged_text(), VOCABULARY)
+
+
+@pytest.fixture
+def tables(found):
+    return study_tables(*found)
 
 
 def test_the_spread_over_seeds_is_that_of_the_runs(tables):
@@ -49,3 +56,38 @@ def test_sections_differ_in_place_and_family():
     assert len({section.place for section in SECTIONS}) == len(SECTIONS)
     families = [section.family for section in SECTIONS if section.family]
     assert len(families) == len(set(families))
+
+
+@pytest.mark.parametrize("name", ["run_metrics", "results", "verdicts", "repeats", "../escaped", "Mine", "", "a" * 41])
+def test_a_section_may_not_replace_a_table_or_leave_the_folder(found, monkeypatch, name):
+    own = Section(title="Mine", place=99, family=None, tables={name: lambda tables: tables["run_metrics"]})
+    monkeypatch.setattr(contents, "SECTIONS", (*SECTIONS, own))
+    with pytest.raises(
+        ValueError, match=rf"A table of a section needs a name of its own .* 'Mine' has '{name}'; rename"
+    ):
+        study_tables(*found)
+
+
+def test_a_second_section_of_a_family_adds_its_figures(tables, monkeypatch):
+    def mine(tables, palette):
+        return dataclasses.replace(stability.figures[0](tables, palette), name="mine")
+
+    stability = next(section for section in SECTIONS if section.family == "stability")
+    before = figures(tables, ()).of_sections
+    own = Section(title="Mine", place=99, family="stability", figures=(mine,))
+    monkeypatch.setattr(contents, "SECTIONS", (*SECTIONS, own))
+    after = figures(tables, ()).of_sections
+    assert [figure.name for figure in after.pop("Mine")] == ["mine"]
+    assert {title: [figure.name for figure in own] for title, own in after.items()} == {
+        title: [figure.name for figure in own] for title, own in before.items()
+    }
+
+
+def test_two_figures_of_one_name_are_refused(tables, monkeypatch):
+    stability = next(section for section in SECTIONS if section.family == "stability")
+    own = Section(title="Mine", place=99, family=None, figures=stability.figures[:1])
+    monkeypatch.setattr(contents, "SECTIONS", (*SECTIONS, own))
+    with pytest.raises(
+        ValueError, match=r"Each figure of a report needs a name of its own, two are 'divergence_rates'; r"
+    ):
+        figures(tables, ())

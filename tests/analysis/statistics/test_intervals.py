@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from analysis.statistics.intervals import (
     Interval,
+    clopper_pearson_interval,
     estimate,
     half_width,
     mean_interval,
@@ -133,12 +134,30 @@ def test_wilson_interval_covers_about_as_often_as_promised(level):
     assert covered == pytest.approx(level, abs=0.03)
 
 
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("trials", [1, 2, 12])
+def test_clopper_pearson_covers_every_probability_at_least_as_often_as_it_says(trials, level):
+    ends = [clopper_pearson_interval(successes, trials, level) for successes in range(trials + 1)]
+    for p in np.linspace(0, 1, 201):
+        chances = stats.binom.pmf(range(trials + 1), trials, p)
+        covered = sum(chance for chance, found in zip(chances, ends, strict=True) if found.low <= p <= found.high)
+        assert covered >= level - 1e-12
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_clopper_pearson_is_made_of_two_tails(level):
+    found, error = clopper_pearson_interval(3, 12, level), (1 - level) / 2
+    assert stats.binom.sf(2, 12, found.low) == pytest.approx(error)
+    assert stats.binom.cdf(3, 12, found.high) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("interval", [wilson_interval, clopper_pearson_interval])
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 2)])
-def test_impossible_counts_are_refused(successes, trials):
+def test_impossible_counts_are_refused(interval, successes, trials):
     with pytest.raises(ValueError, match="successes must lie between 0 and trials"):
-        wilson_interval(successes, trials)
+        interval(successes, trials)
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
-        wilson_interval(1, 2, 95)
+        interval(1, 2, 95)
 
 
 def test_a_share_of_nothing_is_null():

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom, permutation_test
 
 from analysis.statistics.paired import (
-    a12,
     fewest_pairs,
     hodges_lehmann,
     holm,
     sign_flip_interval,
     sign_flip_p,
     standardised_mean,
+    superiority,
 )
 
 DIFFERENCES = st.lists(st.integers(-1000, 1000).map(lambda number: number / 64), min_size=1, max_size=9)
@@ -96,10 +96,19 @@ def test_hodges_lehmann_is_the_median_of_pairwise_means(differences):
     assert hodges_lehmann(differences) == pytest.approx(np.median(means))
 
 
-@given(DIFFERENCES, DIFFERENCES)
-def test_a12_counts_pairs(ours, theirs):
-    counted = np.mean([1.0 if x > y else 0.5 if x == y else 0.0 for x in ours for y in theirs])
-    assert a12(ours, theirs) == pytest.approx(counted)
+@given(DIFFERENCES)
+def test_superiority_counts_pairs(differences):
+    counted = np.mean([1.0 if x > 0 else 0.5 if x == 0 else 0.0 for x in differences])
+    assert superiority(differences) == pytest.approx(counted)
+    assert superiority(differences) + superiority(np.negative(differences)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("differences", "share"),
+    [([1.0], 1), ([-1.0], 0), ([0.0], 0.5), ([1.0, 0.0], 0.75), ([1e-9, 1.0, -5.0, 0.0], 0.625)],
+)
+def test_superiority_knows_signs_and_no_sizes(differences, share):
+    assert superiority(differences) == share
 
 
 def test_holm_multiplies_the_smallest_by_their_number():
@@ -116,7 +125,9 @@ def test_standardised_mean():
 
 
 @pytest.mark.parametrize("values", [[], [math.nan, 1.0], [math.inf]])
-@pytest.mark.parametrize("statistic", [sign_flip_p, hodges_lehmann, lambda values: sign_flip_interval(values, 0.95)])
+@pytest.mark.parametrize(
+    "statistic", [sign_flip_p, hodges_lehmann, superiority, lambda values: sign_flip_interval(values, 0.95)]
+)
 def test_missing_values_are_refused(statistic, values):
     with pytest.raises(ValueError, match="finite"):
         statistic(values)

@@ -1,18 +1,19 @@
-"""What a step costs: planted ratios, the bootstrap against all resamples, and the reasons for no answer."""
-
-from itertools import product
+"""What a step costs: planted ratios, the interval of their median, and the reasons for no answer."""
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import binom
 
 from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
-from analysis.statistics.intervals import percentile_interval
-from analysis.tables.cost import FEWEST_BLOCKS, NUM_DRAWS, StepCostRatio, cost_table, step_cost_ratio
+from analysis.statistics.intervals import LEVEL
+from analysis.statistics.median import median_interval
+from analysis.statistics.paired import fewest_pairs
+from analysis.tables.cost import FEWEST_BLOCKS, StepCostRatio, cost_table, step_cost_ratio
 
 
 def timings_of(costs, *, batch_size=32, device="cpu", first=0, steps=7):
@@ -38,15 +39,14 @@ def drifting(ratio, num_blocks=20, noise=0.02, seed=1):
 
 
 def ends_of(found):
-    interval = percentile_interval(found.draws, 0.95)
+    interval = median_interval(found.by_block, 0.95)
     return interval.low, interval.high
 
 
 @pytest.mark.parametrize("ratio", [0.8, 1.0, 1.1, 2.5])
 def test_a_planted_ratio_is_found_although_the_machine_slows_down(ratio):
     found = step_cost_ratio(drifting(ratio), "ours", "rival", 32)
-    assert found.num_blocks == 20
-    assert found.draws.shape == (NUM_DRAWS,)
+    assert found.by_block.shape == (20,)
     assert found.estimate == pytest.approx(ratio, rel=0.02)
     low, high = ends_of(found)
     assert low < found.estimate < high
@@ -59,38 +59,38 @@ def test_without_noise_the_ratio_is_exact_and_its_interval_a_point():
     assert ends_of(found) == pytest.approx((1.25, 1.25), rel=1e-12)
 
 
-def test_the_interval_covers_the_planted_ratio_as_often_as_it_says():
-    """Within 4 standard errors of 95 %, less the 2 points that a percentile interval of 20 medians may lack."""
-    num_studies = 100
+def test_the_interval_covers_the_planted_ratio_as_often_as_the_binomial_law_says():
+    """Of 20 blocks 5 lie beyond each end: 2 P(Binomial(20, 1/2) <= 5) = 4.1 %."""
+    num_studies = 400
     hits = sum(
         low <= 1.1 <= high
         for seed in range(num_studies)
         for low, high in [ends_of(step_cost_ratio(drifting(1.1, seed=seed), "ours", "rival", 32))]
     )
-    assert hits / num_studies > 0.93 - 4 * (0.95 * 0.05 / num_studies) ** 0.5
+    least, most = binom.interval(0.999, num_studies, 1 - 2 * binom.cdf(5, 20, 0.5))
+    assert least <= hits <= most
 
 
-def test_the_draws_have_the_distribution_of_all_resamples():
-    ratios = [1.0, 1.1, 1.3, 1.4, 1.7, 2.0]
-    timings = timings_of({"ours": ratios, "rival": [1.0] * 6})
-    found = step_cost_ratio(timings, "ours", "rival", 32)
-    assert found.estimate == pytest.approx((1.3 + 1.4) / 2)
-    medians = np.median(np.array(list(product(ratios, repeat=6))), axis=1)
-    for cut in (1.05, 1.15, 1.35, 1.5, 1.72):
-        share = (medians < cut).mean()
-        assert abs((found.draws < cut).mean() - share) < 4 * (share * (1 - share) / NUM_DRAWS) ** 0.5
+def test_estimate_and_interval_are_the_middle_of_the_ratios_of_the_blocks():
+    ratios = [1.0, 1.1, 1.3, 1.4, 1.7, 2.0, 2.1, 2.2, 9.0]
+    found = step_cost_ratio(timings_of({"ours": ratios, "rival": [1.0] * 9}), "ours", "rival", 32)
+    assert found.estimate == pytest.approx(1.7)
+    assert ends_of(found) == pytest.approx((1.1, 2.2))
 
 
-def test_the_same_rows_give_the_same_draws_in_any_order():
+def test_the_blocks_may_come_in_any_order():
     timings = drifting(1.1)
-    one, other = (step_cost_ratio(rows, "ours", "rival", 32) for rows in (timings, timings.reverse()))
-    assert np.array_equal(one.draws, other.draws)
+    renamed = timings.with_columns(block=(7 * pl.col("block") % 20).cast(pl.Int32))
+    one, *others = (step_cost_ratio(rows, "ours", "rival", 32) for rows in (timings, timings.reverse(), renamed))
+    for other in others:
+        assert (one.estimate, ends_of(one)) == (other.estimate, ends_of(other))
+    assert np.array_equal(one.by_block, others[0].by_block)
 
 
 def test_only_blocks_that_hold_both_count():
     timings = timings_of({"ours": [None, None, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, None], "rival": [9.0, 9.0, *[1.0] * 6, 9]})
     found = step_cost_ratio(timings, "ours", "rival", 32)
-    assert (found.num_blocks, found.estimate) == (6, 2.0)
+    assert (len(found.by_block), found.estimate) == (6, 2.0)
 
 
 def test_one_batch_size_says_nothing_about_another():
@@ -108,9 +108,9 @@ NO_ANSWER = {
         pl.concat([timings_of(EIGHT), timings_of(EIGHT, device="a GPU", first=8)]),
         "steps were timed on a GPU and cpu, which cannot be compared",
     ),
-    "few blocks": (
-        timings_of({"ours": [2.0] * 5 + [None] * 3, "rival": [1.0] * 8}),
-        f"5 timing blocks hold both, at least {FEWEST_BLOCKS} are needed",
+    "no common block": (
+        timings_of({"ours": [2.0] * 5 + [None] * 3, "rival": [None] * 5 + [1.0] * 3}),
+        "no timing block holds both ours and rival",
     ),
 }
 
@@ -140,10 +140,17 @@ def test_without_sgd_the_first_optimizer_is_the_baseline():
 
 
 def test_a_ratio_that_cannot_be_had_is_null_in_the_table():
-    table = cost_table(timings_of({"sgd": [1.0] * 8, "adam": [2.0] * 3}), ["sgd", "adam"])
+    few = FEWEST_BLOCKS - 1
+    table = cost_table(timings_of({"sgd": [1.0] * 8, "adam": [2.0] * few}), ["sgd", "adam"])
     assert table.filter(optimizer="adam").select("seconds_per_step", "ratio", "low", "high", "num_blocks").rows() == [
-        (pytest.approx(2.0), None, None, None, 3)
+        (pytest.approx(2.0), None, None, None, few)
     ]
+
+
+def test_the_table_has_an_interval_from_the_fewest_blocks_on():
+    assert fewest_pairs(LEVEL) == FEWEST_BLOCKS
+    table = cost_table(timings_of({"sgd": [1.0] * 8, "adam": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}), ["sgd", "adam"])
+    assert table.filter(optimizer="adam").select("ratio", "low", "high").rows() == [pytest.approx((3.5, 1.0, 6.0))]
 
 
 def test_no_timings_make_an_empty_table():

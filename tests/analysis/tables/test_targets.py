@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 from scipy.special import ndtri
 
 from analysis.ledger.load import load
@@ -100,7 +101,8 @@ def product_limit(times, reached, level):
         at_risk, events = int((times >= time).sum()), int((reached & (times == time)).sum())
         share *= 1 - Fraction(events, at_risk)
         if share == 0:
-            yield 0, None, None
+            given_up = int((~reached).sum())
+            yield 0, 0, stats.beta.ppf((1 + level) / 2, given_up + 1, len(times) - given_up)
         else:
             greenwood += Fraction(events, at_risk * (at_risk - events))
             width = quantile * math.sqrt(greenwood) / -math.log(share)
@@ -115,8 +117,10 @@ def test_kaplan_meier_is_the_product_limit_with_greenwoods_interval(seed, level)
     times, reached = random.integers(1, 20, size=3 + seed).astype(float), random.random(3 + seed) < 0.6
     found = kaplan_meier(times, reached, end=20, level=level).filter(pl.col("events") > 0)
     for row, expected in zip(found.rows(), product_limit(times, reached, level), strict=True):
+        # The exact end of a share of 0 is found by bisection.
+        precision = 1e-15 if expected[0] else 1e-11
         for number, exact in zip(row[3:], expected, strict=True):
-            assert number == (None if exact is None else pytest.approx(exact, rel=0, abs=1e-15))
+            assert number == pytest.approx(exact, rel=0, abs=precision)
 
 
 def test_with_one_common_budget_survival_is_the_share_still_on_their_way():
@@ -129,9 +133,38 @@ def test_with_one_common_budget_survival_is_the_share_still_on_their_way():
 def test_survival_ends_at_zero_if_all_get_there_and_stays_at_one_if_none_do():
     every, none = kaplan_meier([5.0, 5.0], [True, True], end=10), kaplan_meier([10.0], [False], end=10)
     assert every["share"].to_list() == [1, 0, 0]
-    assert every["low"].null_count() == 3
     assert none["share"].to_list() == [1, 1]
-    assert none["low"].null_count() == 2
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("number", [1, 2, 12])
+def test_the_band_of_all_or_none_is_the_exact_one(number, level):
+    """None of n fail with probability p^n for a share p: its lower end is (alpha / 2)^(1 / n), and so for all."""
+    edge = ((1 - level) / 2) ** (1 / number)
+    none = kaplan_meier([10.0] * number, [False] * number, end=10, level=level)
+    assert none["low"].to_list() == pytest.approx([edge] * 2)
+    assert none["high"].to_list() == [1, 1]
+    every = kaplan_meier([5.0] * number, [True] * number, end=10, level=level)
+    assert every["low"].to_list() == pytest.approx([edge, 0, 0])
+    assert every["high"].to_list() == pytest.approx([1, 1 - edge, 1 - edge])
+
+
+def test_a_band_counts_only_those_that_were_seen_to_the_end_of_it():
+    """Of 4 one is given up at 3, before the first gets there; when the others have, it counts as not there."""
+    found = kaplan_meier([3.0, 5.0, 6.0, 7.0], [False, True, True, True], end=8)
+    assert found["at_risk"].to_list() == [4, 3, 2, 1, 0]
+    assert found["low"][0] == pytest.approx(0.025 ** (1 / 3))
+    high = stats.binomtest(1, 4).proportion_ci(0.95, "exact").high
+    assert found.select("low", "high").rows()[-2:] == [(0, high)] * 2
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.99])
+def test_the_band_before_the_first_and_after_the_last_holds_the_true_share(share):
+    """Of 12 all or none are there; the share is outside with probability 2.5 % at most on either side."""
+    none = kaplan_meier([9.0] * 12, [False] * 12, end=9)["low"][0]
+    every = kaplan_meier([5.0] * 12, [True] * 12, end=9)["high"][-1]
+    assert share >= none or share**12 <= 0.025
+    assert share <= every or (1 - share) ** 12 <= 0.025
 
 
 def test_survival_curves_have_a_row_of_keys_for_each_group():

@@ -66,6 +66,7 @@ def test_every_improvement_has_its_sentences(name):
     assert "1.5 of" in improvement.comparison("test error", "1.5 of", "sgd")
     assert re.match(r"(above|below) 0\.1", improvement.beyond("0.1", is_zero=False))
     assert improvement.middle("nats").startswith("of ")
+    assert re.match(r"\d", improvement.size(0.1, improvement.unit("nats")))
 
 
 def test_closed_forms():

@@ -12,7 +12,7 @@ import pytest
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from analysis.ledger.study import ErrorPlan
-from analysis.ledger.study import read_study as analysed
+from analysis.ledger.study_file import read_study as analysed
 from study.ledger import Ledger, read_study, write_study
 from study.ledger.rows import failed_rows, trial_rows
 from study.queue.tasks import Outcome, Task, TrialKey

@@ -518,7 +518,7 @@ def test_an_address_of_the_environment_is_checked_like_one_given(monkeypatch, tm
     assert "got 127.0.0.1:1, which does not answer" in message
 
 
-HEAVY = {"torch", "torchvision", "ray", "optuna", "scipy", "pandas", "pyarrow", "polars", "altair", "rich"}
+HEAVY = {"torch", "torchvision", "ray", "optuna", "scipy", "pandas", "pyarrow", "polars", "pydantic", "altair", "rich"}
 
 
 @pytest.mark.parametrize(

@@ -245,11 +245,67 @@ def test_a_missing_table_is_refused(tmp_path, refused, description):
         ("[optimizers.sgd.space]\nseed = {low = 0, high = 1}", "seed is a column of the ledger"),
         ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\npublished.rate = 1", "published must name lr, got rate"),
         ("[optimizers.sgd]\nrange.lr = [0, 1]", "unknown entries in optimizers.sgd: range"),
+        ("model = ''", "model must be text, got ''; put it in quotation marks"),
+        ("model = 1999-12-31", "model must be text, got datetime.date(1999, 12, 31)"),
+        ("batch_size = 128.0", "batch_size must be a whole number from 1 on, got 128.0"),
+        ("batch_size = '128'", "batch_size must be a whole number from 1 on, got '128'"),
+        ("batch_size = [128]", "batch_size must be a whole number from 1 on, got [128]"),
+        ("num_seeds = nan", "num_seeds must be a whole number from 1 on, got nan"),
+        (f"num_train_images = {2**63}", f"num_train_images must be a whole number from 1 on, got {2**63}"),
+        ("num_epochs = 3\nnum_epochs = 3", "--description must be a readable TOML file"),
+        ("[optimizers]\nsgd = 3", "optimizers.sgd must be a table, got 3"),
+        ("[optimizers.sgd]\nspace = [0, 1]", "optimizers.sgd.space must be a table, got [0, 1]"),
+        ("[optimizers.sgd]\nspace.lr = [0, 1]", "optimizers.sgd.space.lr must be a table, got [0, 1]"),
+        ("[optimizers.sgd]\nspace.lr = {}", "optimizers.sgd.space.lr needs low and high"),
+        (
+            "[optimizers.sgd]\nspace.lr = {low = 0, high = 1, step = 1}",
+            "unknown entries in optimizers.sgd.space.lr: st",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = '0', high = 1}", "space.lr.low must be a finite number, got '0'"),
+        ("[optimizers.sgd]\nspace.lr = {low = false, high = 1}", "space.lr.low must be a finite number, got False"),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = nan}", "space.lr.high must be a finite number, got nan"),
+        (
+            f"[optimizers.sgd]\nspace.lr = {{low = 0, high = 1{400 * '0'}}}",
+            "space.lr.high must be a finite number, got 1",
+        ),
+        (
+            f"[optimizers.sgd]\nspace.lr = {{low = 0, high = 1}}\npublished.lr = 1{400 * '0'}",
+            "must be a finite number, got",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1, scale = ['log']}", "scale must be one of linear, log"),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\npublished = 1", "sgd.published must be a table, got 1"),
+        (
+            "[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\nequation = 3",
+            "optimizers.sgd.equation must be text, got 3",
+        ),
+        ("[optimizers.sgd]\nspace.lr = {low = 0, high = 1}\nreference = []", "sgd.reference must be text, got []"),
     ],
 )
 def test_wrong_descriptions_are_refused(tmp_path, refused, description, text, message):
     (tmp_path / "trials.csv").write_text("optimizer,learning_rate,validation_error\nsgd,0.1,0.5\n")
     assert message in refused("tables", "--trials", tmp_path / "trials.csv", "--description", description(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "--description must be a readable TOML file, or JSON named .json"),
+        (5_000 * "[", "--description must be a readable TOML file, or JSON named .json"),
+        ("[]", "a description is a table of entries"),
+        ("null", "a description is a table of entries"),
+        ('{"dataset": null}', "dataset must be text, got None"),
+        ('{"num_epochs": null}', "num_epochs must be a whole number from 1 on, got None"),
+        ('{"num_epochs": 1e999}', "num_epochs must be a whole number from 1 on, got inf"),
+        ('{"optimizers": null}', "optimizers must be a table, got None"),
+        ('{"optimizers": {"sgd": null}}', "optimizers.sgd must be a table, got None"),
+        ('{"optimizers": {"sgd": {"space": {"lr": null}}}}', "optimizers.sgd.space.lr must be a table, got None"),
+        ('{"optimizers": {"sgd": {"space": {"lr": {"low": NaN, "high": 1}}}}}', "must be a finite number, got nan"),
+    ],
+)
+def test_wrong_descriptions_in_json_are_refused(tmp_path, refused, description, text, message):
+    (tmp_path / "trials.csv").write_text("optimizer,learning_rate,validation_error\nsgd,0.1,0.5\n")
+    words = ("tables", "--trials", tmp_path / "trials.csv", "--description", description(text, "study.json"))
+    assert message in refused(*words)
 
 
 def test_a_description_may_be_json(tmp_path, taken, description):

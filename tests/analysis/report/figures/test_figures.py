@@ -22,7 +22,7 @@ from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws, PairedSeeds
+from analysis.verdicts.evidence import Median, PairedSeeds
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 
@@ -242,9 +242,34 @@ def test_the_unit_of_an_interval_stands_once():
             "the whole interval lies above 0.02 nats, the least that would matter.",
         ),
         (
-            paired([0.03, 0.05], "REFUTED"),
+            paired([-0.03, -0.05], "REFUTED"),
             "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
-            "that of langevin.",
+            "that of langevin, and the whole interval lies beyond −0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.3, -0.4], "REFUTED", "is more stable", smallest_effect=0.0953),
+            "With these settings the opposite holds: the step losses of sgd swing less than those of langevin, and the "
+            "whole interval lies beyond 0.91 times, the least that would matter.",
+        ),
+        (
+            paired([-0.01, -0.03], "REFUTED", "costs little more", smallest_effect=0.0),
+            "With these settings the opposite holds: a step of langevin takes more than 1.10 times as long as one of "
+            "sgd.",
+        ),
+        (
+            paired([-0.01, -0.03], "WORSE"),
+            "With these settings the opposite holds: at equal training loss the validation loss of sgd is lower than "
+            "that of langevin, but perhaps by less than 0.02 nats, the least that would matter.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS"),
+            "With these settings langevin is better than sgd in gap at equal training loss by less than 0.02 nats, "
+            "the least that would matter, if it is better at all.",
+        ),
+        (
+            paired([-0.03, 0.01], "NOT BETTER BY WHAT MATTERS", "costs little more", smallest_effect=0.05),
+            "With these settings langevin is better than sgd in time per step by less than 0.050 of the rival's, "
+            "the least that would matter, if it is better at all.",
         ),
         (
             paired([0.03, 0.05], "DIRECTION ONLY", "is more stable", smallest_effect=0.0953),
@@ -273,7 +298,7 @@ def test_a_verdict_in_plain_words(verdict, said):
 
 
 def test_a_supported_cost_names_the_ratio_and_its_bound():
-    evidence = Draws(estimate=0.04, value_a=1.06, value_b=1.0, num_values=9, draws=np.array([0.03, 0.05]))
+    evidence = Median(estimate=0.04, value_a=1.06, value_b=1.0, num_values=2, values=np.array([0.03, 0.05]))
     verdict = paired(
         [0.1], name="costs little more", smallest_effect=0.0, evidence=evidence, interval=Interval(0.03, 0.05)
     )

@@ -1,0 +1,154 @@
+"""`study.json` as it stands on the disk: what it may hold, and the `Study` that it describes."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analysis.ledger.study import (
+    FORMAT_VERSION,
+    Definition,
+    ErrorPlan,
+    FixedClaims,
+    LedgerError,
+    Optimizer,
+    Study,
+    description_crc32,
+)
+from analysis.lines import one_line
+
+LONGEST_VALUE = 60
+"""Characters of a value in a message."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Record(BaseModel):
+    """An object that holds its fields and nothing else; "3" is no number, NaN is none either."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Identity(Record, extra="ignore"):
+    """What is computed with; the whole identity is shown and compared as it stands."""
+
+    num_epochs: Count
+    num_seeds: Count
+    num_evaluation_images: Count | None = None
+    repeat: Count = 0
+
+
+class Extent(Record):
+    """How far the study goes."""
+
+    optimizers: tuple[str, ...]
+    num_trials: Count
+    num_confirm_seeds: Count
+    sweep: bool
+
+
+class Look(Record, extra="ignore"):
+    """Runs of each optimizer when the results were looked at."""
+
+    confirmed: Mapping[str, Count] = {}
+    explored: Mapping[str, Count] = {}
+    confirmed_seeds: Mapping[str, Mapping[Annotated[str, Field(pattern=r"^[0-9]+$")], Count]] = {}
+
+
+class StoredErrorPlan(Record):
+    """How the error of verdicts is shared out; absent in studies of before that was stored."""
+
+    counts_every_claim: bool
+    most_confirm_seeds: Annotated[int, Field(ge=1, lt=2**31)] | None
+
+
+class Imported(Record):
+    """Where the rows of another program come from."""
+
+    source: str
+    notes: tuple[str, ...]
+
+
+class StudyFile(Record):
+    """All of the file."""
+
+    format_version: Literal[1]
+    study_hash: str
+    identity: Identity
+    extent: Extent
+    optimizers: Mapping[str, Definition]
+    runs: tuple[Mapping[str, Any], ...]
+    looks: tuple[Look, ...] = ()
+    claims: FixedClaims | None = None
+    error_plan: StoredErrorPlan | None = None
+    imported: Imported | None = None
+    crc32: str | None = None
+
+
+def read_study(path: pathlib.Path) -> Study:
+    """Read `study.json`.
+
+    Raises:
+        LedgerError: The file is missing, is not JSON, or does not hold what `StudyFile` declares.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+    except FileNotFoundError:
+        raise LedgerError(
+            f"a study folder holds study.json, trials/ and epochs/; {str(path.parent)!r} has no study.json; "
+            "give the folder that `python -m study.run` printed."
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise LedgerError(
+            f"study.json must be readable JSON, {str(path)!r} is not ({one_line(str(error))}); "
+            "restore it from a copy or run the study again."
+        ) from None
+    try:
+        return _study(StudyFile.model_validate_json(text), content)
+    except ValueError as error:
+        raise LedgerError(
+            f"study.json must follow format {FORMAT_VERSION}, {str(path)!r} does not ({_reason(error)}); "
+            "write it with `python -m study.run`."
+        ) from None
+
+
+def _reason(error: ValueError) -> str:
+    """The first entry that is not as declared, what it must be and what it is; or what else is wrong."""
+    if not isinstance(error, ValidationError):
+        return one_line(str(error))
+    first = error.errors(include_url=False)[0]
+    place, given = ".".join(map(str, first["loc"])) or "it", one_line(repr(first["input"]))
+    given = given if len(given) <= LONGEST_VALUE else f"{given[: LONGEST_VALUE - 3]}..."
+    return f"{place}: {first['msg']}, got {given}".replace(": Input should", " must", 1)
+
+
+def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
+    if stored.crc32 not in (None, description_crc32(content)):
+        raise ValueError("something in it has changed since it was written")
+    extent, imported = stored.extent, stored.imported
+    # An optimizer left out of the latest extent keeps its rows, so it stays in the report, after the others.
+    names = list(dict.fromkeys([*extent.optimizers, *stored.optimizers]))
+    if unknown := [name for name in names if name not in stored.optimizers]:
+        raise ValueError(f"extent.optimizers names {', '.join(unknown)}, which optimizers does not describe")
+    for name, optimizer in stored.optimizers.items():
+        published, space = sorted(optimizer.published), sorted(optimizer.space)
+        if published != space and (published or not imported):
+            raise ValueError(f"published of {name!r} names {published}, its space {space}")
+    return Study(
+        study_hash=stored.study_hash,
+        identity=content["identity"],
+        optimizers={name: Optimizer(name=name, **vars(stored.optimizers[name])) for name in names},
+        num_trials=extent.num_trials,
+        num_seeds=stored.identity.num_seeds,
+        num_confirm_seeds=extent.num_confirm_seeds,
+        has_sweep=extent.sweep,
+        runs=stored.runs,
+        claims=stored.claims,
+        looks=tuple(content.get("looks", ())),
+        error_plan=ErrorPlan(**vars(stored.error_plan)) if stored.error_plan else ErrorPlan(),
+        source=imported.source if imported else None,
+        notes=imported.notes if imported else (),
+    )
