@@ -2,19 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.statistics.intervals import Interval, half_width, percentile_interval
 from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
-from analysis.statistics.sequential import nominal_errors, sequential_interval, sequential_p, spent_share
 from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
-from analysis.verdicts.schedule import Schedule
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
@@ -152,50 +149,13 @@ class PairedSeeds(Evidence):
     def later(self, level: float) -> Iterator[Later]:
         """By Student's interval, which that of the sign-flip test is close to."""
         error = (1 - level) / 2
-        yield from self._later(range(max(self.num_values + 1, fewest_pairs(1 - error)), MOST_SEEDS + 1), error)
+        yield from self.later_with(range(max(self.num_values + 1, fewest_pairs(1 - error)), MOST_SEEDS + 1), error)
 
-    def _later(self, numbers: Sequence[int], error: float) -> Iterator[Later]:
+    def later_with(self, numbers: Sequence[int], error: float) -> Iterator[Later]:
         """Looks that each have this error by themselves; at least one."""
         deviation = self.differences.std(ddof=1)
         widths = [half_width(deviation, numbers, 1 - own).tolist() for own in (error, min(2 * error, 1 - 1e-9))]
         yield from map(Later, numbers, *widths)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairedLooks(PairedSeeds):
-    """Paired seeds that have been looked at as they came, of at most so many.
-
-    A level is that of all looks up to now together, so that what one of them has excluded stays excluded.
-    """
-
-    schedule: Schedule
-
-    @classmethod
-    def at(cls, pairs: PairedSeeds, schedule: Schedule) -> Self:
-        """The same pairs in the order of their seeds, as many as the schedule says."""
-        return cls(**{field.name: getattr(pairs, field.name) for field in fields(pairs)}, schedule=schedule)
-
-    def interval(self, level: float) -> Interval:
-        """All that no look has rejected."""
-        looks, most = self.schedule.looks, self.schedule.most_seeds
-        return sequential_interval(self.differences, looks, most, min(self._error(level), 1 - 1e-9))
-
-    def p_value(self) -> float:
-        """Of all looks, those at earlier winners included."""
-        looks, most = self.schedule.looks, self.schedule.most_seeds
-        return min(1.0, sequential_p(self.differences, looks, most) / self.schedule.left)
-
-    def later(self, level: float) -> Iterator[Later]:
-        """After each further round of seeds."""
-        looks, most = self.schedule.looks, self.schedule.most_seeds
-        rounds = [*range(looks[-1] + CONFIRM_ROUND, most, CONFIRM_ROUND), most] if looks[-1] < most else []
-        errors = nominal_errors((*looks, *rounds), most, self._error(level))[len(looks) :]
-        for number, error in zip(rounds, errors, strict=True):
-            yield from self._later([number], error)
-
-    def _error(self, level: float) -> float:
-        """Of all looks that there may be."""
-        return (1 - level) / spent_share(self.schedule.looks[-1], self.schedule.most_seeds)
 
 
 @dataclass(frozen=True, kw_only=True)

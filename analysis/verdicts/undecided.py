@@ -12,7 +12,7 @@ from analysis.ledger.join import load_studies
 from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
-from analysis.verdicts.evidence import PairedLooks
+from analysis.verdicts.evidence_of_looks import PairedLooks
 from analysis.verdicts.schedule import Schedule
 from analysis.verdicts.verdict import Verdict, is_decided
 

@@ -16,7 +16,8 @@ from analysis.statistics.paired import fewest_pairs, hodges_lehmann, holm, stand
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Claim, Untested
-from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedLooks, PairedSeeds, PairedTunings, Scope
+from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedSeeds, PairedTunings, Scope
+from analysis.verdicts.evidence_of_looks import PairedLooks
 from analysis.verdicts.evidence_of_runs import gather
 from analysis.verdicts.rules import Word, decide
 from analysis.verdicts.schedule import Schedule, schedule_of

@@ -15,7 +15,7 @@ from analysis.statistics.sequential import sequential_interval, sequential_p, sp
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import PairedLooks
+from analysis.verdicts.evidence_of_looks import PairedLooks
 from analysis.verdicts.schedule import confirmed_seeds
 from analysis.verdicts.undecided import NEGLIGIBLE, chance_of_decision, undecided
 
