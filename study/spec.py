@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from analysis.ledger.sweep_design import SweepDesign, sweep_design
 from analysis.plugins import NAME
 from trainables.models.precision import DEFAULT_PRECISION
 from trainables.randomness import derive_seed
@@ -132,13 +133,16 @@ class Extent:
         optimizers: Names of the optimizers, in the order in which they are shown.
         num_trials: Tuning trials of each optimizer.
         num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
-        sweep: Whether learning rates through the winner are trained.
+        sweep: Whether the hyperparameters are swept through the winner.
+        num_sweep_seeds: Fresh seeds of the sweep; None without one, and for one of nine learning rates on the tuning
+            seeds, as studies of older releases have it.
     """
 
     optimizers: tuple[str, ...]
     num_trials: int
     num_confirm_seeds: int
     sweep: bool
+    num_sweep_seeds: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +157,16 @@ class StudySpec:
     def study_hash(self) -> str:
         """Hash of the identity."""
         return self.identity.study_hash
+
+    @property
+    def sweep(self) -> SweepDesign | None:
+        """What the sweep through a winner consists of; None without one."""
+        extent = self.extent
+        return sweep_design(
+            has_sweep=extent.sweep,
+            num_sweep_seeds=extent.num_sweep_seeds,
+            num_tuning_seeds=self.identity.num_seeds,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The part of `study.json` that defines the study."""
@@ -179,7 +193,10 @@ class StudySpec:
         )
 
     def extended(self, other: Self) -> Self:
-        """This study grown to hold all that `other`, which has no `differences`, asks for."""
+        """This study grown to hold all that `other`, which has no `differences`, asks for.
+
+        A sweep that has begun keeps its design: rows of two designs would not be one curve.
+        """
         mine, theirs = self.extent, other.extent
         extent = replace(
             theirs,
@@ -187,6 +204,7 @@ class StudySpec:
             num_trials=max(mine.num_trials, theirs.num_trials),
             num_confirm_seeds=max(mine.num_confirm_seeds, theirs.num_confirm_seeds),
             sweep=mine.sweep or theirs.sweep,
+            num_sweep_seeds=_num_sweep_seeds(mine, theirs),
         )
         return replace(self, extent=extent, optimizers={**self.optimizers, **other.optimizers})
 
@@ -198,6 +216,12 @@ class StudySpec:
                 mine, theirs = (_trained_by(study.optimizers[name]) for study in (self, other))
                 found += _differences(f"{name}.", mine, theirs)
         return found
+
+
+def _num_sweep_seeds(mine: Extent, theirs: Extent) -> int | None:
+    if not mine.sweep or mine.num_sweep_seeds is None:
+        return None if mine.sweep else theirs.num_sweep_seeds
+    return max(mine.num_sweep_seeds, theirs.num_sweep_seeds or 0)
 
 
 def _trained_by(definition: OptimizerDefinition) -> dict[str, object]:

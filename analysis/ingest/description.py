@@ -16,7 +16,7 @@ from analysis.lines import one_line
 NOT_GIVEN = "not given"
 WORDS = ("dataset", "model", "precision")
 COUNTS = ("batch_size", "num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images")
-PLAN = ("num_epochs", "steps_per_epoch", "num_seeds")
+PLAN = ("num_epochs", "steps_per_epoch", "num_seeds", "num_sweep_seeds")
 ENTRIES = {"equation", "reference", "space", "published"}
 
 
@@ -29,6 +29,8 @@ class Description:
         num_epochs: Length of a run that does not diverge; the longest run of the source if None.
         steps_per_epoch: Optimizer steps of an epoch, for sources that do not count them; not known if None.
         num_seeds: Runs planned for each tuning setting; what most settings have if None.
+        num_sweep_seeds: Runs of each trial of a sweep through every hyperparameter; None if a sweep is one of nine
+            learning rates.
         optimizers: Those described; `published` is empty where no setting is published.
     """
 
@@ -36,6 +38,7 @@ class Description:
     num_epochs: int | None = None
     steps_per_epoch: int | None = None
     num_seeds: int | None = None
+    num_sweep_seeds: int | None = None
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
 
 

@@ -107,6 +107,7 @@ def _study(
             "num_trials": rows.num_trials,
             "num_confirm_seeds": rows.num_confirm_seeds,
             "sweep": rows.has_sweep,
+            "num_sweep_seeds": description.num_sweep_seeds if rows.has_sweep else None,
         },
         "optimizers": optimizers,
         "runs": [

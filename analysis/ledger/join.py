@@ -158,6 +158,7 @@ def _join_studies(one: Study, other: Study) -> Study:
         num_trials=max(one.num_trials, other.num_trials),
         num_confirm_seeds=max(one.num_confirm_seeds, other.num_confirm_seeds),
         has_sweep=one.has_sweep or other.has_sweep,
+        num_sweep_seeds=_num_sweep_seeds(one, other),
         runs=(*one.runs, *(run for run in other.runs if run not in one.runs)),
         # Claims that were not the same for all rows were not fixed before all of them.
         claims=replace(fixed[0], known=known) if agree else None,
@@ -170,6 +171,22 @@ def _join_studies(one: Study, other: Study) -> Study:
 def _stricter(one: ErrorPlan, other: ErrorPlan) -> ErrorPlan:
     most = one.most_confirm_seeds if one.most_confirm_seeds == other.most_confirm_seeds else None
     return ErrorPlan(counts_every_claim=one.counts_every_claim or other.counts_every_claim, most_confirm_seeds=most)
+
+
+def _num_sweep_seeds(one: Study, other: Study) -> int | None:
+    """Of the sweep of both.
+
+    Raises:
+        LedgerError: They have sweeps of two designs.
+    """
+    sweeping = [study.num_sweep_seeds for study in (one, other) if study.has_sweep]
+    numbers = [number for number in sweeping if number is not None]
+    if 0 < len(numbers) < len(sweeping):
+        raise LedgerError(
+            "ledgers make one report if their sweeps are of one kind: one sweeps every hyperparameter and the other "
+            "one nine learning rates; leave one ledger out, or put them side by side with --compare."
+        )
+    return max(numbers, default=None)
 
 
 def _refuse_contradiction(table: str, mine: pl.DataFrame, theirs: pl.DataFrame) -> None:

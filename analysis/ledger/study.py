@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from analysis.ledger.sweep_design import EveryHyperparameter, SweepDesign, sweep_design
+
 FORMAT_VERSION = 1
 NO_MODEL = "none"
 """Model of a study that trains nothing."""
@@ -100,13 +102,14 @@ class Study:
         num_trials: Tuning trials planned for each optimizer.
         num_seeds: Replicates of each tuning trial.
         num_confirm_seeds: Replicates planned for each confirmed setting.
-        has_sweep: Whether a learning-rate sweep through each winner is planned.
+        has_sweep: Whether a sweep through each winner is planned.
         runs: Each start of the command: when, how, with which commit, versions and hardware.
         claims: The claims fixed when the study began; None if there were none yet.
         looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
         error_plan: How the error of its verdicts is shared out.
         source: Where the rows were imported from; None if this project trained the runs.
         notes: What a reader has to know about that source.
+        num_sweep_seeds: Fresh seeds of a sweep through every hyperparameter; None if it is one of nine learning rates.
     """
 
     study_hash: str
@@ -122,6 +125,7 @@ class Study:
     error_plan: ErrorPlan = ErrorPlan()
     source: str | None = None
     notes: tuple[str, ...] = ()
+    num_sweep_seeds: int | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -132,6 +136,18 @@ class Study:
     def repeat(self) -> int:
         """Which of several tunings this is; studies of old releases have one."""
         return int(self.identity.get("repeat", 0))
+
+    @property
+    def sweep(self) -> SweepDesign | None:
+        """What the sweep through a winner consists of; None without one."""
+        return sweep_design(
+            has_sweep=self.has_sweep, num_sweep_seeds=self.num_sweep_seeds, num_tuning_seeds=self.num_seeds
+        )
+
+    @property
+    def sweeps_every_hyperparameter(self) -> bool:
+        """Whether a sweep is planned, and it is none of nine learning rates."""
+        return isinstance(self.sweep, EveryHyperparameter)
 
     @property
     def hyperparameters(self) -> list[str]:

@@ -47,6 +47,7 @@ class Extent(Record):
     num_trials: Count
     num_confirm_seeds: Count
     sweep: bool
+    num_sweep_seeds: Count | None = None
 
 
 class Look(Record, extra="ignore"):
@@ -55,6 +56,7 @@ class Look(Record, extra="ignore"):
     confirmed: Mapping[str, Count] = {}
     explored: Mapping[str, Count] = {}
     confirmed_seeds: Mapping[str, Mapping[Annotated[str, Field(pattern=r"^[0-9]+$")], Count]] = {}
+    swept: Mapping[str, Count] = {}
 
 
 class StoredErrorPlan(Record):
@@ -145,6 +147,7 @@ def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
         num_seeds=stored.identity.num_seeds,
         num_confirm_seeds=extent.num_confirm_seeds,
         has_sweep=extent.sweep,
+        num_sweep_seeds=extent.num_sweep_seeds,
         runs=stored.runs,
         claims=stored.claims,
         looks=tuple(content.get("looks", ())),

@@ -141,6 +141,7 @@ def difference_rows(a: Study, b: Study) -> list[tuple[str, str, str]]:
             "num_trials": study.num_trials,
             "num_confirm_seeds": study.num_confirm_seeds,
             "sweep": study.has_sweep,
+            "num_sweep_seeds": study.num_sweep_seeds,
         }
         for study in (a, b)
     ]

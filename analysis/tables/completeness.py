@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.ledger.plan import RATE, num_confirmed_settings, num_sweep_trials
+from analysis.ledger.plan import num_confirmed_settings
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.tables.overview import Overview
-from analysis.tables.settings import is_planned_rate, sweep_through
+from analysis.tables.settings import planned_replicates, sweep_around
 from analysis.wording import count, listing
 
 
@@ -32,7 +32,7 @@ def completeness(overview: Overview) -> Completeness:
         ended = _ended(overview, result.optimizer)
         planned = {
             "tuning": study.num_trials,
-            "sweep": num_sweep_trials(study.optimizers[result.optimizer].space, has_sweep=study.has_sweep),
+            "sweep": _num_sweep_trials(overview, result.optimizer),
             "confirmation": num_confirmed_settings(
                 has_published=bool(result.published) and not study.identity.get("own_seeds"),
                 published_won=result.published_won,
@@ -49,22 +49,23 @@ def completeness(overview: Overview) -> Completeness:
     return Completeness(total_done, total_planned, tuple(missing))
 
 
+def _num_sweep_trials(overview: Overview, optimizer: str) -> int:
+    """Those around the winner; as many as it can have at most while there is none."""
+    study, best = overview.ledger.study, overview.best.get(optimizer)
+    space = study.optimizers[optimizer].space
+    if study.sweep is None:
+        return 0
+    return len(study.sweep.points(space, best.hyperparameters)) if best else study.sweep.block_size(space)
+
+
 def _ended(overview: Overview, optimizer: str) -> dict[str, int]:
     study, points = overview.ledger.study, overview.points.filter(optimizer=optimizer)
-    needed = {"sweep": study.num_seeds, "confirm": study.num_confirm_seeds}
-    full = points.filter(
-        pl.col("replicates") >= pl.col("phase").replace_strict(needed, default=study.num_seeds, return_dtype=pl.Int64)
-    )
+    full = points.filter(pl.col("replicates") >= planned_replicates(study))
     shown = overview.shown.filter(optimizer=optimizer, phase="confirm")["number"].unique()
     best = overview.best.get(optimizer)
-    swept = (
-        sweep_through(best, full).filter(is_planned_rate(best.hyperparameters[RATE])).height
-        if best and RATE in best.hyperparameters
-        else 0
-    )
     # Sweep and confirmation of a setting that a later trial has overtaken are no longer part of the plan.
     return {
         "tuning": full.filter(pl.col("phase").is_in(TUNING_PHASES)).height,
-        "sweep": swept,
+        "sweep": sweep_around(study, best, full).height if best else 0,
         "confirmation": full.filter(pl.col("phase") == "confirm", pl.col("number").is_in(shown.to_list())).height,
     }

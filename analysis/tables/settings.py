@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analysis.ledger.plan import RATE, SWEEP_DECADES
+from analysis.ledger.plan import RATE
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.ledger.study import Optimizer, Study
 from analysis.statistics.intervals import summarise
+
+TOLERANCE = 1e-9
+"""Part of a value by which a sweep trial may miss what its number asks for: rounding on another machine."""
 
 TRIAL = ("optimizer", "phase", "number")
 
@@ -49,14 +52,20 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
         ],
     )
     errors = summarise(trials, TRIAL, "validation_error").drop("num_values", "num_rows")
-    planned = pl.when(pl.col("phase") == "confirm").then(study.num_confirm_seeds).otherwise(study.num_seeds)
     order = pl.col("optimizer").replace_strict({name: place for place, name in enumerate(study.optimizers)})
     return (
         counts.join(errors, on=TRIAL)
         .rename({"mean": "validation_error"})
-        .with_columns(is_whole=(pl.col("replicates") >= planned) & (pl.col("failed") == 0))
+        .with_columns(is_whole=(pl.col("replicates") >= planned_replicates(study)) & (pl.col("failed") == 0))
         .sort(order, "phase", "number")
     )
+
+
+def planned_replicates(study: Study) -> pl.Expr:
+    """Replicates that the plan has for a trial, from its `phase`."""
+    swept = study.sweep.num_seeds if study.sweep else study.num_seeds
+    is_confirmed, is_swept = (pl.col("phase") == phase for phase in ("confirm", "sweep"))
+    return pl.when(is_confirmed).then(study.num_confirm_seeds).when(is_swept).then(swept).otherwise(study.num_seeds)
 
 
 def winner(optimizer: Optimizer, points: pl.DataFrame) -> Setting | None:
@@ -104,12 +113,32 @@ def sweep_through(best: Setting, points: pl.DataFrame) -> pl.DataFrame:
     return points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "sweep", *same)
 
 
-def is_planned_rate(rate: float) -> pl.Expr:
-    """Whether a sweep trial has the learning rate that its place in the sweep around `rate` asks for."""
-    decades = (pl.col("number") % len(SWEEP_DECADES)).replace_strict(dict(enumerate(SWEEP_DECADES)))
-    planned = rate * 10.0**decades
+def sweep_around(study: Study, best: Setting, points: pl.DataFrame) -> pl.DataFrame:
+    """The sweep trials that the plan has around `best`, in the rows of `points`.
+
+    Returns:
+        The columns of `points`, and `hyperparameter`, `step`: what was moved, and by how many decades.
+    """
+    space = study.optimizers[best.optimizer].space
+    block = study.sweep.block_size(space) if study.sweep else 0
+    planned = study.sweep.points(space, best.hyperparameters) if study.sweep else {}
+    rows = []
+    for number, point in planned.items():
+        setting = {**best.hyperparameters, point.hyperparameter: point.value}
+        asked_for = {f"_{name}": value for name, value in setting.items()}
+        rows.append({"_place": number, "hyperparameter": point.hyperparameter, "step": point.step, **asked_for})
+    types = {"_place": pl.Int32, "hyperparameter": pl.String, "step": pl.Float64}
+    asked = pl.DataFrame(rows, schema={**types, **{f"_{name}": pl.Float64 for name in space}})
+    own = points.filter(optimizer=best.optimizer, phase="sweep")
+    found = own.with_columns(_place=(pl.col("number") % max(block, 1)).cast(pl.Int32)).join(
+        asked, on="_place", maintain_order="left"
+    )
     # A tolerance, since powers may differ in the last bit between the machine of the study and this one.
-    return (pl.col(setting_column(RATE)) - planned).abs() <= 1e-9 * planned
+    same = [
+        (pl.col(setting_column(name)) - pl.col(f"_{name}")).abs() <= TOLERANCE * pl.col(f"_{name}").abs()
+        for name in space
+    ]
+    return found.filter(*same).drop("_place", *(f"_{name}" for name in space))
 
 
 def shown_runs(study: Study, points: pl.DataFrame, best: Mapping[str, Setting]) -> pl.DataFrame:

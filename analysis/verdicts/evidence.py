@@ -146,6 +146,10 @@ class PairedSeeds(Evidence):
         """Sign-flip test."""
         return sign_flip_p(self.differences)
 
+    def fewest_values(self, level: float) -> int:
+        """From there on the sign-flip interval has ends."""
+        return fewest_pairs(level)
+
     def later(self, level: float) -> Iterator[Later]:
         """By Student's interval, which that of the sign-flip test is close to."""
         error = (1 - level) / 2

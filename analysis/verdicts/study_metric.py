@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from analysis.claims.questions import Question
 from analysis.claims.vocabulary import Terms
@@ -11,7 +12,7 @@ from analysis.verdicts.evidence import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class StudyMetric(Terms):
-    """A number that a study has of an optimizer as a whole and not seed by seed.
+    """A number that a study has of an optimizer as a whole, and not of a single run or two.
 
     Args:
         name: Name of its file.
@@ -20,10 +21,11 @@ class StudyMetric(Terms):
         unit: Unit of a difference of it.
         noun: What it is called in a sentence.
         counted: What its evidence counts, in the singular.
-        interval: What its interval is, in words.
+        interval: What its interval is, in words; empty where it is that of pairs of seeds.
         exact_if: Under what condition that errs no more often than its level says; empty if it is approximate.
         family: Family of metrics whose figures show it.
         phases: Phases whose runs it rests on: each look at other runs of theirs is one.
+        better: Its better direction.
     """
 
     name: str
@@ -35,3 +37,4 @@ class StudyMetric(Terms):
     family: str
     phases: tuple[str, ...]
     exact_if: str = ""
+    better: Literal["higher", "lower"] = "lower"

@@ -26,7 +26,7 @@ from analysis.verdicts.study_metrics import STUDY_METRICS
 CONFIRM = ("confirm",)
 """Phases whose runs answer a claim on a metric of runs."""
 
-LOOKED_AT = {"confirm": "confirmed", "explore": "explored"}
+LOOKED_AT = {"confirm": "confirmed", "explore": "explored", "sweep": "swept"}
 """Name under which a look says how many runs of a phase each optimizer had."""
 
 
@@ -99,7 +99,8 @@ class Verdict(Claim):
         """Share of the pairs, of all repeats, in which the run of a is better than that of b, ties counted half."""
         if self.pairs is None:
             return None
-        metric = METRICS.get(self.question.metric) or PAIR_METRICS[self.question.metric]
+        name = self.question.metric
+        metric = STUDY_METRICS.get(name) or METRICS.get(name) or PAIR_METRICS[name]
         larger = self.pairs.ours - self.pairs.theirs
         return superiority(larger if metric.better == "higher" else -larger)
 

@@ -11,6 +11,7 @@ from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
 from study.display.console import say
 from study.job import Job, Plan
+from study.spec import Extent
 from trainables.models.simple_cnn.native import NoLibraryError, library
 
 
@@ -38,7 +39,7 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
         f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds"
         f"{f' of at most {most}' if (most := jobs[0].study.most_confirm_seeds) else ''}, "
-        f"{'with' if extent.sweep else 'without'} sweep{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
+        f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
     done = f", {num_done:,} are done" if num_done else ""
@@ -58,6 +59,14 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
             f"Note: {extent.num_confirm_seeds} confirmation seeds give no verdict on a family of {family} "
             f"claim{'s' if family > 1 else ''}, which takes {needed}.",
         )
+
+
+def _sweep(extent: Extent) -> str:
+    if not extent.sweep:
+        return "without sweep"
+    if extent.num_sweep_seeds is None:
+        return "with a sweep of nine learning rates"
+    return f"{extent.num_sweep_seeds} of them for the sweep of every hyperparameter"
 
 
 def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:

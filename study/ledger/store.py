@@ -200,15 +200,16 @@ class Ledger:
         assert stored is not None
         own = self.outcomes()
         outcomes = [*own, *repeated]
-        confirmed, explored = (
+        confirmed, explored, swept = (
             Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
-            for phase in ("confirm", "explore")
+            for phase in ("confirm", "explore", "sweep")
         )
         look: dict[str, Any] = {
             "num_confirm_seeds": num_confirm_seeds,
             "num_replicates": len(outcomes),
             "confirmed": dict(sorted(confirmed.items())),
             "explored": dict(sorted(explored.items())),
+            "swept": dict(sorted(swept.items())),
             "confirmed_seeds": _confirmed_seeds(own),
         }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from analysis.ledger.plan import RATE, SWEEP_DECADES, num_confirmed_settings, num_sweep_trials
+from analysis.ledger.plan import num_confirmed_settings
 from analysis.ledger.schema import TUNING_PHASES
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.tuning import Tuning
@@ -14,12 +14,15 @@ from trainables.randomness import derive_seed, replicate_seed
 CONFIRM_GROUP = 6
 """Fewest replicates that a confirmation trains at once, if there are as many: larger groups cost less each."""
 
+SWEEP_GROUP = 12
+"""The same of a sweep, whose groups are many more than there are workers: none waits for the last one to end."""
+
 
 class TrialQueue:
     """Chooses the next group of replicates to train, for any number of workers.
 
     Tuning goes round the optimizers, so their counts differ by at most one. As soon as an optimizer's tuning ends its
-    published setting and its winner are confirmed on fresh seeds, and the learning rate is swept through the winner.
+    published setting and its winner are confirmed on fresh seeds, and the sweep goes through the winner.
 
     Args:
         spec: The study.
@@ -43,7 +46,7 @@ class TrialQueue:
         self._follow_ups: dict[str, list[Task]] = {}
         self._num_followed_up: Counter[str] = Counter()
         self._num_planned: dict[str, int] = {}
-        self._sweeps = spec.extent.sweep
+        self._sweep = spec.sweep
         self._num_running = 0
         for outcome in outcomes:
             self._note(outcome)
@@ -81,7 +84,7 @@ class TrialQueue:
 
     def skip_sweep(self) -> None:
         """Start no further sweep trial."""
-        self._sweeps = False
+        self._sweep = None
         for name, tasks in self._follow_ups.items():
             self._follow_ups[name] = [task for task in tasks if task.key.phase != "sweep"]
             self._num_planned[name] -= _num_replicates(tasks) - _num_replicates(self._follow_ups[name])
@@ -104,8 +107,8 @@ class TrialQueue:
     def _num_follow_ups(self, name: str) -> int:
         if name in self._num_planned:
             return self._num_planned[name]
-        num_trials = num_sweep_trials(self._spec.optimizers[name].space, has_sweep=self._sweeps)
-        num_swept = self._spec.identity.num_seeds * num_trials
+        # Only the winner shows whether some of it would leave the domain of a hyperparameter.
+        num_swept = self._sweep.num_replicates(self._spec.optimizers[name].space) if self._sweep else 0
         return self._num_followed_up[name] + num_swept + self._num_confirmations_to_come(name)
 
     def _num_confirmations_to_come(self, name: str) -> int:
@@ -168,7 +171,7 @@ class TrialQueue:
         published, best = self._spec.optimizers[name].published, self._tunings[name].best()
         points = {0: published} if self._confirms_published or not best or best[1] == published else {}
         if best and best[1] != published:
-            points |= self._numbered(name, "confirm", [best[1]], first=1)
+            points |= self._numbered(name, "confirm", {1: best[1]}, block=1)
         for number, point in points.items():
             key = TrialKey(name, "confirm", number)
             num_seeds = self._spec.extent.num_confirm_seeds
@@ -182,27 +185,34 @@ class TrialQueue:
 
     def _sweep_tasks(self, name: str) -> Iterator[Task]:
         best = self._tunings[name].best()
-        if not self._sweeps or best is None or RATE not in best[1]:
+        if self._sweep is None or best is None:
             return
-        points = [{**best[1], RATE: best[1][RATE] * 10**decades} for decades in SWEEP_DECADES]
-        for number, point in self._numbered(name, "sweep", points, first=0).items():
+        space = self._spec.optimizers[name].space
+        points = {
+            number: {**best[1], swept.hyperparameter: swept.value}
+            for number, swept in self._sweep.points(space, best[1]).items()
+        }
+        size = max(self._spec.identity.num_seeds, SWEEP_GROUP)
+        for number, point in self._numbered(name, "sweep", points, block=self._sweep.block_size(space)).items():
             key = TrialKey(name, "sweep", number)
-            missing = [r for r in range(self._spec.identity.num_seeds) if r not in self._finished[key]]
-            if missing:
-                yield self._task(key, "sweep", point, missing)
+            missing = [r for r in range(self._sweep.num_seeds) if r not in self._finished[key]]
+            for start in range(0, len(missing), size):
+                yield self._task(key, "sweep", point, missing[start : start + size])
 
-    def _numbered(self, name: str, phase: str, points: Sequence[Point], *, first: int) -> dict[int, Point]:
-        """Points by number, from `first` on, or behind the points of former winners that have these numbers.
+    def _numbered(self, name: str, phase: str, points: Mapping[int, Point], *, block: int) -> dict[int, Point]:
+        """Points by number, or so many blocks further that no point of a former winner has one of the numbers.
 
         So a point keeps its number however many of the points around it an earlier run has trained.
         """
-        known = self._points[name, phase]
-        while any(known.get(number, point) != point for number, point in enumerate(points, first)):
-            first += len(points)
-        return dict(enumerate(points, first))
+        known, numbered = self._points[name, phase], dict(points)
+        while any(known.get(number, point) != point for number, point in numbered.items()):
+            numbered = {number + block: point for number, point in numbered.items()}
+        return numbered
 
     def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
         root, fresh = self._spec.identity.replicates_seed, key.phase == "confirm"
+        if key.phase == "sweep" and self._sweep:
+            fresh = self._sweep.is_fresh
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
         in_order = {name: point[name] for name in self._spec.optimizers[key.optimizer].space}
         shares = self._spec.identity.shared_order and key.phase in TUNING_PHASES

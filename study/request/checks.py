@@ -36,6 +36,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
             "with fewer pairs no exact test can reach significance at 0.05."
         )
     _check_rounds(study)
+    _check_sweep(study)
     files = _read_files(study.optimizer_file)
     values = parse_values(study.values)
     if study.search != "grid" and values:
@@ -57,6 +58,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         until_decided=study.until_decided,
         most_confirm_seeds=study.max_confirm_seeds,
         sweep=study.sweep,
+        num_sweep_seeds=study.sweep_seeds,
         num_repeats=study.repeats,
         claims=claims,
         run=run,
@@ -109,6 +111,18 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
             raise ValueError(f"--values must give {name} once, got it twice; join the lists.")
         values[optimizer][hyperparameter] = numbers
     return values
+
+
+def _check_sweep(study: StudyOptions) -> None:
+    if study.sweep_seeds is None:
+        return
+    if not study.sweep:
+        raise ValueError("--sweep-seeds is for a study with a sweep, got --no-sweep; leave one of them out.")
+    if not FEWEST_CONFIRM_SEEDS <= study.sweep_seeds <= study.confirm_seeds:
+        raise ValueError(
+            f"--sweep-seeds must be from {FEWEST_CONFIRM_SEEDS} to the {study.confirm_seeds} of --confirm-seeds, got "
+            f"{study.sweep_seeds}: its runs are compared with those of the confirmed winner, seed by seed."
+        )
 
 
 def _check_dataset(name: str, run: RunOptions) -> None:

@@ -33,6 +33,10 @@ FEWEST_CONFIRM_SEEDS = 6
 """An exact sign-flip test on n pairs has no two-sided p-value below 2^(1 - n): from 6 pairs on that is under 0.05."""
 
 
+MOST_SWEEP_SEEDS = 12
+"""Unless more are asked for: intervals of an excess error then reach some 3 points to either side."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Default training of a data set: None stands for all training images."""
@@ -141,7 +145,14 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         "verdicts on the settings that it found, several on the optimizers (default: %(default)s)",
     )
     group.add_argument(
-        "--no-sweep", dest="sweep", action="store_false", help="leave out the learning-rate sweep through the winner"
+        "--no-sweep", dest="sweep", action="store_false", help="leave out the sweep of every hyperparameter"
+    )
+    group.add_argument(
+        "--sweep-seeds",
+        type=at_least(FEWEST_CONFIRM_SEEDS),
+        metavar="N",
+        help="confirmation seeds on which the winner is trained with one hyperparameter off by factors of 1.8, 3.2 and "
+        f"10: how much does it matter to get it right? (default: --confirm-seeds, at most {MOST_SWEEP_SEEDS})",
     )
     group.add_argument(
         "--no-timing",

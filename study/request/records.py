@@ -22,6 +22,7 @@ class StudyOptions:
     confirm_seeds: int
     until_decided: bool
     max_confirm_seeds: int | None
+    sweep_seeds: int | None
     repeats: int
     sweep: bool
     dataset: str
@@ -78,7 +79,8 @@ class Request:
         num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
         until_decided: Whether winners get more of them until the claims are decided.
         most_confirm_seeds: Fresh seeds that there may ever be; None if that is not fixed, or was by an earlier run.
-        sweep: Whether learning rates through the winner are trained.
+        sweep: Whether the hyperparameters are swept through the winner.
+        num_sweep_seeds: Fresh seeds of the sweep, if they were given.
         num_repeats: Times that everything is tuned.
         claims: Text of the user's own file of claims, if one is given.
         run: How it is run.
@@ -93,6 +95,7 @@ class Request:
     until_decided: bool
     most_confirm_seeds: int | None
     sweep: bool
+    num_sweep_seeds: int | None
     num_repeats: int
     claims: str | None
     run: RunOptions

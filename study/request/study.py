@@ -10,6 +10,7 @@ from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
 from study.request.error_plan import fixed_error_plan
+from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
 from study.search import load_search
@@ -89,11 +90,12 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
         optimizers=request.optimizers,
         num_trials=_num_trials(request),
         num_confirm_seeds=request.num_confirm_seeds,
-        sweep=request.sweep,
+        **_sweep(request),
     )
     spec = StudySpec(identity=request.identity, extent=extent, optimizers=definitions)
     if old is not None:
         _refuse(place, old.differences(spec))
+        _refuse_another_sweep(place, old.extent, request)
         spec = old.extended(spec)
         optimizers = _with_stored(spec, optimizers, place)
     _check_budgets(spec)
@@ -159,6 +161,21 @@ def _check_budgets(spec: StudySpec) -> None:
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"--values must give every optimizer the same number of points, a fair budget; got {shown}.")
+
+
+def _sweep(request: Request) -> dict[str, Any]:
+    """The part of the extent about the sweep; without confirmation there is nothing to compare its runs with."""
+    num_seeds = request.num_sweep_seeds or min(request.num_confirm_seeds, MOST_SWEEP_SEEDS)
+    has_sweep = request.sweep and num_seeds > 0
+    return {"sweep": has_sweep, "num_sweep_seeds": num_seeds if has_sweep else None}
+
+
+def _refuse_another_sweep(place: str, stored: Extent, request: Request) -> None:
+    if stored.sweep and stored.num_sweep_seeds is None and request.num_sweep_seeds is not None:
+        raise ValueError(
+            f"--sweep-seeds is not for the study in {place}, whose sweep began as nine learning rates on the tuning "
+            "seeds and is completed as such; leave it out, or choose another --output."
+        )
 
 
 def _num_trials(request: Request) -> int:

@@ -16,6 +16,8 @@ import pytest
 
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger import schema
+from analysis.ledger.study import Axis
+from analysis.ledger.sweep_design import SweepDesign, sweep_design
 from analysis.metrics import Run, Setup
 from analysis.report.write import Report, write_report
 from analysis.verdicts.default_vocabulary import VOCABULARY
@@ -49,6 +51,7 @@ class SyntheticStudy:
     num_seeds: int = 2
     num_confirm_seeds: int = 3
     first_seed: int = 0
+    num_sweep_seeds: int | None = None
     num_epochs: int = 3
     phases: tuple[str, ...] = ("tuning", "sweep", "confirm")
     outcome: Outcome = always_complete
@@ -59,6 +62,13 @@ class SyntheticStudy:
     former_winners: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     merged: bool = True
+
+    @property
+    def sweep(self) -> SweepDesign:
+        """Every hyperparameter with `num_sweep_seeds`, else nine learning rates."""
+        design = sweep_design(has_sweep=True, num_sweep_seeds=self.num_sweep_seeds, num_tuning_seeds=self.num_seeds)
+        assert design is not None
+        return design
 
     def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
         """A parabola over log10 of the learning rate with its lowest point at 0.03, plus the luck of the seed."""
@@ -78,12 +88,14 @@ class SyntheticStudy:
         if "tuning" in self.phases:
             yield from tuning
         best = min(tuning, key=lambda trial: (self.error(trial[3], 0), trial[1]))[3]
-        if "sweep" in self.phases and "learning_rate" in best:
+        if "sweep" in self.phases:
             swept = [self.former_winners[name], best] if name in self.former_winners else [best]
+            space = {key: Axis(low=axis["low"], high=axis["high"], scale=axis["scale"]) for key, axis in
+                     entry["space"].items()}  # fmt: skip
             for block, center in enumerate(swept):
-                for number in range(9):
-                    rate = center["learning_rate"] * 10 ** ((number - 4) / 2)
-                    yield "sweep", 9 * block + number, "sweep", {**center, "learning_rate": rate}
+                for number, point in self.sweep.points(space, center).items():
+                    number += block * self.sweep.block_size(space)
+                    yield "sweep", number, "sweep", {**center, point.hyperparameter: point.value}
         if "confirm" in self.phases:
             yield "confirm", 0, "published", dict(entry["published"])
             if best != entry["published"]:
@@ -99,7 +111,7 @@ class SyntheticStudy:
         files: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for place, name in enumerate(self.optimizers):
             for phase, number, sampler, point in self.points(name):
-                seeds = self.num_confirm_seeds if phase == "confirm" else self.num_seeds
+                seeds = {"confirm": self.num_confirm_seeds, "sweep": self.sweep.num_seeds}.get(phase, self.num_seeds)
                 for start in range(0, seeds, self.group_size):
                     replicates = range(start, min(seeds, start + self.group_size))
                     rows = [self.replicate(name, phase, number, sampler, point, r, len(replicates)) for r in replicates]
@@ -117,7 +129,9 @@ class SyntheticStudy:
         status = self.outcome((name, phase, number, replicate))
         if status == "complete" and point.get("learning_rate", 0) > self.rate_limit * (1 + 0.1 * math.sin(replicate)):
             status = "diverged"
-        final = self.error(point, replicate + (100 if phase == "confirm" else 0))
+        place = replicate + (100 if phase == "confirm" or (phase == "sweep" and self.sweep.is_fresh) else 0)
+        seed = self.first_seed + place
+        final = self.error(point, place)
         key = {"optimizer": name, "phase": phase, "number": number, "replicate": replicate, "attempt": 0}
         step_seconds = 0.004 + 0.001 * (zlib.crc32(f"{name}/{phase}/{number}".encode()) % 100) / 100
         num_epochs = {"complete": self.num_epochs, "diverged": 1, "failed": 0}[status]
@@ -129,8 +143,7 @@ class SyntheticStudy:
         learned, last = status == "complete", epochs[-1] if epochs else {}
         error = final if learned else 1.0 if status == "diverged" else None
         trial = {
-            **key, **point, "sampler": sampler,
-            "seed": self.first_seed + replicate + (100 if phase == "confirm" else 0),
+            **key, **point, "sampler": sampler, "seed": seed,
             "group_size": group, "status": status, "message": self.message if status == "failed" else None,
             "diverged_step": 17 if status == "diverged" else None,
             "validation_loss": last.get("validation_loss"), "validation_error": error,
@@ -172,6 +185,7 @@ class SyntheticStudy:
             "extent": {
                 "optimizers": list(self.optimizers), "num_trials": self.num_trials,
                 "num_confirm_seeds": self.num_confirm_seeds, "sweep": "sweep" in self.phases,
+                **({"num_sweep_seeds": self.num_sweep_seeds} if self.num_sweep_seeds else {}),
             },
             "optimizers": {
                 name: {"equation": "theta <- theta - eta g", "reference": "https://doi.org/10.1214/aoms/1177729586",
@@ -253,6 +267,7 @@ class RichStudy(SyntheticStudy):
     num_trials: int = 24
     num_seeds: int = 3
     num_confirm_seeds: int = 12
+    num_sweep_seeds: int | None = 12
     num_epochs: int = 8
     _name: str = ""
     _replicate: int = 0

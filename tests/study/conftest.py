@@ -82,7 +82,13 @@ def make_spec() -> Callable[..., StudySpec]:
             "precision": "float32",
             "shared_order": False,
         }
-        extent = {"optimizers": ("sgd", "momentum"), "num_trials": 3, "num_confirm_seeds": 6, "sweep": True}
+        extent = {
+            "optimizers": ("sgd", "momentum"),
+            "num_trials": 3,
+            "num_confirm_seeds": 6,
+            "sweep": True,
+            "num_sweep_seeds": None,
+        }
         definitions = changes.pop("definitions", DEFINITIONS)
         for fields in (identity, extent):
             fields |= {name: changes.pop(name) for name in list(changes) if name in fields}

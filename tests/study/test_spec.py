@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.ledger.sweep_design import NineRates
 from study.spec import Identity, OptimizerDefinition, StudySpec
 from trainables.optimizers import load_optimizer, optimizer_names
 from trainables.spec import Hyperparameter
@@ -150,3 +151,27 @@ def test_a_study_grows_to_the_larger_of_both_extents(make_spec):
     assert (grown.extent.num_trials, grown.extent.num_confirm_seeds, grown.extent.sweep) == (5, 8, True)
     assert set(grown.optimizers) == {"momentum", "sgd", "sign"}
     assert grown.study_hash == old.study_hash
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "grown"),
+    [
+        ((True, None), (True, 12), (True, None)),
+        ((True, None), (False, None), (True, None)),
+        ((False, None), (True, 12), (True, 12)),
+        ((True, 6), (True, 12), (True, 12)),
+        ((True, 12), (False, None), (True, 12)),
+    ],
+)
+def test_a_sweep_that_has_begun_keeps_its_design(make_spec, stored, asked, grown):
+    """Without a number of seeds it is one of nine learning rates, as in studies of older releases."""
+    old, new = (make_spec(sweep=sweep, num_sweep_seeds=seeds) for sweep, seeds in (stored, asked))
+    extent = old.extended(new).extent
+    assert (extent.sweep, extent.num_sweep_seeds) == grown
+    assert old.study_hash == new.study_hash
+
+
+def test_a_study_stored_before_there_was_a_choice_of_sweeps_has_nine_learning_rates(make_spec):
+    stored = make_spec().to_dict()
+    del stored["extent"]["num_sweep_seeds"]
+    assert isinstance(StudySpec.from_dict(stored).sweep, NineRates)

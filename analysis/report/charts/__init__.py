@@ -8,6 +8,7 @@ from analysis.report.charts.curves import plot_curves, plot_seeds, plot_step_tim
 from analysis.report.charts.hyperparameters import plot_map, plot_response, plot_sweeps
 from analysis.report.charts.intervals import plot_effects, plot_importance, plot_shares
 from analysis.report.charts.lines import Axes, plot_cloud, plot_lines, plot_marked_lines
+from analysis.report.charts.sweeps import plot_joint_map, plot_one_at_a_time
 
 __all__ = [
     "DIVERGENCE",
@@ -19,9 +20,11 @@ __all__ = [
     "plot_curves",
     "plot_effects",
     "plot_importance",
+    "plot_joint_map",
     "plot_lines",
     "plot_map",
     "plot_marked_lines",
+    "plot_one_at_a_time",
     "plot_response",
     "plot_seeds",
     "plot_shares",

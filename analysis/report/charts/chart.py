@@ -27,7 +27,7 @@ CROSS = "M-.9,-.6L-.6,-.9L0,-.3L.6,-.9L.9,-.6L.3,0L.9,.6L.6,.9L0,.3L-.6,.9L-.9,.
 DRAWN = (
     *("optimizer", "setting", "replicate", "status", "value", "epoch", "x", "y", "mean", "low", "high", "tip"),
     *("validation_error", "divergence", "mark", "trial", "error", "lower", "median", "upper"),
-    *("order", "group", "effect", "pair", "rival"),
+    *("order", "group", "effect", "pair", "rival", "deviation"),
 )
 TOP = ("$schema", "config")  # stand once, at the top of a specification
 PARAMETERS = [{"name": "isolated", "value": None}]

@@ -1,8 +1,5 @@
 """Charts of validation error and divergence over hyperparameters."""
 
-import math
-from typing import Any
-
 import altair as alt
 import polars as pl
 
@@ -20,9 +17,8 @@ from analysis.report.charts.chart import (
     opacity,
     trial_tips,
 )
+from analysis.report.charts.hyperparameter_axes import across, axis_name, marks, scaled
 from analysis.report.charts.palette import Palette
-
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plot_sweeps(sweeps: pl.DataFrame, palette: Palette, *, axis: Axis, limits: tuple[float, float]) -> Chart:
@@ -36,7 +32,7 @@ def plot_sweeps(sweeps: pl.DataFrame, palette: Palette, *, axis: Axis, limits: t
     """
     tables = Tables()
     base = alt.Chart(tables.keep(sweeps)).encode(
-        x=_x(sweeps, "learning_rate", axis, max_labels=12), color=colour(palette)
+        x=across(sweeps, "learning_rate", axis, max_labels=12), color=colour(palette)
     )
     y = height_of("validation_error", limits, "percent")
     band = base.mark_area(clip=True).encode(
@@ -64,7 +60,7 @@ def plot_response(
     """
     tables = Tables()
     tuning, sweep = points.filter(pl.col("phase") != "sweep"), points.filter(phase="sweep")
-    x, y = _x(points, hyperparameter, axis), height_of("validation_error", limits, "percent")
+    x, y = across(points, hyperparameter, axis), height_of("validation_error", limits, "percent")
     shape, hue = divergence_shape(), colour(palette)
     layers = [
         alt.Chart(tables.keep(tuning))
@@ -79,7 +75,7 @@ def plot_response(
             base.mark_line(strokeWidth=2, clip=True).encode(y=y, opacity=opacity(1)),
             base.mark_point(filled=True, size=55).encode(y=y, shape=shape, opacity=opacity(1), tooltip=trial_tips()),
         ]
-    return finished([*layers, *_marks(tables, tuning, x, y)], tables, title=title, height=210)
+    return finished([*layers, *marks(tables, tuning, x, y)], tables, title=title, height=210)
 
 
 def plot_map(
@@ -100,8 +96,8 @@ def plot_map(
         title: Title of the panel.
     """
     tables = Tables()
-    x = _x(points, hyperparameters[0], axes[0])
-    y = alt.Y("y:Q", title=_name(hyperparameters[1], axes[1]), **_scaled(points["y"], axes[1], max_labels=7))
+    x = across(points, hyperparameters[0], axes[0])
+    y = alt.Y("y:Q", title=axis_name(hyperparameters[1], axes[1]), **scaled(points["y"], axes[1], max_labels=7))
     hue = alt.Color(
         "validation_error:Q",
         scale=alt.Scale(scheme="viridis", domain=list(limits), clamp=True),
@@ -115,55 +111,6 @@ def plot_map(
     layers = [
         learned.mark_point(filled=True, size=95).encode(color=hue, opacity=opacity(1)),
         lost.mark_point(filled=True, size=60).encode(color=alt.ColorValue(INK), opacity=opacity(1)),
-        *_marks(tables, points, x, y),
+        *marks(tables, points, x, y),
     ]
     return finished(layers, tables, title=title, height=240)
-
-
-def _marks(tables: Tables, points: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Rings around the published setting, named above it, and the winner, named below it."""
-    layers = []
-    for name, below in (("published", False), ("winner", True), ("published = winner", True)):
-        marked = points.filter(mark=name)
-        if marked.is_empty():
-            continue
-        base = alt.Chart(tables.keep(marked)).encode(x=x, y=y, opacity=opacity(1))
-        text: dict[str, Any] = {"dy": 17 if below else -16, "fontSize": 10.5, "fontWeight": 600}
-        layers += [
-            base.mark_point(size=190, stroke=INK, strokeWidth=1.6, filled=False).encode(tooltip=trial_tips()),
-            # Written twice: the white outline keeps the word readable on top of points and lines.
-            base.mark_text(**text, stroke="white", strokeWidth=3.5).encode(text=alt.Text("mark:N")),
-            base.mark_text(**text, color=INK).encode(text=alt.Text("mark:N")),
-        ]
-    return layers
-
-
-def _name(hyperparameter: str, axis: Axis) -> str:
-    return f"1 − {hyperparameter}" if axis.scale == "log_complement" else hyperparameter
-
-
-def _x(points: pl.DataFrame, hyperparameter: str, axis: Axis, max_labels: int = 7) -> alt.X:
-    return alt.X("x:Q", title=_name(hyperparameter, axis), **_scaled(points["x"], axis, max_labels))
-
-
-def _scaled(values: pl.Series, axis: Axis, max_labels: int) -> dict[str, Any]:
-    """Scale and axis: logarithmic with powers of ten where the hyperparameter was sampled so."""
-    if axis.scale == "linear":
-        return {"scale": alt.Scale(zero=False, nice=True, padding=8), "axis": alt.Axis(grid=True, tickCount=5)}
-    low, high = math.log10(float(values.min())), math.log10(float(values.max()))  # type: ignore[arg-type]
-    decades = range(math.floor(low), math.ceil(high) + 1)
-    shown = decades[:: math.ceil(len(decades) / max_labels)]
-    names = ", ".join(f"'{power}': '{_power_of_ten(power)}'" for power in shown)
-    ends = [10 ** (low - 0.15), 10 ** (high + 0.15)]
-    return {
-        "scale": alt.Scale(type="log", domain=ends, nice=False),
-        "axis": alt.Axis(
-            values=[10.0**power for power in shown],
-            labelExpr=f"({{{names}}})[toString(round(log(datum.value) / LN10))]",
-            grid=True,
-        ),
-    }
-
-
-def _power_of_ten(power: int) -> str:
-    return f"10{str(power).translate(SUPERSCRIPTS)}" if abs(power) > 2 else f"{10.0**power:g}"

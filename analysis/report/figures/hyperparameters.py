@@ -2,11 +2,13 @@
 
 import polars as pl
 
-from analysis.ledger.plan import RATE, SWEEP_DECADES
+from analysis.ledger.plan import RATE
 from analysis.ledger.study import Axis
+from analysis.ledger.sweep_design import RATE_STEPS
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
+from analysis.report.figures.sweeps import learning_rates
 from analysis.tables.overview import Overview
 from analysis.tables.settings import setting_column, sweep_through
 from analysis.tables.study_tables import StudyTables
@@ -21,26 +23,29 @@ MARKS = (
 def learning_rate(tables: StudyTables, palette: Palette) -> Figure:
     """The sweep of every optimizer on one axis."""
     overview = tables.overview
-    rows = _drawable(_responses(overview).filter(phase="sweep", hyperparameter=RATE))
+    has_curves = overview.ledger.study.sweeps_every_hyperparameter
+    swept = learning_rates(tables) if has_curves else _responses(overview).filter(phase="sweep", hyperparameter=RATE)
+    rows = swept if has_curves else _drawable(swept)
     title = "How much the learning rate matters"
     if rows.is_empty():
         text = "No learning-rate sweep has been run."
         return Figure(name="learning_rate", title=title, text=text, panels=(), tables=("trials",))
     chart = charts.plot_sweeps(rows, palette, axis=Axis(low=0, high=0, scale="log"), limits=_error_limits(rows))
+    steps = "up to a factor of 10 away from" if has_curves else "in half-decade steps around"
     text = (
-        "Learning rates in half-decade steps around each winner, its other hyperparameters fixed: mean validation "
+        f"Learning rates {steps} each winner, its other hyperparameters fixed: mean validation "
         f"error with its {LEVEL_NAME} band over seeds. A flat, wide valley is easy to tune. Triangle: some replicates "
         "diverged; cross: all did (error 1)."
     ) + _note_on_overtaken(overview)
     panel = Panel(chart=chart, description=title)
-    return Figure(
-        name="learning_rate", title=title, text=text, panels=(panel,), tables=("trials",), columns=1, width=640
-    )
+    source = "one_at_a_time" if has_curves else "trials"
+    return Figure(name="learning_rate", title=title, text=text, panels=(panel,), tables=(source,), columns=1, width=640)
 
 
 def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
     """Validation error against each hyperparameter of each optimizer."""
     overview = tables.overview
+    has_curves = overview.ledger.study.sweeps_every_hyperparameter
     every = _responses(overview)
     rows = _drawable(every)
     panels = []
@@ -64,7 +69,7 @@ def sensitivity(tables: StudyTables, palette: Palette) -> Figure:
                 )
     text = (
         "Every point is a tuning trial: mean validation error over its replicates, all hyperparameters varying at "
-        f"once. The line is the learning-rate sweep through the winner. {MARKS}"
+        f"once. {'' if has_curves else 'The line is the learning-rate sweep through the winner. '}{MARKS}"
     ) + _note_on_overtaken(overview)
     lost = every.filter(pl.col("phase") != "sweep").height - rows.filter(pl.col("phase") != "sweep").height
     if lost:
@@ -82,7 +87,7 @@ def divergence(tables: StudyTables, palette: Palette) -> Figure:
     """Learning rate against each other hyperparameter: where training diverges."""
     overview = tables.overview
     del palette  # colour shows the validation error here
-    tuning = _drawable(_responses(overview).filter(pl.col("phase") != "sweep"))
+    tuning = settings_to_draw(overview)
     learned = tuning.filter(pl.col("diverged") == 0)["validation_error"]
     limits = (float(learned.min()), float(learned.max())) if len(learned) else (0.0, 1.0)  # type: ignore[arg-type]
     panels = []
@@ -116,6 +121,11 @@ def divergence(tables: StudyTables, palette: Palette) -> Figure:
     return Figure(
         name="divergence", title="Where training diverges", text=text, panels=tuple(panels), tables=("trials",)
     )
+
+
+def settings_to_draw(overview: Overview) -> pl.DataFrame:
+    """Every tuning trial against each of its hyperparameters, with what a chart shows of it."""
+    return _drawable(_responses(overview).filter(pl.col("phase") != "sweep"))
 
 
 def _responses(overview: Overview) -> pl.DataFrame:
@@ -165,8 +175,10 @@ def _error_limits(rows: pl.DataFrame) -> tuple[float, float]:
 def _sweep(overview: Overview, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """The sweep of an optimizer to draw: through its winner, or the latest one if none of that has been measured."""
     best, sweep = overview.best.get(name), rows.filter(optimizer=name, phase="sweep")
+    if overview.ledger.study.sweeps_every_hyperparameter:  # it has figures of its own
+        return sweep.clear()
     through = sweep_through(best, sweep) if best else sweep.clear()
-    block = pl.col("number") // len(SWEEP_DECADES)
+    block = pl.col("number") // len(RATE_STEPS)
     return sweep.filter(block == block.max()) if through.is_empty() else through
 
 

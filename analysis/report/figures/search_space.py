@@ -34,7 +34,7 @@ def good_volume(tables: StudyTables, palette: Palette) -> Figure:
     epsilon = f"{100 * table['epsilon'][0]:.1f} points" if table.height else "2 points"
     text = (
         f"A setting is good if its mean validation error lies within {epsilon} of the best: of all optimizers "
-        "(circles, what the claims compare) or its own (diamonds). The share is that of the space as it was sampled, "
+        "(circles) or its own (diamonds). The share is that of the space as it was sampled, "
         "so that it depends on the range that was declared; the common rule is the published setting times or over 100 "
         f"in every hyperparameter, of which only the part within the declared space was tried. {LEVEL_NAME} intervals "
         "resample points and seeds. "

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from analysis.ledger.study import Study
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel, reasons
 from analysis.report.figures.learning_curves import readable_limits
 from analysis.tables.study_tables import StudyTables
-from analysis.wording import LEVEL_NAME, count, percent
+from analysis.wording import LEVEL_NAME, count, listing, number, percent
 
 WHOLE = (-0.03, 1.03)
 
@@ -25,6 +26,7 @@ def expected_best(tables: StudyTables, palette: Palette) -> Figure:
         "ones decide. Best so far: what the search had found by each trial, in one run of the tuning. Probability of "
         "being best: how often an optimizer would have the lowest error if all were tuned again by as many trials."
     )
+    text += f" {coverage(tables.overview.ledger.study)}"
     if missing:
         text = f"{text} {missing}"
     if not panels:
@@ -33,6 +35,27 @@ def expected_best(tables: StudyTables, palette: Palette) -> Figure:
         name="expected_best", title="What a tuning budget buys", text=text, panels=tuple(panels),
         tables=("expected_best", "best_so_far", "probability_best", "tunability"),
     )  # fmt: skip
+
+
+def coverage(study: Study) -> str:
+    """What the budget is relative to: equal numbers of trials do not cover spaces of unequal dimension equally well.
+
+    n points in d dimensions stand as far apart as n^(1/d) values of each.
+    """
+    by_size: dict[int, list[str]] = {}
+    for name, optimizer in study.optimizers.items():
+        by_size.setdefault(len(optimizer.space), []).append(name)
+    if len(by_size) < 2:
+        return ""
+    parts = [
+        f"{number(round(study.num_trials ** (1 / size), 1))} values{' of each' if size > 1 else ''} for "
+        f"{listing(names)} ({count(size, 'hyperparameter')})"
+        for size, names in sorted(by_size.items())
+    ]
+    return (
+        f"Equal budgets are not equal coverage: {count(study.num_trials, 'trial')} lie as close together as a grid of "
+        f"{listing(parts)}."
+    )
 
 
 def _expected(tables: StudyTables, palette: Palette) -> list[Panel]:

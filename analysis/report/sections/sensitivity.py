@@ -6,7 +6,9 @@ import polars as pl
 
 from analysis.report.figures.hyperparameters import learning_rate
 from analysis.report.figures.hyperparameters import sensitivity as every_hyperparameter
+from analysis.report.figures.joint_maps import joint_maps
 from analysis.report.figures.search_space import good_volume, importance, valley
+from analysis.report.figures.sweeps import imprecision, one_at_a_time
 from analysis.report.figures.tuning_budget import expected_best
 from analysis.report.section import Section
 from analysis.tables.overview import Overview
@@ -33,11 +35,17 @@ def one(name: str) -> Callable[[StudyTables], pl.DataFrame]:
 
 def rows(overview: Overview) -> str:
     """Which rows answer the questions on the search space."""
-    sweep = (
-        "Learning-rate response, basin and headroom: the sweep through each winner."
-        if overview.ledger.study.has_sweep
-        else "No sweep of learning rates was planned."
-    )
+    study = overview.ledger.study
+    if study.sweeps_every_hyperparameter:
+        sweep = (
+            "Cost of imprecision, curves over one hyperparameter at a time, basin and headroom: the sweep around each "
+            "winner and the winner's confirmation, on the same fresh seeds and validation images; a diverged run has "
+            "error 1."
+        )
+    elif study.has_sweep:
+        sweep = "Learning-rate response, basin and headroom: the sweep of nine learning rates, on the tuning seeds."
+    else:
+        sweep = "No sweep was planned."
     return f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose."
 
 
@@ -46,6 +54,16 @@ SECTION = Section(
     place=4,
     family="sensitivity",
     tables={name: one(name) for name in SENSITIVITY_TABLES},
-    figures=(learning_rate, valley, good_volume, expected_best, importance, every_hyperparameter),
+    figures=(
+        imprecision,
+        learning_rate,
+        one_at_a_time,
+        joint_maps,
+        valley,
+        good_volume,
+        expected_best,
+        importance,
+        every_hyperparameter,
+    ),
     methods=rows,
 )

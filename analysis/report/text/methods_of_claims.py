@@ -119,8 +119,8 @@ def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
         "one-sided tests at 1 - 2 alpha / m. "
-        f"P-values printed beside are adjusted by Holm's method for the family{_in_p_values(plan)}; beside them stands "
-        "the share of pairs in which the run of the first optimizer is better, ties counted half."
+        f"P-values printed beside are adjusted by Holm's method for the family{_in_p_values(plan)}; "
+        '"better in" is the share of pairs in which the run of the first optimizer is better, ties counted half.'
     )
     if any(verdict.schedule for verdict in held):
         text += (
@@ -133,7 +133,8 @@ def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
         text += f"{listing([number(2.0 ** (1 - seed)) for seed in seeds])}."
     if tuned:
         text += f" {_tunings(tuned)}"
-    others = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
+    asked = sorted({verdict.question.metric for verdict in held} & STUDY_METRICS.keys())
+    others = [name for name in asked if STUDY_METRICS[name].interval]
     if others:
         intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."

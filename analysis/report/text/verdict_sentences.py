@@ -117,7 +117,7 @@ def test(verdict: Verdict) -> str:
     if verdict.p_holm is None or verdict.superiority is None:
         return ""
     p = "p < 0.001" if verdict.p_holm < 1e-3 else f"p = {verdict.p_holm:.2g}"
-    return f"{p}, better in {verdict.superiority:.0%} of pairs"
+    return f"{p}, better in {verdict.superiority:.0%}"
 
 
 def amount(verdict: Verdict, improvement: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.ledger.load import Ledger
 from analysis.ledger.plan import RATE
 from analysis.ledger.schema import KEY
+from analysis.tables.sensitivity.one_at_a_time import OneAtATime, one_at_a_time
 from analysis.tables.sensitivity.points import Missing, errors_by_seed, lacking, rounded
 from analysis.tables.settings import Setting, setting_column, settings, sweep_through, winners
 
@@ -56,7 +57,18 @@ def sweeps(ledger: Ledger, collapsed: pl.DataFrame | None = None) -> dict[str, S
     lost = ledger.trials.filter(status="diverged").select(KEY)
     if collapsed is not None:
         lost = pl.concat([lost, collapsed.select(KEY).cast(lost.schema)]).unique()
+    if ledger.study.sweeps_every_hyperparameter:
+        return {name: _of_curve(name, curve.get(RATE)) for name, curve in one_at_a_time(ledger, collapsed).items()}
     return {name: _sweep(ledger, name, points, best, lost) for name in ledger.study.optimizers}
+
+
+def _of_curve(name: str, curve: OneAtATime | Missing | None) -> Sweep | Missing:
+    """The learning rate of a sweep of every hyperparameter."""
+    if curve is None:
+        return Missing(f"{name} searches no learning rate, so it has no response to it.")
+    if isinstance(curve, Missing):
+        return curve
+    return Sweep(optimizer=name, rates=curve.values, errors=curve.errors, lost=curve.lost)
 
 
 def _sweep(

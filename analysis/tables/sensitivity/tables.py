@@ -12,7 +12,11 @@ from analysis.tables.sensitivity.drift import drift
 from analysis.tables.sensitivity.expected_best import best_so_far, expected_best, tunability
 from analysis.tables.sensitivity.good_volume import EPSILON, good_volumes
 from analysis.tables.sensitivity.importance import importances
+from analysis.tables.sensitivity.imprecision import imprecision_table
+from analysis.tables.sensitivity.joint_map import joint_maps, joint_slopes
 from analysis.tables.sensitivity.learning_rate import responses
+from analysis.tables.sensitivity.one_at_a_time import one_at_a_time
+from analysis.tables.sensitivity.one_at_a_time_tables import curve_means, curve_runs
 from analysis.tables.sensitivity.probability_best import probabilities_best
 
 
@@ -27,6 +31,11 @@ class _Known:
 _MAKERS: dict[str, Callable[[_Known], pl.DataFrame]] = {
     "learning_rate_sensitivity": lambda known: responses(known.ledger, known.eps, known.initial_error, known.collapsed),
     "learning_rate_drift": lambda known: drift(known.ledger),
+    "one_at_a_time": lambda known: curve_means(one_at_a_time(known.ledger)),
+    "one_at_a_time_runs": lambda known: curve_runs(one_at_a_time(known.ledger)),
+    "imprecision_cost": lambda known: imprecision_table(one_at_a_time(known.ledger)),
+    "joint_map": lambda known: joint_maps(known.ledger),
+    "joint_slope": lambda known: joint_slopes(known.ledger),
     "good_volume": lambda known: good_volumes(known.ledger, known.eps),
     "importance": lambda known: importances(known.ledger),
     "expected_best": lambda known: expected_best(known.ledger),
@@ -34,6 +43,21 @@ _MAKERS: dict[str, Callable[[_Known], pl.DataFrame]] = {
     "tunability": lambda known: tunability(known.ledger),
     "probability_best": lambda known: probabilities_best(known.ledger),
 }
+
+HYPERPARAMETERS = (
+    "best_rate",
+    "common_from",
+    "common_to",
+    "value",
+    "best_value",
+    "decade_from",
+    "decade_to",
+    "rate_low",
+    "rate_high",
+    "value_low",
+    "value_high",
+)
+"""Columns that hold values of hyperparameters, which may be very small."""
 
 SENSITIVITY_TABLES = tuple(_MAKERS)
 """Names of the tables about the search space."""
@@ -44,8 +68,9 @@ def sensitivity_tables(
 ) -> dict[str, pl.DataFrame]:
     """All tables about the search space, by file name, rounded to 12 digits.
 
-    `responses`, `drift`, `good_volumes`, `importances`, `expected_best`, `best_so_far`, `tunability` and
-    `probabilities_best` say, in this order, which columns each has.
+    `responses`, `drift`, `curve_means`, `curve_runs`, `imprecision_table`, `joint_maps`, `joint_slopes`,
+    `good_volumes`, `importances`, `expected_best`, `best_so_far`, `tunability` and `probabilities_best` say, in this
+    order, which columns each has.
 
     Args:
         ledger: The rows.
@@ -58,6 +83,6 @@ def sensitivity_tables(
 
 
 def _rounded(table: pl.DataFrame) -> pl.DataFrame:
-    """Twelve significant digits, and decimal places where numbers are no learning rates: equal on every machine."""
-    rates = cs.by_name("best_rate", "common_from", "common_to", require_all=False)
+    """Twelve significant digits, and decimal places where numbers are no hyperparameters: equal on every machine."""
+    rates = cs.by_name(*HYPERPARAMETERS, require_all=False)
     return table.with_columns((cs.float() - rates).round(DIGITS), rates).with_columns(cs.float().round_sig_figs(DIGITS))

@@ -38,4 +38,5 @@ METRIC = StudyMetric(
     interval="percentiles of a bootstrap over points and seeds",
     family="sensitivity",
     phases=("confirm", "explore"),
+    better="higher",
 )

@@ -48,6 +48,22 @@ def test_parts_of_a_study_make_the_study(synthetic, write):
         assert_frame_equal(getattr(joined, table), getattr(whole, table), check_column_order=False)
 
 
+def test_sweeps_of_two_designs_make_no_report(synthetic, write):
+    phases = ("tuning", "sweep", "confirm")
+    old = write("old", optimizers=only(synthetic, "sgd"), phases=phases)
+    new = write("new", optimizers=only(synthetic, "momentum"), phases=phases, num_sweep_seeds=3)
+    with pytest.raises(LedgerError, match="one sweeps every hyperparameter and the other one nine learning rates"):
+        load_studies([old, new])
+
+
+def test_parts_of_a_study_that_sweeps_every_hyperparameter_keep_its_seeds(synthetic, write):
+    phases = ("tuning", "sweep", "confirm")
+    parts = [
+        write(name, optimizers=only(synthetic, name), phases=phases, num_sweep_seeds=3) for name in ("sgd", "momentum")
+    ]
+    assert load_studies(parts).first.study.num_sweep_seeds == 3
+
+
 def test_rows_that_two_ledgers_share_stand_once_and_the_larger_extent_counts(write):
     small, large = write("small", num_trials=3), write("large", num_trials=6)
     joined = load_studies([small, large]).first

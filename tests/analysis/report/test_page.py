@@ -115,7 +115,7 @@ def test_the_methods_say_what_was_judged_and_how(rich):
         "From 12 pairs no two-sided p-value can be below 4.88e−4",
         "symmetric",
         "not the sampling of the images",
-        "percentiles of a bootstrap",
+        "there is an interval and no such test: for the time per step it is that of a median",
         "A diverged run scores its worst: the whole budget for steps to the targets",
         "10 for swing of the step losses and 100% for test error",
         "in is more stable, overfits less and is less sensitive, which it would win",

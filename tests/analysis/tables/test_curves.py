@@ -116,6 +116,20 @@ def test_what_a_partial_study_lacks_is_listed(synthetic, tmp_path):
     assert found.planned - found.done == 11
 
 
+def test_a_sweep_of_every_hyperparameter_is_planned_around_the_winner(synthetic, tmp_path):
+    study = synthetic(num_sweep_seeds=9, num_confirm_seeds=9, group_size=9, merged=False)
+    folder = study.write(tmp_path / "study")
+    found = completeness(overview_of(load(folder)))
+    assert found.missing == ()
+    planned = sum(len(list(study.points(name))) for name in study.optimizers)
+    for path in folder.glob("*/1-sweep-1-*"):
+        path.unlink()
+    lacking = completeness(overview_of(load(folder)))
+    assert lacking.missing == ("momentum: 1 sweep trial",)
+    assert lacking.planned == found.planned == planned
+    assert lacking.done == found.done - 1
+
+
 def test_no_sweep_is_planned_without_a_learning_rate(synthetic, tmp_path):
     space = {"x": {"low": 0.0, "high": 1.0, "scale": "linear", "unit": "1"}}
     optimizers = {**synthetic().optimizers, "plain": {"space": space, "published": {"x": 0.5}}}

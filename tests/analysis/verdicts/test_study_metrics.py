@@ -15,7 +15,7 @@ from analysis.tables.overview import overview_of
 from analysis.verdicts import study_metrics
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.evidence import Draws, Median
+from analysis.verdicts.evidence import Draws, Median, PairedSeeds
 from analysis.verdicts.improvements import IMPROVEMENTS
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import LOOKED_AT
@@ -56,7 +56,7 @@ def test_a_claim_says_what_the_metric_asks_for_and_nothing_else(name):
 @EVERY
 def test_its_words_and_its_family_are_known(name):
     metric = STUDY_METRICS[name]
-    assert all((metric.unit, metric.noun, metric.counted, metric.interval))
+    assert all((metric.unit, metric.noun, metric.counted, metric.interval or metric.exact_if))
     assert noun_of(name) == metric.noun
     assert metric_family(name) in {section.family for section in SECTIONS}
     assert set(metric.phases) <= {*PHASES} & {*LOOKED_AT}
@@ -69,7 +69,7 @@ def test_a_claim_on_it_is_judged_or_not_testable_for_a_reason(name, rich_dir):
         assert verdict.reason
         assert not verdict.reason.endswith(".")
     else:
-        assert isinstance(verdict.evidence, Draws | Median)
+        assert isinstance(verdict.evidence, (Draws | Median) if STUDY_METRICS[name].interval else PairedSeeds)
         assert verdict.interval.low <= verdict.evidence.estimate <= verdict.interval.high
         assert verdict.unit == verdict.question.improvement.unit(STUDY_METRICS[name].unit)
-        assert verdict.p_holm is None
+        assert (verdict.p_holm is None) == isinstance(verdict.evidence, Draws | Median)

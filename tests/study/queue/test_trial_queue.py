@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.ledger import schema
-from analysis.ledger.plan import SWEEP_DECADES
+from analysis.ledger.sweep_design import RATE_STEPS, STEPS
 from study.queue.tasks import TrialKey
 from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 
 NAMES = ("sgd", "momentum", "sign")
 TUNING_PHASES = set(schema.TUNING_PHASES)
+DESIGNS = st.sampled_from([None, 6])
+"""Seeds of a sweep of nine learning rates, and of one of every hyperparameter."""
 
 
 def points_of(tasks):
@@ -159,12 +161,63 @@ def test_the_sweep_crosses_the_winner_in_half_decades(make_spec, listening, simu
         ratios = [point["learning_rate"] / best["learning_rate"] for point in swept]
         assert ratios == pytest.approx([10**decades for decades in (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)])
         assert all({**point, "learning_rate": 0} == {**best, "learning_rate": 0} for point in swept)
-    assert len(SWEEP_DECADES) == 9
+    assert len(RATE_STEPS) == 9
 
 
 def test_an_optimizer_without_learning_rate_has_no_sweep(make_spec, listening, simulate):
     tasks = simulate(TrialQueue(make_spec(optimizers=("sign", "sgd")), listening()))
     assert {task.key.optimizer for task in tasks if task.key.phase == "sweep"} == {"sgd"}
+
+
+def test_the_sweep_moves_every_hyperparameter_of_the_winner_one_at_a_time(make_spec, listening, simulate):
+    spec = make_spec(optimizers=NAMES, num_trials=4, num_confirm_seeds=12, num_sweep_seeds=12)
+    queue = TrialQueue(spec, listening())
+    tasks = [task for task in simulate(queue) if task.key.phase == "sweep"]
+    for name in NAMES:
+        best, space = queue.best(name)[1], sorted(spec.optimizers[name].space)
+        own = {task.key.number: task for task in tasks if task.key.optimizer == name}
+        assert set(own) == set(spec.sweep.points(spec.optimizers[name].space, best))
+        for number, task in own.items():
+            moved = space[number // 6]
+            assert {key for key in best if task.point[key] != best[key]} == {moved}
+            assert task.replicates == tuple(range(12))
+            if moved in ("learning_rate", "stride"):
+                assert task.point[moved] / best[moved] == pytest.approx(10 ** STEPS[number % 6])
+
+
+def test_the_sweep_of_every_hyperparameter_has_the_seeds_of_the_confirmation_and_reads_no_test_set(
+    make_spec, listening, simulate
+):
+    tasks = simulate(TrialQueue(make_spec(num_confirm_seeds=12, num_sweep_seeds=12), listening()))
+    confirmed = {r: seed for (key, r), seed in seeds_of(tasks).items() if key.phase == "confirm"}
+    swept = [task for task in tasks if task.key.phase == "sweep"]
+    assert all(confirmed[r] == seed for (_, r), seed in seeds_of(swept).items())
+    assert not any(task.tests for task in swept)
+    assert {task.order_seed for task in swept} == {None}
+
+
+def test_more_sweep_seeds_train_the_new_ones_alone(make_spec, listening, simulate, outcomes_of, surface):
+    spec = make_spec(num_confirm_seeds=12, num_sweep_seeds=6)
+    stored = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
+    rest = simulate(TrialQueue(make_spec(num_confirm_seeds=12, num_sweep_seeds=9), listening(), stored))
+    assert {replicate for _, replicate in replicates_of(rest)} == {6, 7, 8}
+    assert {task.key.phase for task in rest} == {"sweep"}
+    assert {task.key.number % 6 for task in rest} == set(range(6))
+
+
+def test_a_new_winner_has_the_next_block_of_the_sweep(make_spec, listening, simulate, outcomes_of):
+    def improving(task, _):
+        return 0.9 - 0.1 * task.key.number if task.key.phase in TUNING_PHASES else 0.5
+
+    first = simulate(TrialQueue(make_spec(num_trials=3, num_sweep_seeds=6), listening()), response=improving)
+    stored = all_outcomes(first, outcomes_of, improving)
+    rest = simulate(TrialQueue(make_spec(num_trials=5, num_sweep_seeds=6), listening(), stored), response=improving)
+    assert {task.key.number for task in rest if task.key.phase == "sweep" and task.key.optimizer == "sgd"} == {
+        *range(6, 12)
+    }
+    swept = {task.key.number for task in rest if task.key.phase == "sweep" and task.key.optimizer == "momentum"}
+    assert swept <= set(range(12, 24))
+    assert set(range(12, 18)) <= swept
 
 
 def test_no_confirmation_seeds_and_no_sweep_leave_tuning_alone(make_spec, listening, simulate):
@@ -194,7 +247,7 @@ def test_a_study_in_which_everything_fails_confirms_the_published_setting_and_en
 def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
     make_spec, listening, simulate, outcomes_of, surface, num_workers, order, data
 ):
-    spec = make_spec(lag=3, num_trials=6)
+    spec = make_spec(lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
     undisturbed = simulate(TrialQueue(spec, listening()))
     outcomes = all_outcomes(undisturbed, outcomes_of, surface)
     stored = data.draw(st.sets(st.integers(0, len(outcomes) - 1)), label="stored")
@@ -213,7 +266,7 @@ def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
 @given(order=st.randoms(), data=st.data())
 def test_a_study_killed_twice_is_the_same_study(make_spec, listening, simulate, outcomes_of, surface, order, data):
     """Killed with several workers, so that any of the last few tasks may be missing."""
-    spec = make_spec(lag=3, num_trials=6)
+    spec = make_spec(lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
     undisturbed = simulate(TrialQueue(spec, listening()))
     stored = []
     for _ in range(2):
@@ -345,8 +398,11 @@ def test_a_study_stopped_before_its_first_trial_confirms_the_published_settings(
     assert {(task.key.phase, task.key.number) for task in simulate(queue)} == {("confirm", 0)}
 
 
-def test_a_sweep_that_is_skipped_midway_goes_no_further(make_spec, listening, simulate, outcomes_of, surface):
-    queue = TrialQueue(make_spec(), listening())
+@pytest.mark.parametrize("num_sweep_seeds", [None, 6])
+def test_a_sweep_that_is_skipped_midway_goes_no_further(
+    make_spec, listening, simulate, outcomes_of, surface, num_sweep_seeds
+):
+    queue = TrialQueue(make_spec(num_sweep_seeds=num_sweep_seeds), listening())
     started = []
     while not started or started[-1].key.phase != "sweep":
         started.append(queue.next_task())
@@ -357,14 +413,15 @@ def test_a_sweep_that_is_skipped_midway_goes_no_further(make_spec, listening, si
 
 
 @settings(max_examples=30, deadline=None)
-@given(num_trials=st.integers(1, 6))
+@given(num_trials=st.integers(1, 6), num_sweep_seeds=DESIGNS)
 def test_the_number_of_replicates_is_never_too_small_and_right_in_the_end(
-    make_spec, listening, simulate, outcomes_of, surface, num_trials
+    make_spec, listening, simulate, outcomes_of, surface, num_trials, num_sweep_seeds
 ):
     """Also for a study that grows, whose former winners have rows of their own."""
-    first = simulate(TrialQueue(make_spec(num_trials=num_trials), listening()))
-    stored = all_outcomes(first, outcomes_of, surface)
-    queue = TrialQueue(make_spec(num_trials=num_trials + 2, num_confirm_seeds=8), listening(), stored)
+    spec = make_spec(num_trials=num_trials, num_sweep_seeds=num_sweep_seeds)
+    stored = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
+    larger = make_spec(num_trials=num_trials + 2, num_confirm_seeds=8, num_sweep_seeds=num_sweep_seeds)
+    queue = TrialQueue(larger, listening(), stored)
     totals = [queue.num_replicates()]
     tasks = simulate(queue, num_workers=3, on_end=lambda: totals.append(queue.num_replicates()))
     count = len(stored) + len(replicates_of(tasks))

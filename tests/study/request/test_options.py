@@ -15,8 +15,9 @@ from study import __version__
 from study.ledger import write_study
 from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
-from study.request.checks import parse_values
-from study.request.options import FEWEST_CONFIRM_SEEDS, parser
+from study.request.checks import check, parse_values
+from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
+from study.request.study import build_study
 from study.run import main
 from study.search import search_names
 from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS
@@ -148,6 +149,18 @@ REFUSED = {
     "until decided from beyond its default": (
         [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "48"],
         r"--confirm-seeds must be below --max-confirm-seeds, got 48 and 48; lower it or raise --max-confirm-seeds\.",
+    ),
+    **{
+        f"{count} sweep seeds": (
+            [*OPTUNA, "--sweep-seeds", str(count), "--confirm-seeds", confirmed],
+            rf"--sweep-seeds must be from 6 to the {confirmed} of --confirm-seeds, got {count}: its runs .*",
+        )
+        for count, confirmed in ((13, "12"), (6, "0"))
+    },
+    "five sweep seeds": ([*OPTUNA, "--sweep-seeds", "5"], r"argument --sweep-seeds: must be a whole number from 6 .*"),
+    "sweep seeds without a sweep": (
+        [*OPTUNA, "--sweep-seeds", "8", "--no-sweep"],
+        r"--sweep-seeds is for a study with a sweep, got --no-sweep; leave one of them out\.",
     ),
     "too few images": ([*OPTUNA, "--train-images", "4"], r"--train-images must be from 5 to 4000, got 4; .*"),
     "too many images": ([*OPTUNA, "--train-images", "4001"], r"--train-images must be from 5 to 4000, got 4001; .*"),
@@ -610,6 +623,39 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     assert "6 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
     assert main([*words, "6", "--optimizers", "sgd,momentum"]) == 0
     assert "family" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sweep"),
+    [
+        ([], "12 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "24"], "12 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "8"], "8 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "24", "--sweep-seeds", "18"], "18 of them for the sweep of every hyperparameter"),
+        (["--confirm-seeds", "0"], "without sweep"),
+        (["--no-sweep"], "without sweep"),
+    ],
+)
+def test_the_sweep_has_the_seeds_of_the_confirmation_up_to_twelve(monkeypatch, tmp_path, capsys, words, sweep):
+    monkeypatch.chdir(tmp_path)
+    assert main([*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--repeats", "1", *words]) == 0
+    assert f"confirmation seeds, {sweep}." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_study_that_began_with_nine_rates_is_completed_as_such_and_takes_no_sweep_seeds(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    words = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--optimizers", "sgd", "--output", "out"]
+    spec = build_study(check(*parse(words)), tmp_path / "new").spec
+    stored = spec.to_dict()
+    del stored["extent"]["num_sweep_seeds"]
+    (tmp_path / "out").mkdir()
+    write_study(tmp_path / "out", {**stored, "runs": [], "looks": []})
+    assert main([*words, "--dry-run"]) == 0
+    assert "with a sweep of nine learning rates" in " ".join(capsys.readouterr().out.split())
+    assert main([*words, "--sweep-seeds", "12"]) == 2
+    assert "whose sweep began as nine learning rates on the tuning seeds" in capsys.readouterr().err
 
 
 def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(monkeypatch, tmp_path, capsys):

@@ -11,6 +11,7 @@ from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
 from analysis.report.write import write_report
+from analysis.tables.completeness import completeness
 from analysis.tables.overview import overview_of
 
 RATES = (1e-3, 1e-2, 1e-1)
@@ -83,14 +84,15 @@ def test_the_password_of_a_database_is_not_stored(words, taken):
     assert "et@host" not in run["command"]
 
 
-def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, description):
+@pytest.mark.parametrize("num_sweep_seeds", [None, 3])
+def test_a_ledger_passes_through_unchanged(synthetic, tmp_path, taken, description, num_sweep_seeds):
     """The rows of a study of our own, taken out and in again, are the same rows."""
-    ledger = load(ledger_dir)
+    ledger = load(synthetic(num_sweep_seeds=num_sweep_seeds).write(tmp_path / "ours"))
     ledger.trials.drop("run").write_parquet(tmp_path / "trials.parquet")
     ledger.epochs.write_parquet(tmp_path / "epochs.parquet")
     path = description(
+        f"num_epochs = 3\n{f'num_sweep_seeds = {num_sweep_seeds}' if num_sweep_seeds else ''}"
         """
-        num_epochs = 3
         [optimizers.sgd]
         space.learning_rate = {low = 1e-4, high = 1.0, scale = "log"}
         published.learning_rate = 0.01
@@ -110,7 +112,8 @@ def test_a_ledger_passes_through_unchanged(ledger_dir, tmp_path, taken, descript
     assert [result.difference for result in overview_of(again).results] == [
         result.difference for result in overview_of(ledger).results
     ]
-    assert again.study.has_sweep
+    assert again.study.sweep == ledger.study.sweep
+    assert completeness(overview_of(again)) == completeness(overview_of(ledger))
 
 
 def test_a_number_that_is_not_finite_is_divergence_and_status_says_the_rest(tmp_path, taken, description):

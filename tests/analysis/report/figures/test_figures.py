@@ -1,5 +1,7 @@
 """The figures of the questions: what they draw, to which question they belong, what they say where rows are missing."""
 
+from dataclasses import replace
+
 import altair
 import numpy as np
 import polars as pl
@@ -14,7 +16,9 @@ from analysis.report.charts.palette import Palette
 from analysis.report.contents import figures, metric_family, study_tables
 from analysis.report.figures.effects import effects
 from analysis.report.figures.figure import reasons
+from analysis.report.figures.joint_maps import coupling
 from analysis.report.figures.time_to_target import survival
+from analysis.report.figures.tuning_budget import coverage
 from analysis.report.sections import SECTIONS
 from analysis.report.text.verdict_sentences import amount, interval, on_axis, sentence
 from analysis.statistics.intervals import Interval
@@ -73,6 +77,43 @@ def test_every_question_gets_the_figures_of_its_metric_after_its_effects(drawn):
     assert names["classifies better"] == ["effects_6_classifies_better"]
     assert {"learning_rate", "good_volume", "expected_best", "importance"} < set(names["is less sensitive"])
     assert drawn.of_sections == {}
+
+
+def test_two_hyperparameters_at_once_have_a_map_with_the_trials_on_top(drawn, tables):
+    figure = next(figure for figure in drawn.every if figure.name == "joint_map")
+    assert [panel.optimizer for panel in figure.panels] == ["momentum", "adam", "adam", "langevin", "constant_noise"]
+    for panel in figure.panels:
+        rows = rows_of(panel)
+        assert sum("deviation" in row for row in rows) == 256
+        assert sum("trial" in row and row["mark"] is None for row in rows) >= 20
+    assert coupling(tables["joint_slope"]) in figure.text
+
+
+def test_the_coupling_says_whether_the_best_learning_rate_moves():
+    table = pl.DataFrame(
+        [
+            {"optimizer": "momentum", "hyperparameter": "momentum", "slope": 0.9, "low": 0.3, "high": 1.5,
+             "unit": "decades per decade of 1 - value"},
+            {"optimizer": "langevin", "hyperparameter": "diffusion", "slope": 0.0, "low": -0.1, "high": 0.2,
+             "unit": "decades per decade"},
+            {"optimizer": "adam", "hyperparameter": "beta1", "slope": None, "low": None, "high": None, "unit": ""},
+        ]
+    )  # fmt: skip
+    assert coupling(table) == (
+        "The best learning rate of momentum moves with momentum: 0.9 decades per decade of 1 - value (95% 0.3 to 1.5). "
+        "The best learning rate of langevin need not move with diffusion: 0 decades per decade (95% −0.1 to 0.2)."
+    )
+
+
+def test_equal_budgets_are_said_to_cover_unequal_spaces_unequally(drawn, tables):
+    figure = next(figure for figure in drawn.every if figure.name == "expected_best")
+    assert (
+        "24 trials lie as close together as a grid of 24 values for sgd (1 hyperparameter), 4.9 values of each for "
+        "momentum, langevin and constant_noise (2 hyperparameters) and 2.9 values of each for adam (3 hyperparameters)."
+    ) in figure.text
+    study = tables.overview.ledger.study
+    alike = replace(study, optimizers={name: study.optimizers[name] for name in ("langevin", "momentum")})
+    assert coverage(alike) == ""
 
 
 def test_figures_that_no_question_asks_for_stand_under_their_own_heading(tables):

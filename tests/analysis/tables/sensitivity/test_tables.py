@@ -33,7 +33,7 @@ def test_tables_are_rounded_alike_on_every_machine(ledger_dir):
 
 
 def test_a_larger_study_has_every_number(synthetic, tmp_path):
-    ledger = load(synthetic(num_trials=72, num_epochs=1, phases=("tuning", "sweep")).write(tmp_path / "study"))
+    ledger = load(synthetic(num_trials=72, num_epochs=1, num_sweep_seeds=3).write(tmp_path / "study"))
     tables = sensitivity_tables(ledger)
     for name, table in tables.items():
         if "reason" in table.columns:
