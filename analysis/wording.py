@@ -21,6 +21,11 @@ def number_word(number: int) -> str:
     return NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
 
 
+def level_name(level: float) -> str:
+    """The level of an interval in per cent, with as many decimals as it needs up to two."""
+    return f"{100 * level:.2f}".rstrip("0").rstrip(".") + "%"
+
+
 def percent(value: float | None) -> str:
     """A fraction in per cent with one decimal."""
     return NONE if value is None else f"{100 * value:.1f}%"

@@ -27,6 +27,7 @@ class OptimizerDefinition:
         reference: Where it comes from.
         source: Text of the user's own file; None for an optimizer of this package.
         values: For a grid, the values of each hyperparameter.
+        reduces_to: The neutral values at which it becomes a simpler optimizer, by the name of that.
     """
 
     equation: str
@@ -35,6 +36,7 @@ class OptimizerDefinition:
     reference: str
     source: str | None = None
     values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: OptimizerSpec, *, source: str | None, values: Mapping[str, Sequence[float]]) -> Self:
@@ -46,6 +48,7 @@ class OptimizerDefinition:
             reference=spec.reference,
             source=source,
             values=dict(values),
+            reduces_to={name: {key: float(value) for key, value in at.items()} for name, at in spec.reduces_to.items()},
         )
 
     @classmethod
@@ -132,7 +135,7 @@ class Extent:
     Args:
         optimizers: Names of the optimizers, in the order in which they are shown.
         num_trials: Tuning trials of each optimizer.
-        num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
+        num_confirm_seeds: Fresh seeds on which the published setting, the winner and its ablations are trained.
         sweep: Whether the hyperparameters are swept through the winner.
         num_sweep_seeds: Fresh seeds of the sweep; None without one, and for one of nine learning rates on the tuning
             seeds, as studies of older releases have it.
@@ -225,8 +228,9 @@ def _num_sweep_seeds(mine: Extent, theirs: Extent) -> int | None:
 
 
 def _trained_by(definition: OptimizerDefinition) -> dict[str, object]:
-    """The fields on which rows depend: a corrected reference or equation makes no other study."""
-    return {key: value for key, value in asdict(definition).items() if key not in ("equation", "reference")}
+    """The fields on which rows depend: a corrected reference makes no other study, a neutral value only more trials."""
+    others = ("equation", "reference", "reduces_to")
+    return {key: value for key, value in asdict(definition).items() if key not in others}
 
 
 def _differences(prefix: str, mine: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:

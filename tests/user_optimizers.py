@@ -22,6 +22,30 @@ SPEC = OptimizerSpec(
 )
 """
 
+SHRINKING_SGD = """
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+def build(parameters, *, generators, learning_rate, shrinkage):
+    return torch.optim.SGD(parameters, lr=learning_rate, weight_decay=shrinkage)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η (g + λ θ)",
+    space={
+        "learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log"),
+        "shrinkage": Hyperparameter(low=1e-5, high=1.0, scale="log"),
+    },
+    published={"learning_rate": 0.01, "shrinkage": 1e-3},
+    reference="a test",
+    reduces_to={"sgd": {"shrinkage": 0.0}},
+)
+"""
+"""It says, and truly, when it is SGD."""
+
 SGD_THAT_MIXES_ELEMENTS = SGD.replace(
     "    return torch",
     "    parameters[0].data /= parameters[0].norm()  # of all replicates\n    return torch",

@@ -72,6 +72,43 @@ def check_resumable(name: str, spec: OptimizerSpec) -> None:
         )
 
 
+def check_reductions(name: str, spec: OptimizerSpec, known: Mapping[str, OptimizerSpec]) -> None:
+    """Try whether an optimizer is a simpler one, bit for bit, wherever it says so.
+
+    Args:
+        name: Name of the optimizer, for messages.
+        spec: What its file declares; `check_optimizer` has accepted it.
+        known: Each of the simpler optimizers.
+
+    Raises:
+        ValueError: A simpler optimizer is not known or has other hyperparameters, the optimizer refuses a neutral
+            value, or the two differ.
+    """
+    for simpler, at in spec.reduces_to.items():
+        if simpler not in known:
+            raise ValueError(
+                f"reduces_to of {name!r} must name optimizers of the package or of other files, got {simpler!r}; "
+                "add its file or leave it out."
+            )
+        shared = [key for key in spec.space if key not in at]
+        if set(shared) != set(known[simpler].space):
+            raise ValueError(
+                f"reduces_to[{simpler!r}] of {name!r} must leave the hyperparameters of {simpler}, "
+                f"{', '.join(known[simpler].space)}, but leaves {', '.join(shared)}; mend it."
+            )
+        for setting in (spec.published, {key: axis.at(0.5) for key, axis in spec.space.items()}):
+            rest = {key: setting[key] for key in shared}
+            check_point(name, spec, {**rest, **at})
+            ours = _descend(spec, {**rest, **at}, replicates=(0, 1))
+            theirs = _descend(known[simpler], rest, replicates=(0, 1))
+            if not torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True):
+                shown = ", ".join(f"{key}={value:g}" for key, value in at.items())
+                raise ValueError(
+                    f"Optimizer {name!r} must be {simpler} bit for bit at {shown}, but {NUM_STEPS} steps on a "
+                    "quadratic ended elsewhere; mend it or its reduces_to."
+                )
+
+
 def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, float]) -> None:
     """Build the optimizer at one point.
 

@@ -3,7 +3,7 @@
 import keyword
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analysis.plugins import NAME
@@ -102,10 +102,14 @@ class OptimizerSpec:
         mixes_elements: True if an update of one element depends on other elements (norm clipping, Muon):
             such an optimizer is built once for each replicate, on parameters without the replicate axis
             and with one generator.
+        reduces_to: By the name of each simpler optimizer that this one becomes: the hyperparameters that the simpler
+            one lacks, with their neutral values, which may lie outside of their ranges. There both are equal bit for
+            bit.
 
     Raises:
         ValueError: `space` is empty or has a name that could not be an argument, a column and a file alike; `published`
-            does not give a value in range for each hyperparameter; or a text is not one line.
+            does not give a value in range for each hyperparameter; a text is not one line; or `reduces_to` does not
+            give finite values to some hyperparameters and leave others.
     """
 
     build: Callable[..., Any]
@@ -114,6 +118,7 @@ class OptimizerSpec:
     published: Mapping[str, float]
     reference: str
     mixes_elements: bool = False
+    reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.space:
@@ -124,10 +129,10 @@ class OptimizerSpec:
                     "A hyperparameter is named by up to 40 lower-case letters, digits and underscores, which Python "
                     f"takes as an argument, got {str(name)[:60]!r}; rename it."
                 )
-        for field, text in (("equation", self.equation), ("reference", self.reference)):
+        for name, text in (("equation", self.equation), ("reference", self.reference)):
             if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= LONGEST_TEXT:
                 raise ValueError(
-                    f"{field} must be one line of 1 to {LONGEST_TEXT} printable characters, got {str(text)[:60]!r}; "
+                    f"{name} must be one line of 1 to {LONGEST_TEXT} printable characters, got {str(text)[:60]!r}; "
                     "shorten it."
                 )
         if set(self.published) != set(self.space):
@@ -142,3 +147,24 @@ class OptimizerSpec:
                     f"published[{name!r}] must lie within its range, from {low:g} to {high:g}, got {value:g}; "
                     "widen the range or mend the value."
                 )
+        self._check_reductions()
+
+    def _check_reductions(self) -> None:
+        form = f"reduces_to must be of the form {{'sgd': {{{list(self.space)[-1]!r}: 0.0}}}}"
+        reductions = self.reduces_to
+        if not isinstance(reductions, Mapping) or not all(isinstance(at, Mapping) for at in reductions.values()):
+            raise ValueError(f"{form}, got {str(reductions)[:200]}; mend it.")
+        for simpler, at in reductions.items():
+            if not isinstance(simpler, str) or not NAME.fullmatch(simpler):
+                raise ValueError(f"{form}, with the name of an optimizer, got {str(simpler)[:60]!r}; mend it.")
+            if not at or not set(at) < set(self.space):
+                raise ValueError(
+                    f"reduces_to[{simpler!r}] must give the neutral value of some of {', '.join(self.space)} and leave "
+                    f"at least one, got {', '.join(map(str, at)) or 'none'}; mend it."
+                )
+            for name, value in at.items():
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                if not is_number or not math.isfinite(value):
+                    raise ValueError(
+                        f"reduces_to[{simpler!r}][{name!r}] must be a finite number, got {str(value)[:60]}; mend it."
+                    )

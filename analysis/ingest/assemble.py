@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from analysis.ingest.description import Description
 from analysis.ingest.runs import Row, SourceRun, outcome
 from analysis.ingest.values import SourceError, listed
-from analysis.ledger.schema import TUNING_PHASES
+from analysis.ledger.schema import TESTED_PHASES, TUNING_PHASES
 from analysis.ledger.study import Optimizer
 
 UNKNOWN = "unknown"
@@ -140,7 +140,7 @@ def _with_keys(runs: Sequence[SourceRun], described: Mapping[str, Optimizer]) ->
         else:
             number = known.setdefault(point, len(known) + 1)
         group = (run.optimizer, run.phase, number)
-        replicate = counted[group] if run.seed is None else places[_sequence(run.phase)][run.seed]
+        replicate = counted[group] if run.seed is None else places[_seeds(run.phase)][run.seed]
         counted[group] += 1
         if (other := used.setdefault((*group, replicate), run)) is not run:
             raise SourceError(
@@ -170,7 +170,7 @@ def _check_seeds(runs: Sequence[SourceRun]) -> None:
             f"{without[0].origin}; add the seeds or leave them all out."
         )
     both = {run.seed for run in runs if run.phase in TUNING_PHASES and run.seed is not None} & {
-        run.seed for run in runs if run.phase == "confirm"
+        run.seed for run in runs if run.phase in TESTED_PHASES
     }
     if both:
         raise SourceError(
@@ -180,17 +180,22 @@ def _check_seeds(runs: Sequence[SourceRun]) -> None:
 
 
 def _seed_places(runs: Iterable[SourceRun]) -> dict[str, dict[int, int]]:
-    """Replicate number of each seed, for each sequence of numbers."""
+    """Replicate number of each seed, for the phases that share their seeds."""
     seeds: dict[str, set[int]] = defaultdict(set)
     for run in runs:
         if run.seed is not None:
-            seeds[_sequence(run.phase)].add(run.seed)
+            seeds[_seeds(run.phase)].add(run.seed)
     return {name: {seed: place for place, seed in enumerate(sorted(found))} for name, found in seeds.items()}
 
 
 def _sequence(phase: str) -> str:
-    """The tuning phases share their numbers and seeds."""
+    """The tuning phases share their numbers."""
     return "tuning" if phase in TUNING_PHASES else phase
+
+
+def _seeds(phase: str) -> str:
+    """And their seeds, as confirmation and ablations share theirs."""
+    return "confirm" if phase in TESTED_PHASES else _sequence(phase)
 
 
 def _usual(sizes: Iterable[int]) -> int:

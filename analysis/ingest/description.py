@@ -17,7 +17,7 @@ NOT_GIVEN = "not given"
 WORDS = ("dataset", "model", "precision")
 COUNTS = ("batch_size", "num_train_images", "num_validation_images", "num_evaluation_images", "num_test_images")
 PLAN = ("num_epochs", "steps_per_epoch", "num_seeds", "num_sweep_seeds")
-ENTRIES = {"equation", "reference", "space", "published"}
+ENTRIES = {"equation", "reference", "space", "published", "reduces_to"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,22 @@ def _optimizer(name: str, content: Any) -> Optimizer:
         space=space,
         published=published,
         reference=_text(f"{place}.reference", entry.get("reference", NOT_GIVEN)),
+        reduces_to=_reductions(f"{place}.reduces_to", entry.get("reduces_to", {}), space),
     )
+
+
+def _reductions(place: str, content: Any, space: Mapping[str, Axis]) -> dict[str, dict[str, float]]:
+    found = {
+        simpler: {key: _number(f"{place}.{simpler}.{key}", value) for key, value in _table(place, at).items()}
+        for simpler, at in _table(place, content).items()
+    }
+    for simpler, at in found.items():
+        if not at or not set(at) < set(space):
+            raise ValueError(
+                f"{place}.{simpler} must give the neutral value of some of {', '.join(space)} and leave at least one, "
+                f"got {', '.join(at) or 'none'}; mend it."
+            )
+    return found
 
 
 def _axis(place: str, content: Any) -> Axis:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.ingest.values import CHECKED, COUNTED, CURVES, ERRORS, NORMS, OUTCOMES, SourceError
+from analysis.ledger.schema import TESTED_PHASES
 
 Row = dict[str, Any]
 
@@ -126,20 +127,20 @@ def _diverged_epoch(values: Mapping[str, Any], steps_per_epoch: int | None) -> R
 
 def _trial(run: SourceRun, status: str, message: str | None, epochs: Sequence[Row]) -> Row:
     end = dict.fromkeys(("validation_loss", "validation_error", *OUTCOMES))
-    is_confirm = run.phase == "confirm"
+    is_tested = run.phase in TESTED_PHASES
     if status == "complete":
         last = epochs[-1] if epochs else {}
         for name in ("validation_loss", "validation_error"):
             end[name] = run.final[name] if run.final.get(name) is not None else last.get(name)
-        end |= {name: run.final.get(name) for name in OUTCOMES if is_confirm}
-        for name in ("validation_error", *(["test_error"] if is_confirm else [])):
+        end |= {name: run.final.get(name) for name in OUTCOMES if is_tested}
+        for name in ("validation_error", *(["test_error"] if is_tested else [])):
             if end[name] is None:
                 raise SourceError(
                     f"{run.origin}: a complete {run.phase} run needs {name}, it has none; "
                     f"name it with --map {name}=KEY, or with 1-KEY an accuracy."
                 )
     elif status == "diverged":
-        end |= {"validation_error": 1.0, "test_error": 1.0 if is_confirm else None}
+        end |= {"validation_error": 1.0, "test_error": 1.0 if is_tested else None}
     sums = {name: _sum(epochs, name) for name in ("seconds", *COUNTED)}
     best = {f"best_{name}": _lowest(epochs, name) for name in ("validation_loss", "validation_error")}
     given = {name: value for name, value in run.final.items() if value is not None and name not in end}

@@ -94,6 +94,7 @@ def _study(
             "published": dict(optimizer.published),
             "reference": optimizer.reference,
             "source": None,
+            "reduces_to": {simpler: dict(at) for simpler, at in optimizer.reduces_to.items()},
         }
         for name, optimizer in rows.optimizers.items()
     }

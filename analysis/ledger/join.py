@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.ledger.load import Ledger, load
 from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
-from analysis.ledger.study import ErrorPlan, LedgerError, Study
+from analysis.ledger.study import ErrorPlan, LedgerError, Optimizer, Study
 from analysis.lines import one_line
 
 YOUNGER: Mapping[str, Any] = {"repeat": 0, "own_seeds": False, "shared_order": False}
@@ -154,7 +154,7 @@ def _join_studies(one: Study, other: Study) -> Study:
     known = tuple(sorted({name for claims in fixed for name in claims.known}))
     return replace(
         one,
-        optimizers={**one.optimizers, **other.optimizers, **one.optimizers},
+        optimizers=_join_optimizers(one.optimizers, other.optimizers),
         num_trials=max(one.num_trials, other.num_trials),
         num_confirm_seeds=max(one.num_confirm_seeds, other.num_confirm_seeds),
         has_sweep=one.has_sweep or other.has_sweep,
@@ -187,6 +187,16 @@ def _num_sweep_seeds(one: Study, other: Study) -> int | None:
             "one nine learning rates; leave one ledger out, or put them side by side with --compare."
         )
     return max(numbers, default=None)
+
+
+def _join_optimizers(mine: Mapping[str, Optimizer], theirs: Mapping[str, Optimizer]) -> dict[str, Optimizer]:
+    """Those of both; a ledger of an old release does not know what its optimizers reduce to."""
+    shared = {
+        name: replace(optimizer, reduces_to={**theirs[name].reduces_to, **optimizer.reduces_to})
+        for name, optimizer in mine.items()
+        if name in theirs
+    }
+    return {**mine, **theirs, **shared}
 
 
 def _refuse_contradiction(table: str, mine: pl.DataFrame, theirs: pl.DataFrame) -> None:

@@ -15,8 +15,8 @@ from analysis.ledger.study_file import read_study
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
 
-STEP_LOSSES = SparseColumn("step_losses", where="phase", equals="confirm")
-"""The one large column; what is made of it is said of confirmation runs only."""
+STEP_LOSSES = SparseColumn("step_losses", where="phase", among=schema.TESTED_PHASES)
+"""The one large column; what is made of it is said of runs on the confirmation seeds only."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Ledger:
     Args:
         study: What the rows belong to.
         trials: One row per replicate.
-        epochs: One row per replicate and epoch; `step_losses` is null but in `confirm` rows.
+        epochs: One row per replicate and epoch; `step_losses` is null but in rows on the confirmation seeds.
         num_orphans: Rows of `epochs` left out because their replicate is not in `trials`.
         timings: One row per optimizer, timing block and batch size; none if steps were not timed.
     """
@@ -107,7 +107,7 @@ def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
 
 def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study, expected: pa.Schema) -> None:
     for column in expected:
-        given = rows.filter(phase=STEP_LOSSES.equals) if column.name == STEP_LOSSES.name else rows
+        given = rows.filter(pl.col("phase").is_in(STEP_LOSSES.among)) if column.name == STEP_LOSSES.name else rows
         if not column.nullable and (count := given[column.name].null_count()):
             raise LedgerError(
                 f"{table}: {column.name} must be given in every row, it is null in {count}; mend the writer."
@@ -135,17 +135,17 @@ def _check_rows(table: str, rows: pl.DataFrame, key: Sequence[str], study: Study
 
 def _check_outcomes(trials: pl.DataFrame) -> None:
     """Refuse rows whose missing outcome an average would silently skip."""
-    is_confirm = pl.col("phase") == "confirm"
+    is_tested = pl.col("phase").is_in(schema.TESTED_PHASES)
     for status, error, wanted in (
-        ("complete", pl.col("validation_error").is_null() | (is_confirm & pl.col("test_error").is_null()), "an error"),
+        ("complete", pl.col("validation_error").is_null() | (is_tested & pl.col("test_error").is_null()), "an error"),
         ("diverged", (pl.col("validation_error") == 1).not_().fill_null(True), "validation error 1"),
-        ("diverged", is_confirm & (pl.col("test_error") == 1).not_().fill_null(True), "test error 1"),
+        ("diverged", is_tested & (pl.col("test_error") == 1).not_().fill_null(True), "test error 1"),
         ("failed", pl.col("validation_error").is_not_null(), "no error"),
     ):
         if count := trials.filter((pl.col("status") == status) & error).height:
             raise LedgerError(
-                f"trials: a {status} replicate must have {wanted} (test error in confirm rows), {count} rows do not; "
-                "docs/ledger.md says what each outcome stores."
+                f"trials: a {status} replicate must have {wanted} (of the test too on confirmation seeds), {count} "
+                "rows do not; docs/ledger.md says what each outcome stores."
             )
 
 

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,17 +43,17 @@ class DamagedFileError(ValueError):
 
 @dataclass(frozen=True)
 class SparseColumn:
-    """A large column that is read only in the rows where another one holds a certain word; elsewhere it is null.
+    """A large column that is read only in the rows where another one holds certain words; elsewhere it is null.
 
     Args:
         name: The large column.
         where: The column that decides.
-        equals: What stands there in the rows that keep their value.
+        among: What stands there in the rows that keep their value.
     """
 
     name: str
     where: str
-    equals: str
+    among: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _read_sparse(file: pq.ParquetFile, words: pa.ChunkedArray, sparse: SparseCol
     chunks, start = [], 0
     for group in range(file.num_row_groups):
         size = file.metadata.row_group(group).num_rows
-        is_wanted = pc.fill_null(pc.equal(words.slice(start, size), sparse.equals), False).combine_chunks()
+        found = reduce(pc.or_, (pc.equal(words.slice(start, size), word) for word in sparse.among))
+        is_wanted = pc.fill_null(found, False).combine_chunks()
         start += size
         if not is_wanted.true_count:
             chunks.append(pa.nulls(size, kind))

@@ -1,4 +1,6 @@
-"""Which trials a study consists of beside those of its tuning and its sweep: the confirmation of each optimizer."""
+"""Which trials a study has beside its tuning and its sweep: the confirmation and the ablations of each optimizer."""
+
+from collections.abc import Mapping
 
 RATE = "learning_rate"
 """The hyperparameter that almost every optimizer has."""
@@ -15,3 +17,13 @@ def num_confirmed_settings(*, has_published: bool, published_won: bool) -> int:
         published_won: Whether it is the winner.
     """
     return 2 if has_published and not published_won else 1
+
+
+def num_ablations(reduces_to: Mapping[str, Mapping[str, float]], winner: Mapping[str, float] | None) -> int:
+    """Trials of the winner with hyperparameters at their neutral values.
+
+    Args:
+        reduces_to: The neutral values at which the optimizer becomes a simpler one, by the name of that.
+        winner: None if it is not known yet. One that has these values is its own ablation.
+    """
+    return sum(winner is None or {**winner, **at} != dict(winner) for at in reduces_to.values())

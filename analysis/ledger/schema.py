@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 STATUSES = ("complete", "diverged", "failed")
 TUNING_PHASES = ("published", "explore", "exploit", "grid")
-PHASES = (*TUNING_PHASES, "sweep", "confirm", "timing")
+TESTED_PHASES = ("confirm", "ablation")
+"""Those on the confirmation seeds, which no choice of a setting has seen; their runs read the test set."""
+PHASES = (*TUNING_PHASES, "sweep", *TESTED_PHASES, "timing")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Column:
         return pa.field(self.name, self.type, nullable=self.nullable or (imported and self.may_be_unknown))
 
 
+_TESTED = " and ".join(TESTED_PHASES)
+
 KEY_COLUMNS = (
     Column("optimizer", pa.string(), "name of the optimizer's file"),
     Column("phase", pa.string(), f"why the trial was run: {', '.join(PHASES)}"),
@@ -60,7 +64,7 @@ KEYS = {"trials": KEY, "epochs": [*KEY, "epoch"], "timings": ["optimizer", "bloc
 TRIALS_HEAD = (
     *KEY_COLUMNS,
     Column("attempt", pa.int32(), "attempt that produced the row, from 0"),
-    Column("sampler", pa.string(), "what chose the point: published, sobol, random, grid, tpe, sweep or winner"),
+    Column("sampler", pa.string(), "what chose it: published, sobol, random, grid, tpe, sweep, winner or ablation"),
     Column("seed", pa.int64(), "root of the replicate's random streams", may_be_unknown=True),
     Column("group_size", pa.int32(), "replicates trained at once in one process", "replicates"),
     Column("shared_order", pa.bool_(), "whether the trial's replicates see the images in one order", "", True, since=3),
@@ -76,9 +80,9 @@ TRIALS_TAIL = (
     Column(
         "best_validation_error", pa.float64(), "lowest over epochs; 1 if it diverged in the first", "fraction", True
     ),
-    Column("test_loss", pa.float64(), "after the last epoch; confirm only", "nats", True),
-    Column("test_error", pa.float64(), "after the last epoch; confirm only; 1 if diverged", "fraction", True),
-    Column("test_correct", pa.binary(), "one bit per test image, most significant first; confirm only", "bits", True),
+    Column("test_loss", pa.float64(), f"after the last epoch; {_TESTED} only", "nats", True),
+    Column("test_error", pa.float64(), f"after the last epoch; {_TESTED} only; 1 if diverged", "fraction", True),
+    Column("test_correct", pa.binary(), f"a bit per test image, most significant first; {_TESTED} only", "bits", True),
     Column("steps", pa.int64(), "optimizer steps taken", "steps", may_be_unknown=True),
     Column("images", pa.int64(), "training images seen", "images", may_be_unknown=True),
     Column(

@@ -40,6 +40,7 @@ class Definition:
         reference: Where it comes from.
         source: Text of the user's own file; None for an optimizer of the package.
         values: For a grid, the values of each hyperparameter.
+        reduces_to: The neutral values at which it becomes a simpler optimizer, by the name of that.
     """
 
     equation: str
@@ -48,6 +49,7 @@ class Definition:
     reference: str
     source: str | None = None
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ class Study:
         optimizers: In the order of the study, which fixes their colours.
         num_trials: Tuning trials planned for each optimizer.
         num_seeds: Replicates of each tuning trial.
-        num_confirm_seeds: Replicates planned for each confirmed setting.
+        num_confirm_seeds: Replicates planned for each confirmed setting and each ablation.
         has_sweep: Whether a sweep through each winner is planned.
         runs: Each start of the command: when, how, with which commit, versions and hardware.
         claims: The claims fixed when the study began; None if there were none yet.

@@ -54,6 +54,7 @@ class Look(Record, extra="ignore"):
     """Runs of each optimizer when the results were looked at."""
 
     confirmed: Mapping[str, Count] = {}
+    ablated: Mapping[str, Count] = {}
     explored: Mapping[str, Count] = {}
     confirmed_seeds: Mapping[str, Mapping[Annotated[str, Field(pattern=r"^[0-9]+$")], Count]] = {}
     swept: Mapping[str, Count] = {}
@@ -139,6 +140,8 @@ def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
         published, space = sorted(optimizer.published), sorted(optimizer.space)
         if published != space and (published or not imported):
             raise ValueError(f"published of {name!r} names {published}, its space {space}")
+        if unclear := [at for at in optimizer.reduces_to.values() if not at or not set(at) < set(space)]:
+            raise ValueError(f"reduces_to of {name!r} must fix some of {space} and leave others, got {unclear[0]}")
     return Study(
         study_hash=stored.study_hash,
         identity=content["identity"],

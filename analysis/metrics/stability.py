@@ -7,13 +7,10 @@ import math
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from analysis.metrics import Run, Setup, metric
+from analysis.metrics import Run, Setup, metric, pair_metric
+from analysis.metrics._swing import WINDOW, rolling_median, swings_at_equal_loss
 from analysis.metrics.convergence import DIGITS, is_late
-
-WINDOW = 51
-"""Steps of a rolling median."""
 
 SPIKE = 6 * 1.4826
 """Median absolute deviations from the rolling median that make a spike: six standard deviations of normal noise."""
@@ -153,6 +150,23 @@ def oscillation(run: Run) -> float:
     return math.sqrt(float((swings**2).mean())) / mean if mean > 0 else math.nan
 
 
+@pair_metric(unit="nats", better="lower")
+def matched_loss_swing(one: Run, other: Run) -> tuple[float, float] | None:
+    r"""How far the step losses lie from their rolling median where both runs have the same training loss.
+
+    S^2 = 1 / (h - l) * integral from l to h of V(x) dx. V(x) is the mean squared distance of the step losses from the
+    median of the 51 around each, over the steps at which the training loss is x, on the way down or up; it is linear in
+    steps between evaluations. From l to h go the losses that both runs come through after their first evaluation.
+    So neither a lower training loss nor the haste to it counts, as both do in `oscillation`.
+
+    Returns:
+        S of each run, positive unless its step losses never leave their median; None if there is no such range, if one
+        of the runs spends fewer than 51 steps in it, or if losses or steps are missing. A pair with a diverged
+        replicate has none either: it is counted beside.
+    """
+    return swings_at_equal_loss(one, other)
+
+
 @metric(unit="fraction", better="lower", diverged=1.0)
 def spike_share(run: Run) -> float:
     """Share of steps whose loss is more than 6 robust standard deviations from the rolling median: Hampel's filter.
@@ -195,11 +209,6 @@ def max_drawdown(run: Run) -> float:
     """Largest fall of the validation accuracy below its best so far; a diverged replicate scores 1."""
     accuracies = 1 - run.curve("validation_error")
     return float((np.maximum.accumulate(accuracies) - accuracies).max()) if accuracies.size else math.nan
-
-
-def rolling_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median of the 51 values around each, of those that there are near the ends; shape as given."""
-    return pl.Series(values, dtype=pl.Float64).rolling_median(WINDOW, min_samples=1, center=True).to_numpy()
 
 
 def _step_of_successive(is_true: pl.Expr, length: int) -> pl.Expr:

@@ -21,7 +21,7 @@ from analysis.tables.study_tables import StudyTables
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 
-OTHER_TABLES = ("verdicts", "repeats")
+OTHER_TABLES = ("verdicts", "repeats", "ablation", "nested")
 """Names of the tables that are neither those of a section nor of the overview."""
 
 

@@ -112,7 +112,7 @@ def result_row(overview: Overview, result: Result) -> dict[str, Any]:
         "best": setting(best.hyperparameters, optimizer) if best else {},
         "origin": f"{best.phase} trial {best.number}" if best else "no trial has ended yet",
         "published": setting(result.published, optimizer),
-        "validation": Cell(percent(best.validation_error)) if best else Cell(NONE),
+        "validation": _error(result),
         "tuned": Cell(percent(tuned.mean), percent_interval(tuned)) if tuned else Cell(NONE, "not confirmed"),
         "authors": Cell(percent(published.mean), percent_interval(published))
         if published
@@ -124,6 +124,12 @@ def result_row(overview: Overview, result: Result) -> dict[str, Any]:
         else Cell(NONE),
         "trials": Cell(str(result.trials), diverged + (f", {result.failed} failed" if result.failed else "")),
     }
+
+
+def _error(result: Result) -> Cell:
+    """Validation error of the winner on fresh seeds, and the one that it won by."""
+    fresh = percent(result.tuned_error.mean) if result.tuned_error else NONE
+    return Cell(fresh, f"{percent(result.best.validation_error)} in tuning" if result.best else "")
 
 
 def embedded(figures: Sequence[Figure]) -> dict[str, Any]:

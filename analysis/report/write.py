@@ -61,7 +61,7 @@ def write_report(
     first = tunings[0]
     judgement = judge_claims(tunings, own)
     of_sections = study_tables(first, judgement.claims)
-    tables = {**first.tables(), **of_sections.all(), "verdicts": judgement.table()}
+    tables = {**first.tables(), **of_sections.all(), **judgement.tables()}
     if len(tunings) > 1:
         tables["repeats"] = repeats_table(tunings)
     contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}

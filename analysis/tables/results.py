@@ -19,8 +19,10 @@ class Result:
 
     Args:
         optimizer: Its name.
-        best: The winner of the tuning, or None while no tuning trial has ended with all its replicates.
+        best: The winner of the tuning, or None while no tuning trial has ended with all its replicates. The validation
+            error that it won by flatters it: it is the least of many.
         published: The setting its authors print.
+        tuned_error: Validation error of the winner over fresh seeds (1 for a diverged one); None if not confirmed yet.
         tuned_accuracy: Test accuracy of the winner over fresh seeds; None if not confirmed yet.
         published_accuracy: Test accuracy of the published setting over fresh seeds; None if not confirmed yet.
         difference: Tuned minus published, paired by seed; None if not confirmed yet, or if the published setting won.
@@ -35,6 +37,7 @@ class Result:
     optimizer: str
     best: Setting | None
     published: Mapping[str, float]
+    tuned_error: Estimate | None
     tuned_accuracy: Estimate | None
     published_accuracy: Estimate | None
     difference: Estimate | None
@@ -88,6 +91,7 @@ def _result(study: Study, name: str, points: pl.DataFrame, best: Setting | None,
         optimizer=name,
         best=best,
         published=published,
+        tuned_error=_fresh_error(best, points) if best else None,
         tuned_accuracy=estimate(list(by_seed["tuned"].values())),
         published_accuracy=estimate(list(by_seed["published"].values())),
         difference=None if published_won else estimate(differences),
@@ -100,8 +104,21 @@ def _result(study: Study, name: str, points: pl.DataFrame, best: Setting | None,
     )
 
 
+def _fresh_error(best: Setting, points: pl.DataFrame) -> Estimate | None:
+    number = confirm_number(best, points)
+    if number is None:
+        return None
+    (row,) = points.filter(optimizer=best.optimizer, phase="confirm", number=number).to_dicts()
+    if row["validation_error"] is None:
+        return None
+    return Estimate(row["validation_error"], row["low"], row["high"], row["complete"] + row["diverged"])
+
+
 def results_table(study: Study, found: Sequence[Result]) -> pl.DataFrame:
-    """The results as a flat table; hyperparameters as `tuned.<name>` and `published.<name>`."""
+    """The results as a flat table; hyperparameters as `tuned.<name>` and `published.<name>`.
+
+    `tuning_error` is the objective, the validation error that the winner won by; `tuned_error` is that on fresh seeds.
+    """
     rows = []
     for result in found:
         best = result.best
@@ -112,7 +129,8 @@ def results_table(study: Study, found: Sequence[Result]) -> pl.DataFrame:
                 "phase": best.phase if best else None,
                 "number": best.number if best else None,
                 "sampler": best.sampler if best else None,
-                "validation_error": best.validation_error if best else None,
+                "tuning_error": best.validation_error if best else None,
+                **_columns("tuned_error", result.tuned_error),
                 **_columns("tuned_accuracy", result.tuned_accuracy),
                 **_columns("published_accuracy", result.published_accuracy),
                 **_columns("difference", result.difference),

@@ -1,4 +1,4 @@
-"""Runs on fresh seeds: the tuned ones by optimizer, what paired comparisons are made of, and every metric of each."""
+"""Runs on fresh seeds by side of a comparison, what paired differences are made of, and every metric of each."""
 
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from analysis.claims.file import Claims
 from analysis.claims.landmarks import Landmarks
 from analysis.ledger.schema import KEY
 from analysis.metrics import METRICS, Run, Setup, measure, runs_of
+from analysis.tables.ablations import ablations, trial_of
 from analysis.tables.overview import Overview
 from analysis.tables.settings import TRIAL
 from analysis.tables.study_tables import StudyTables
@@ -15,7 +16,9 @@ from analysis.tables.study_tables import StudyTables
 
 @dataclass(frozen=True)
 class ConfirmedRuns:
-    """One tuning of a study: its winners' confirmation runs.
+    """One tuning of a study: its winners' runs on the confirmation seeds.
+
+    A side of a comparison is an optimizer, which stands for its winner, or the `side` of an ablation.
 
     Args:
         overview: The numbers of its report.
@@ -47,24 +50,29 @@ class ConfirmedRuns:
             num_evaluation_images=int(self.overview.ledger.study.identity.get("num_evaluation_images") or 0),
         )
 
-    def of(self, optimizer: str) -> dict[int, Run]:
-        """The winner's runs by replicate; none if it has not been confirmed."""
-        if optimizer not in self._runs:
-            shown = self.overview.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
-            trials = self.overview.ledger.trials.join(shown, on=TRIAL, how="semi")
-            runs = runs_of(trials, self.overview.ledger.epochs, self.setup)
-            self._runs[optimizer] = {run.trial["replicate"]: run for run in runs}
-        return self._runs[optimizer]
+    def of(self, side: str) -> dict[int, Run]:
+        """The runs of a side by replicate; none if it has not been trained on fresh seeds."""
+        if side not in self._runs:
+            runs = runs_of(self._trials(side), self.overview.ledger.epochs, self.setup)
+            self._runs[side] = {run.trial["replicate"]: run for run in runs}
+        return self._runs[side]
 
-    def num_failed(self, optimizer: str) -> int:
-        """Fresh seeds of the winner whose process failed, so that they have no outcome."""
-        shown = self.overview.shown.filter(optimizer=optimizer, setting="tuned", phase="confirm")
-        return self.overview.ledger.trials.join(shown, on=TRIAL, how="semi").filter(status="failed").height
+    def num_failed(self, side: str) -> int:
+        """Fresh seeds of a side whose process failed, so that they have no outcome."""
+        return self._trials(side).filter(status="failed").height
 
-    def test_accuracies(self, optimizer: str) -> list[float]:
-        """Test accuracy of the winner at every fresh seed."""
-        values = self.overview.accuracies.filter(optimizer=optimizer, setting="tuned")["test_accuracy"]
-        return [float(value) for value in values]
+    def test_accuracies(self, side: str) -> list[float]:
+        """Test accuracy of a side at every fresh seed."""
+        return [1.0 - float(run.trial["test_error"]) for run in self.of(side).values()]
+
+    def _trials(self, side: str) -> pl.DataFrame:
+        """The side's rows of `trials`."""
+        ablated = {ablation.side: ablation for ablation in ablations(self.overview.ledger.study)}
+        if side in ablated:
+            key = trial_of(ablated[side], self.overview)
+        else:
+            key = self.overview.shown.filter(optimizer=side, setting="tuned", phase="confirm")
+        return self.overview.ledger.trials.join(key, on=TRIAL, how="semi")
 
 
 def setup_of(tables: StudyTables) -> Setup:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.ledger.plan import RATE
-from analysis.ledger.schema import TUNING_PHASES
+from analysis.ledger.schema import PHASES, TESTED_PHASES, TUNING_PHASES
 from analysis.ledger.study import Optimizer, Study
 from analysis.statistics.intervals import summarise
 
@@ -64,8 +64,8 @@ def settings(study: Study, trials: pl.DataFrame) -> pl.DataFrame:
 def planned_replicates(study: Study) -> pl.Expr:
     """Replicates that the plan has for a trial, from its `phase`."""
     swept = study.sweep.num_seeds if study.sweep else study.num_seeds
-    is_confirmed, is_swept = (pl.col("phase") == phase for phase in ("confirm", "sweep"))
-    return pl.when(is_confirmed).then(study.num_confirm_seeds).when(is_swept).then(swept).otherwise(study.num_seeds)
+    is_tested, is_swept = pl.col("phase").is_in(TESTED_PHASES), pl.col("phase") == "sweep"
+    return pl.when(is_tested).then(study.num_confirm_seeds).when(is_swept).then(swept).otherwise(study.num_seeds)
 
 
 def winner(optimizer: Optimizer, points: pl.DataFrame) -> Setting | None:
@@ -102,8 +102,28 @@ def winners(study: Study, points: pl.DataFrame) -> dict[str, Setting]:
 
 def confirm_number(best: Setting, points: pl.DataFrame) -> int | None:
     """Number of the confirm trial that repeats `best`; 0 if the published setting won, None if not run yet."""
-    same = [pl.col(setting_column(name)) == value for name, value in best.hyperparameters.items()]
-    found = points.filter(pl.col("optimizer") == best.optimizer, pl.col("phase") == "confirm", *same)["number"].sort()
+    return _number_of(best.optimizer, "confirm", best.hyperparameters, points)
+
+
+def ablation_trial(best: Setting, at: Mapping[str, float], points: pl.DataFrame) -> tuple[str, int] | None:
+    """Phase and number of the trial that holds `best` but for its neutral values; None if it has not been run yet.
+
+    A winner that has these values is its own ablation: then they are those of its confirmation.
+
+    Args:
+        best: The winner.
+        at: Neutral values of some of its hyperparameters.
+        points: What `settings` returns.
+    """
+    point = {**best.hyperparameters, **at}
+    phase = "confirm" if point == dict(best.hyperparameters) else "ablation"
+    number = _number_of(best.optimizer, phase, point, points)
+    return None if number is None else (phase, number)
+
+
+def _number_of(optimizer: str, phase: str, point: Mapping[str, float], points: pl.DataFrame) -> int | None:
+    same = [pl.col(setting_column(name)) == value for name, value in point.items()]
+    found = points.filter(pl.col("optimizer") == optimizer, pl.col("phase") == phase, *same)["number"].sort()
     return int(found[0]) if len(found) else None
 
 
@@ -201,7 +221,7 @@ def counts(study: Study, points: pl.DataFrame) -> pl.DataFrame:
         "failed": failed,
     }
     order = pl.col("optimizer").replace_strict({name: place for place, name in enumerate(study.optimizers)})
-    phases = {phase: place for place, phase in enumerate((*TUNING_PHASES, "sweep", "confirm", "timing"))}
+    phases = {phase: place for place, phase in enumerate(PHASES)}
     return (
         points.with_columns(is_true.alias(f"is_{name}") for name, is_true in outcomes.items())
         .group_by("optimizer", "phase")

@@ -76,7 +76,8 @@ class Untested(Claim):
 
     def as_row(self) -> dict[str, Any]:
         """Its row of the table of verdicts."""
-        unknown = dict.fromkeys(("p", "hodges_lehmann", "effect_size", "superiority", "value_a", "value_b"), None)
+        effects = ("p", "hodges_lehmann", "effect_size", "superiority", "value_a", "value_b")
+        unknown = dict.fromkeys((*effects, "image_error", "dropped_targets"))
         return {**self.as_dict(), "level": 0, "smallest_effect": 0, **unknown, "reason": self.reason}
 
 

@@ -9,9 +9,13 @@ import polars as pl
 from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.ledger.study import LedgerError, Study
 from analysis.tables.overview import Overview
+from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Untested
 from analysis.verdicts.default_vocabulary import VOCABULARY
-from analysis.verdicts.verdict import Verdict, judge
+from analysis.verdicts.judge import judge
+from analysis.verdicts.need import Need, needs
+from analysis.verdicts.nested import Nested, compare_nested
+from analysis.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +27,16 @@ class Judgement:
         verdicts: One on each claim whose two sides the study holds.
         untested: The other claims.
         notes: Whether the claims came after the rows; shown first of all.
+        nested: What optimizers add to simpler ones, by each question that compares runs.
+        needs: Whether that earns its place.
     """
 
     claims: Claims
     verdicts: tuple[Verdict, ...]
     untested: tuple[Untested, ...]
     notes: tuple[str, ...]
+    nested: tuple[Nested, ...] = ()
+    needs: tuple[Need, ...] = ()
 
     def as_json(self) -> str:
         """The content of `verdicts.json`."""
@@ -38,6 +46,15 @@ class Judgement:
     def table(self) -> pl.DataFrame:
         """The verdicts with everything that was computed for them, one row per claim."""
         return pl.from_dicts([claim.as_row() for claim in self._every_claim()], infer_schema_length=None)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All that is stored as CSV, by file name: ablations only where an optimizer has a neutral value."""
+        rows = {
+            "ablation": [need.row() for need in self.needs],
+            "nested": [row for pair in self.nested for row in pair.rows()],
+        }
+        made = {name: pl.from_dicts(own, infer_schema_length=None) for name, own in rows.items() if own}
+        return {"verdicts": self.table(), **made}
 
     def _every_claim(self) -> list[Verdict | Untested]:
         """All claims, tested or not, in the order of the file."""
@@ -63,8 +80,15 @@ def judge_claims(repeats: Sequence[Overview], own: Claims | None = None) -> Judg
     except ValueError as error:
         raise LedgerError(str(error)) from None
     verdicts, untested = judge(repeats, claims)
+    confirmed = [ConfirmedRuns(overview, claims) for overview in repeats]
+    nested = compare_nested(confirmed, claims, verdicts)
     return Judgement(
-        claims=claims, verdicts=tuple(verdicts), untested=tuple(untested), notes=tuple(_notes(study, claims))
+        claims=claims,
+        verdicts=tuple(verdicts),
+        untested=tuple(untested),
+        notes=tuple(_notes(study, claims)),
+        nested=tuple(nested),
+        needs=tuple(needs(confirmed, nested)),
     )
 
 

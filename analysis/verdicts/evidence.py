@@ -12,6 +12,7 @@ from analysis.statistics.intervals import Interval, half_width, percentile_inter
 from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
+from analysis.verdicts.image_error import ImageError
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
@@ -109,6 +110,8 @@ class PairedSeeds(Evidence):
         by_repeat: Mean improvement in each repeat of the tuning.
         ours: The metric of a at each repeat and seed, flattened.
         theirs: The metric of b, in the same order.
+        dropped_targets: Targets that were left out since fewer than half of all runs reach them.
+        image_error: What the sampling of the test images alone brings; None unless test errors are compared by image.
     """
 
     scope: ClassVar[Scope] = "settings"
@@ -117,9 +120,19 @@ class PairedSeeds(Evidence):
     by_repeat: tuple[float, ...]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    dropped_targets: tuple[float, ...] = ()
+    image_error: ImageError | None = None
 
     @classmethod
-    def of(cls, improvement: NDArray[np.float64], ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Self:
+    def of(
+        cls,
+        improvement: NDArray[np.float64],
+        ours: NDArray[np.float64],
+        theirs: NDArray[np.float64],
+        *,
+        dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
+    ) -> Self:
         """Evidence from arrays of shape (num_repeats, num_seeds)."""
         differences = improvement.mean(axis=0)
         return cls(
@@ -131,6 +144,8 @@ class PairedSeeds(Evidence):
             by_repeat=tuple(float(mean) for mean in improvement.mean(axis=1)),
             ours=ours.ravel(),
             theirs=theirs.ravel(),
+            dropped_targets=dropped_targets,
+            image_error=image_error,
         )
 
     @property
@@ -183,6 +198,9 @@ class PairedTunings(Evidence):
         ours: NDArray[np.float64],
         theirs: NDArray[np.float64],
         variance: TuningVariance,
+        *,
+        dropped_targets: tuple[float, ...] = (),
+        image_error: ImageError | None = None,
     ) -> Self:
         """Evidence from arrays of shape (num_tunings, num_seeds)."""
         return cls(
@@ -192,7 +210,9 @@ class PairedTunings(Evidence):
             num_values=improvement.size,
             by_repeat=improvement.mean(axis=1),
             variance=variance,
-            at_settings=PairedSeeds.of(improvement.reshape(1, -1), ours, theirs),
+            at_settings=PairedSeeds.of(
+                improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets, image_error=image_error
+            ),
         )
 
     @property

@@ -16,8 +16,10 @@ from analysis.statistics.paired import fewest_pairs
 from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.image_error import image_error
 from analysis.verdicts.study_metrics import STUDY_METRICS
-from analysis.wording import count
+from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
+from analysis.wording import count, listing, percent
 
 STEPS_TO_TARGET = "restricted_steps_to_target"
 
@@ -27,6 +29,7 @@ LEAST_ERROR = 1e-12
 NEEDED = {
     STEPS_TO_TARGET: ("steps", "validation_error"),
     "matched_loss_gap": ("train_loss", "validation_loss"),
+    "matched_loss_swing": ("steps", "train_loss", "step_losses"),
     "oscillation": ("step_losses",),
 }
 """Columns of `epochs` that a metric needs and that runs of other programs may lack."""
@@ -45,22 +48,31 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
     Raises:
         NotTestableError: The rows cannot answer.
     """
-    if 1 - level < LEAST_ERROR:
-        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
     # A repeat that has just begun has nothing to say yet.
     repeats = [repeats[0], *(confirmed for confirmed in repeats[1:] if confirmed.of(a) and confirmed.of(b))]
-    if question.needs_learning:
-        for confirmed in repeats:
-            _refuse_untaught((a, b), confirmed)
+    refuse_sides(question, a, b, repeats, level)
     if study_metric := STUDY_METRICS.get(question.metric):
         evidence = study_metric.gather(question, a, b, repeats)
         if evidence.num_values < (needed := evidence.fewest_values(level)):
             found = count(evidence.num_values, study_metric.counted)
             raise NotTestableError(f"{found}, and a verdict needs {needed}")
         return evidence
-    for confirmed in repeats:
-        _refuse_if_both_untaught((a, b), confirmed)
     return _paired(question, a, b, repeats, level)
+
+
+def refuse_sides(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> None:
+    """Refuse what no measurement could answer: too many looks, a side that has learned nothing.
+
+    Raises:
+        NotTestableError: The rows cannot answer.
+    """
+    if 1 - level < LEAST_ERROR:
+        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
+    for confirmed in repeats:
+        if question.needs_learning:
+            _refuse_untaught((a, b), confirmed)
+        elif question.metric not in STUDY_METRICS:
+            _refuse_if_both_untaught((a, b), confirmed)
 
 
 def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
@@ -102,27 +114,30 @@ def _confirmed(name: str, found: Found) -> Found:
 Pairs = dict[int, tuple[float, float]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """Two optimizers at the seeds that they share, each of shape (num_repeats, num_seeds)."""
+    """Two optimizers at the seeds that they share, shape (num_repeats, num_seeds) each, and what was left out."""
 
     improvement: NDArray[np.float64]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
+    seeds: Sequence[int]
+    dropped_targets: tuple[float, ...]
 
 
 def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
     found = _compared(question, a, b, repeats)
-    num_seeds = found.improvement.shape[1]
+    ours, theirs, dropped = found.ours, found.theirs, found.dropped_targets
+    num_seeds, images = len(found.seeds), image_error(question, a, b, repeats, found.seeds)
     if len(repeats) > 1 and have_own_seeds(repeats):
         if not num_seeds:
             raise NotTestableError("the two sides share no seed")
         variance = tuning_variance(question, repeats)
-        return PairedTunings.of(found.improvement, found.ours, found.theirs, variance)
+        return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
     if num_seeds < fewest_pairs(level):
         needed = fewest_pairs(level)
         raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {needed}", seeds_needed=needed)
-    return PairedSeeds.of(found.improvement, found.ours, found.theirs)
+    return PairedSeeds.of(found.improvement, ours, theirs, dropped_targets=dropped, image_error=images)
 
 
 def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
@@ -146,19 +161,61 @@ def tuning_variance(question: Question, repeats: Sequence[ConfirmedRuns]) -> Tun
 
 
 def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> _Compared:
-    measured = [_measured(question, a, b, confirmed) for confirmed in repeats]
-    seeds = sorted(set.intersection(*(set(pairs) for pairs in measured)))
-    # Shape (num_repeats, num_seeds, 2)
-    values = np.array([[pairs[seed] for seed in seeds] for pairs in measured]).reshape(len(repeats), len(seeds), 2)
+    targets = targets_of(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
+    found = [measured(question, a, b, confirmed, targets) for confirmed in repeats]
+    seeds = sorted(set.intersection(*(set(pairs) for pairs in found)))
+    (values,) = paired_values([found])
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
     improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
-    return _Compared(improvement, ours, theirs)
+    return _Compared(
+        improvement=improvement,
+        ours=ours,
+        theirs=theirs,
+        seeds=seeds,
+        dropped_targets=targets.dropped if targets else (),
+    )
 
 
-def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns) -> Pairs:
-    """The metric of both sides by replicate: one seed made both runs of a pair."""
+def targets_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
+    """The targets that count for two sides.
+
+    Raises:
+        NotTestableError: A side has no runs, or no target is left.
+    """
+    runs = [run for confirmed in repeats for name in (a, b) for run in _confirmed(name, confirmed.of(name)).values()]
+    targets = Targets.reached_by_half(runs)
+    if targets.dropped and not targets.kept:
+        every = listing([percent(target) for target in targets.dropped])
+        raise NotTestableError(f"of the targets {every} none is reached by half of the {count(len(runs), 'run')}")
+    return targets
+
+
+def paired_values(comparisons: Sequence[Sequence[Pairs]]) -> list[NDArray[np.float64]]:
+    """The values of several comparisons at the seeds that all of them have.
+
+    Args:
+        comparisons: Of each the pairs in every repeat of the tuning.
+
+    Returns:
+        One array for each comparison, shape (num_repeats, num_seeds, 2).
+    """
+    seeds = sorted(set.intersection(*(set(pairs) for repeats in comparisons for pairs in repeats)))
+    return [
+        np.array([[pairs[seed] for seed in seeds] for pairs in repeats]).reshape(len(repeats), len(seeds), 2)
+        for repeats in comparisons
+    ]
+
+
+def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
+    """The metric of both sides by replicate: one seed made both runs of a pair.
+
+    Raises:
+        NotTestableError: A side has no runs, or a run no value.
+    """
     ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
+    if targets:
+        ours, theirs = targets.of(ours), targets.of(theirs)
     for name in (a, b):
         if failed := confirmed.num_failed(name):
             raise NotTestableError(
@@ -203,9 +260,10 @@ def _why_lacking(question: Question, sides: Mapping[str, Mapping[int, Run]], num
     if question.metric == STEPS_TO_TARGET and not any(run.setup.targets for run in every):
         return "the claims fix no targets for this data set"
     if unknown := [name for name in NEEDED.get(question.metric, ()) if any(_lacks(run, name) for run in every)]:
-        return f"{' and '.join(unknown)} of some runs are not known"
+        return f"{listing(unknown)} of some runs are not known"
     if question.metric in PAIR_METRICS:
-        return f"in {num_lacking} of {count(num_pairs, 'pair')} the two runs share no range of training loss"
+        pairs = f"{num_lacking} of {count(num_pairs, 'pair')}"
+        return f"in {pairs} the two runs share no range of training loss, or too short a one"
     return f"{num_lacking} of {count(num_pairs, 'pair')} have no value of {question.metric}"
 
 

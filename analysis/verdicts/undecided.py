@@ -13,8 +13,9 @@ from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.evidence_of_looks import PairedLooks
+from analysis.verdicts.judge import is_decided
 from analysis.verdicts.schedule import Schedule
-from analysis.verdicts.verdict import Verdict, is_decided
+from analysis.verdicts.verdict import Verdict
 
 NEGLIGIBLE = 0.05
 """Probability of a decision at the last look below which a claim is given up."""

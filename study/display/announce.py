@@ -9,6 +9,7 @@ from analysis.claims.file import packaged_text, parse_claims
 from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.wording import count
 from study.display.console import say
 from study.job import Job, Plan
 from study.spec import Extent
@@ -34,10 +35,12 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
     spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
     plan = Plan.of(*jobs)
+    num_ablations = sum(len(spec.optimizers[name].reduces_to) for name in extent.optimizers)
+    ablations = f"{count(num_ablations, 'ablation')}, " if num_ablations and extent.num_confirm_seeds else ""
     say(
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {extent.num_confirm_seeds} confirmation seeds"
+        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds"
         f"{f' of at most {most}' if (most := jobs[0].study.most_confirm_seeds) else ''}, "
         f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )

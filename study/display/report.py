@@ -13,6 +13,7 @@ from rich.table import Table
 
 from analysis.report.write import Report, write_report
 from analysis.statistics.intervals import Estimate
+from analysis.tables.results import Result
 from study.display.console import say
 
 Found = TypeVar("Found")
@@ -59,9 +60,9 @@ def print_report(console: Console, report: Report) -> None:
         table.add_row(
             result.optimizer,
             "-" if best is None else _point(best.hyperparameters),
-            "-" if best is None else f"{best.validation_error:.1%}",
-            _accuracy(result.tuned_accuracy),
-            _accuracy(result.published_accuracy),
+            _error(result),
+            _mean(result.tuned_accuracy),
+            _mean(result.published_accuracy),
             f"{result.diverged} of {result.trials}",
         )
     console.print(table)
@@ -76,7 +77,14 @@ def _point(point: Mapping[str, float]) -> str:
     return "\n".join(f"{name} {value:.3g}" for name, value in point.items())
 
 
-def _accuracy(estimate: Estimate | None) -> str:
+def _error(result: Result) -> str:
+    """Validation error of the winner on fresh seeds; before them the one that it won by, which flatters it."""
+    if result.best is None or result.tuned_error:
+        return _mean(result.tuned_error)
+    return f"{result.best.validation_error:.1%} in tuning"
+
+
+def _mean(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:

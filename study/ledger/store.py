@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.ledger.files import write_part
-from analysis.ledger.schema import KEY, epochs_schema, timings_schema, trials_schema
+from analysis.ledger.schema import KEY, TESTED_PHASES, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
 from study.ledger.files import own_files
@@ -200,9 +200,9 @@ class Ledger:
         assert stored is not None
         own = self.outcomes()
         outcomes = [*own, *repeated]
-        confirmed, explored, swept = (
+        confirmed, ablated, explored, swept = (
             Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
-            for phase in ("confirm", "explore", "sweep")
+            for phase in (*TESTED_PHASES, "explore", "sweep")
         )
         look: dict[str, Any] = {
             "num_confirm_seeds": num_confirm_seeds,
@@ -210,6 +210,7 @@ class Ledger:
             "confirmed": dict(sorted(confirmed.items())),
             "explored": dict(sorted(explored.items())),
             "swept": dict(sorted(swept.items())),
+            **({"ablated": dict(sorted(ablated.items()))} if ablated else {}),
             "confirmed_seeds": _confirmed_seeds(own),
         }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():

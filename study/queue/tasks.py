@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from analysis.ledger.schema import TESTED_PHASES
 from study.search import Point
 
 
@@ -28,8 +29,8 @@ class Task:
 
     @property
     def tests(self) -> bool:
-        """Whether the test set is read; confirmation alone does."""
-        return self.key.phase == "confirm"
+        """Whether it is trained on the confirmation seeds and reads the test set."""
+        return self.key.phase in TESTED_PHASES
 
 
 @dataclass(frozen=True, kw_only=True)

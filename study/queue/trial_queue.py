@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from analysis.ledger.plan import num_confirmed_settings
-from analysis.ledger.schema import TUNING_PHASES
+from analysis.ledger.plan import num_ablations, num_confirmed_settings
+from analysis.ledger.schema import TESTED_PHASES, TUNING_PHASES
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.tuning import Tuning
 from study.search import Point, SearchAlgorithm
@@ -12,7 +12,10 @@ from study.spec import StudySpec
 from trainables.randomness import derive_seed, replicate_seed
 
 CONFIRM_GROUP = 6
-"""Fewest replicates that a confirmation trains at once, if there are as many: larger groups cost less each."""
+"""Fewest replicates that train at once on fresh seeds, if there are as many: larger groups cost less each."""
+
+FOLLOW_UPS = (*TESTED_PHASES, "sweep")
+"""Phases after tuning, the most urgent first: without confirmation there is no verdict."""
 
 SWEEP_GROUP = 12
 """The same of a sweep, whose groups are many more than there are workers: none waits for the last one to end."""
@@ -22,7 +25,8 @@ class TrialQueue:
     """Chooses the next group of replicates to train, for any number of workers.
 
     Tuning goes round the optimizers, so their counts differ by at most one. As soon as an optimizer's tuning ends its
-    published setting and its winner are confirmed on fresh seeds, and the sweep goes through the winner.
+    published setting and its winner are confirmed on fresh seeds, the winner is trained on the same seeds with
+    hyperparameters at their neutral values (ablation), and the sweep goes through it.
 
     Args:
         spec: The study.
@@ -98,7 +102,10 @@ class TrialQueue:
         return sum(self._num_tuning_replicates(name) + self._num_follow_ups(name) for name in self._tunings)
 
     def num_confirmation_replicates(self) -> int:
-        """Replicates of the confirmation that have not started, those of optimizers still in tuning included."""
+        """Replicates on the confirmation seeds, ablations included, that have not started; none is ever left out.
+
+        Those of optimizers still in tuning are counted as well.
+        """
         return sum(self._num_confirmations_to_come(name) for name in self._tunings)
 
     def _num_tuning_replicates(self, name: str) -> int:
@@ -113,9 +120,10 @@ class TrialQueue:
 
     def _num_confirmations_to_come(self, name: str) -> int:
         if name in self._follow_ups:
-            return _num_replicates(task for task in self._follow_ups[name] if task.key.phase == "confirm")
-        # Only the end of tuning shows whether the winner is the published setting or has been confirmed before.
+            return _num_replicates(task for task in self._follow_ups[name] if task.tests)
+        # Only the end of tuning shows whether the winner is published, neutral or has been confirmed before.
         num_settings = num_confirmed_settings(has_published=self._confirms_published, published_won=False)
+        num_settings += num_ablations(self._spec.optimizers[name].reduces_to, winner=None)
         return num_settings * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
 
     @property
@@ -155,16 +163,17 @@ class TrialQueue:
         return None
 
     def _next_follow_up(self) -> Task | None:
-        """Confirmation first: without it there is no verdict; then the longest queue."""
+        """The most urgent phase first, then the longest queue."""
         queues = [queue for queue in self._follow_ups.values() if queue]
         if not queues:
             return None
-        return min(queues, key=lambda queue: (queue[0].key.phase != "confirm", -len(queue))).pop(0)
+        return min(queues, key=lambda queue: (FOLLOW_UPS.index(queue[0].key.phase), -len(queue))).pop(0)
 
     def _queue_follow_ups(self) -> None:
         for name, tuning in self._tunings.items():
             if tuning.finished and name not in self._follow_ups:
-                self._follow_ups[name] = [*self._confirm_tasks(name), *self._sweep_tasks(name)]
+                tasks = (*self._confirm_tasks(name), *self._ablation_tasks(name), *self._sweep_tasks(name))
+                self._follow_ups[name] = list(tasks)
                 self._num_planned[name] = self._num_followed_up[name] + _num_replicates(self._follow_ups[name])
 
     def _confirm_tasks(self, name: str) -> Iterator[Task]:
@@ -173,15 +182,29 @@ class TrialQueue:
         if best and best[1] != published:
             points |= self._numbered(name, "confirm", {1: best[1]}, block=1)
         for number, point in points.items():
-            key = TrialKey(name, "confirm", number)
             num_seeds = self._spec.extent.num_confirm_seeds
             if best and point == best[1]:
                 num_seeds = max(num_seeds, self._winner_seeds.get(name, 0))
-            missing = [r for r in range(num_seeds) if r not in self._finished[key]]
-            size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
-            for start in range(0, len(missing), size):
-                sampler = "published" if number == 0 else "winner"
-                yield self._task(key, sampler, point, missing[start : start + size])
+            sampler = "published" if number == 0 else "winner"
+            yield from self._fresh_tasks(TrialKey(name, "confirm", number), sampler, point, num_seeds)
+
+    def _ablation_tasks(self, name: str) -> Iterator[Task]:
+        best = self._tunings[name].best()
+        if best is None:
+            return
+        points = [{**best[1], **at} for at in self._spec.optimizers[name].reduces_to.values()]
+        numbered = self._numbered(name, "ablation", dict(enumerate(points)), block=len(points))
+        num_seeds = self._spec.extent.num_confirm_seeds
+        for number, point in numbered.items():
+            if point != best[1]:
+                yield from self._fresh_tasks(TrialKey(name, "ablation", number), "ablation", point, num_seeds)
+
+    def _fresh_tasks(self, key: TrialKey, sampler: str, point: Point, num_seeds: int) -> Iterator[Task]:
+        """What is missing of a trial on so many confirmation seeds, in groups."""
+        missing = [r for r in range(num_seeds) if r not in self._finished[key]]
+        size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
+        for start in range(0, len(missing), size):
+            yield self._task(key, sampler, point, missing[start : start + size])
 
     def _sweep_tasks(self, name: str) -> Iterator[Task]:
         best = self._tunings[name].best()
@@ -210,7 +233,7 @@ class TrialQueue:
         return numbered
 
     def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
-        root, fresh = self._spec.identity.replicates_seed, key.phase == "confirm"
+        root, fresh = self._spec.identity.replicates_seed, key.phase in TESTED_PHASES
         if key.phase == "sweep" and self._sweep:
             fresh = self._sweep.is_fresh
         seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)

@@ -53,7 +53,7 @@ class SyntheticStudy:
     first_seed: int = 0
     num_sweep_seeds: int | None = None
     num_epochs: int = 3
-    phases: tuple[str, ...] = ("tuning", "sweep", "confirm")
+    phases: tuple[str, ...] = ("tuning", "sweep", "confirm", "ablation")
     outcome: Outcome = always_complete
     rate_limit: float = 0.4
     group_size: int = 4
@@ -100,6 +100,10 @@ class SyntheticStudy:
             yield "confirm", 0, "published", dict(entry["published"])
             if best != entry["published"]:
                 yield "confirm", 1, "winner", best
+        if "ablation" in self.phases:
+            for number, at in enumerate(entry.get("reduces_to", {}).values()):
+                if {**best, **at} != best:
+                    yield "ablation", number, "ablation", {**best, **at}
 
     def write(self, folder: pathlib.Path) -> pathlib.Path:
         """Write `study.json` and one file per trial and group, or one for all if they are merged."""
@@ -111,7 +115,8 @@ class SyntheticStudy:
         files: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for place, name in enumerate(self.optimizers):
             for phase, number, sampler, point in self.points(name):
-                seeds = {"confirm": self.num_confirm_seeds, "sweep": self.sweep.num_seeds}.get(phase, self.num_seeds)
+                fresh = dict.fromkeys(schema.TESTED_PHASES, self.num_confirm_seeds)
+                seeds = {**fresh, "sweep": self.sweep.num_seeds}.get(phase, self.num_seeds)
                 for start in range(0, seeds, self.group_size):
                     replicates = range(start, min(seeds, start + self.group_size))
                     rows = [self.replicate(name, phase, number, sampler, point, r, len(replicates)) for r in replicates]
@@ -129,7 +134,8 @@ class SyntheticStudy:
         status = self.outcome((name, phase, number, replicate))
         if status == "complete" and point.get("learning_rate", 0) > self.rate_limit * (1 + 0.1 * math.sin(replicate)):
             status = "diverged"
-        place = replicate + (100 if phase == "confirm" or (phase == "sweep" and self.sweep.is_fresh) else 0)
+        is_tested = phase in schema.TESTED_PHASES
+        place = replicate + (100 if is_tested or (phase == "sweep" and self.sweep.is_fresh) else 0)
         seed = self.first_seed + place
         final = self.error(point, place)
         key = {"optimizer": name, "phase": phase, "number": number, "replicate": replicate, "attempt": 0}
@@ -148,9 +154,9 @@ class SyntheticStudy:
             "diverged_step": 17 if status == "diverged" else None,
             "validation_loss": last.get("validation_loss"), "validation_error": error,
             "best_validation_loss": last.get("validation_loss"), "best_validation_error": error,
-            "test_loss": 1.5 if learned and phase == "confirm" else None,
-            "test_error": None if phase != "confirm" or error is None else min(1.0, error + 0.01 if learned else 1.0),
-            "test_correct": b"\xf0" if learned and phase == "confirm" else None,
+            "test_loss": 1.5 if learned and is_tested else None,
+            "test_error": None if not is_tested or error is None else min(1.0, error + 0.01 if learned else 1.0),
+            "test_correct": b"\xf0" if learned and is_tested else None,
             "steps": 125 * len(epochs), "images": 1000 * len(epochs), "seconds": 125 * len(epochs) * step_seconds,
             "device": "cpu", "node": "127.0.0.1",
         }  # fmt: skip
@@ -220,6 +226,7 @@ DEFAULT_OPTIMIZERS: dict[str, dict[str, Any]] = {
     "momentum": {
         "space": {"learning_rate": RATE, "momentum": SHARE},
         "published": {"learning_rate": 0.01, "momentum": 0.9},
+        "reduces_to": {"sgd": {"momentum": 0.0}},
     },
     "adam": {
         "space": {"learning_rate": RATE, "beta1": SHARE, "beta2": {**SHARE, "low": 0.9, "high": 0.9999}},
@@ -228,10 +235,12 @@ DEFAULT_OPTIMIZERS: dict[str, dict[str, Any]] = {
     "langevin": {
         "space": {"learning_rate": RATE, "diffusion": NOISE},
         "published": {"learning_rate": 0.01, "diffusion": 0.01},
+        "reduces_to": {"sgd": {"diffusion": 0.0}},
     },
     "constant_noise": {
         "space": {"learning_rate": RATE, "diffusion": NOISE},
         "published": {"learning_rate": 0.001, "diffusion": 0.01},
+        "reduces_to": {"sgd": {"diffusion": 0.0}},
     },
 }
 
@@ -292,7 +301,7 @@ class RichStudy(SyntheticStudy):
     def replicate(self, name, phase, number, sampler, point, replicate, group):
         self._name, self._replicate = name, replicate
         trial, epochs = super().replicate(name, phase, number, sampler, point, replicate, group)
-        if phase == "confirm":
+        if phase in schema.TESTED_PHASES:
             random = np.random.default_rng([replicate, number, zlib.crc32(name.encode())])
             swing = CHARACTERS[name].swing * (1 + 0.1 * self._luck(replicate, "swing"))
             for row in epochs:
@@ -334,6 +343,68 @@ class RichStudy(SyntheticStudy):
         return {**super().description(), "claims": {"text": text, "known": known}}
 
 
+SLOW = 0.001
+PLAIN: dict[str, Any] = {"space": {"learning_rate": RATE}, "published": {"learning_rate": SLOW}}
+NOISY: dict[str, Any] = {
+    "space": {"learning_rate": RATE, "diffusion": NOISE},
+    "published": {"learning_rate": SLOW, "diffusion": 0.01},
+    "reduces_to": {"sgd": {"diffusion": 0.0}},
+}
+WINNERS = {"sgd": {"learning_rate": 0.06}, "langevin": {"learning_rate": 0.1, "diffusion": 1e-4}}
+
+
+@dataclass(kw_only=True)
+class NestedStudy(SyntheticStudy):
+    """`sgd` and `langevin` with known winners: errors and swings fall by what is planted in noise and in a large rate.
+
+    Rates of 0.1 and above are large; the published settings are far behind.
+    """
+
+    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"sgd": PLAIN, "langevin": NOISY})
+    winners: Mapping[str, dict[str, float]] = field(default_factory=lambda: WINNERS)
+    num_trials: int = 2
+    num_confirm_seeds: int = 12
+    num_epochs: int = 8
+    phases: tuple[str, ...] = ("tuning", "confirm", "ablation")
+    of_noise: float = 0.0
+    of_rate: float = 0.0
+    swing_of_noise: float = 1.0
+    swing_of_rate: float = 1.0
+
+    def error(self, hyperparameters: Mapping[str, float], replicate: int) -> float:
+        if hyperparameters["learning_rate"] == SLOW:
+            return 0.7
+        noisy, large = self._traits(hyperparameters)
+        luck = [np.random.default_rng([replicate, *salt]).normal() for salt in ((2,), (noisy, large))]
+        return 0.45 - self.of_noise * noisy - self.of_rate * large + float(0.01 * luck[0] + 0.003 * luck[1])
+
+    def _traits(self, hyperparameters: Mapping[str, float]) -> tuple[bool, bool]:
+        return hyperparameters.get("diffusion", 0.0) > 0, hyperparameters["learning_rate"] >= 0.1
+
+    def points(self, name):
+        entry, best = self.optimizers[name], self.winners[name]
+        yield "published", 0, "published", dict(entry["published"])
+        yield "explore", 1, "sobol", best
+        yield "confirm", 0, "published", dict(entry["published"])
+        yield "confirm", 1, "winner", best
+        for number, at in enumerate(entry.get("reduces_to", {}).values() if "ablation" in self.phases else ()):
+            if {**best, **at} != best:
+                yield "ablation", number, "ablation", {**best, **at}
+
+    def replicate(self, name, phase, number, sampler, point, replicate, group):
+        trial, epochs = super().replicate(name, phase, number, sampler, point, replicate, group)
+        noisy, large = self._traits(point)
+        swing = 0.05 / (self.swing_of_noise if noisy else 1.0) / (self.swing_of_rate if large else 1.0)
+        shared, own = (np.random.default_rng([replicate, *salt]).normal(size=125) for salt in ((2,), (noisy, large)))
+        for row in epochs:
+            row["step_losses"] = (2 * (1 + swing * (shared + 0.2 * own))).tolist()
+        return trial, epochs
+
+    def description(self):
+        known = parse_claims(packaged_text(), VOCABULARY).optimizers
+        return {**super().description(), "claims": {"text": packaged_text(), "known": sorted(known)}}
+
+
 def run_of_curves(
     errors: Sequence[float | None] = (),
     *,
@@ -373,6 +444,11 @@ def make_run() -> Callable[..., Run]:
 @pytest.fixture
 def synthetic() -> type[SyntheticStudy]:
     return SyntheticStudy
+
+
+@pytest.fixture
+def planted() -> type[NestedStudy]:
+    return NestedStudy
 
 
 @pytest.fixture(scope="session")

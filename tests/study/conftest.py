@@ -39,6 +39,13 @@ DEFINITIONS = {
         published={"learning_rate": 0.01, "momentum": 0.9},
         reference="a test",
     ),
+    "noisy": OptimizerDefinition(
+        equation="θ ← θ − η g + D ξ",
+        space={"learning_rate": RATE, "diffusion": RATE},
+        published={"learning_rate": 0.01, "diffusion": 0.01},
+        reference="a test",
+        reduces_to={"sgd": {"diffusion": 0.0}},
+    ),
     "sign": OptimizerDefinition(
         equation="θ ← θ − s sign(g)", space={"stride": RATE}, published={"stride": 0.001}, reference="a test"
     ),

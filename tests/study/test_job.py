@@ -1,9 +1,12 @@
 """The plan counts what is left, image by image."""
 
+import io
 import os
 
 import pytest
+from rich.console import Console
 
+from study.display.announce import announce
 from study.job import EVALUATION_COST, Job, Plan, local_workers
 from study.queue.trial_queue import TrialQueue
 from study.request.study import Study
@@ -27,6 +30,26 @@ def test_a_new_study_plans_all_networks_and_every_image(make_spec, job_of):
     assert plan.num_networks == 2 * (3 * 2 + 9 * 2 + 2 * 6)
     assert plan.num_images == 72 * 2 * 200
     assert plan.num_evaluations == 72 * 2 * 2 * 40 + 2 * 2 * 6 * 1000
+
+
+def test_an_ablation_is_planned_and_tested_like_a_confirmation(make_spec, job_of):
+    plan = Plan.of(job_of(make_spec(optimizers=("noisy", "sgd"))))
+    assert plan.num_networks == 72 + 6
+    assert plan.num_evaluations == 78 * 2 * 2 * 40 + (2 * 2 + 1) * 6 * 1000
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"optimizers": ("noisy", "sgd")}, "1 ablation, 6 confirmation seeds, with a sweep"),
+        ({"optimizers": ("noisy", "sgd"), "num_confirm_seeds": 0}, "by optuna, 0 confirmation seeds, with a sweep"),
+        ({}, "by optuna, 6 confirmation seeds, with a sweep"),
+    ],
+)
+def test_what_a_run_will_do_names_the_ablations(make_spec, job_of, changes, said):
+    console = Console(file=io.StringIO(), width=500)
+    announce(console, [job_of(make_spec(**changes))])
+    assert said in console.file.getvalue()
 
 
 def test_images_that_fill_no_batch_are_not_counted(make_spec, job_of):

@@ -143,7 +143,7 @@ def test_every_replicate_of_every_trial_is_stored_once_with_all_its_epochs(study
     assert epochs.select(*KEY, "epoch").is_unique().all()
     per_phase = Counter(trials["phase"])
     confirmed = trials.filter(phase="confirm").select("optimizer", "number").n_unique()
-    assert per_phase == {"published": 4, "explore": 8, "confirm": 6 * confirmed}
+    assert per_phase == {"published": 4, "explore": 8, "confirm": 6 * confirmed, "ablation": 6}
     complete = trials.filter(status="complete").select(KEY)
     reached = epochs.group_by(KEY).agg(pl.col("epoch").sort())
     assert complete.join(reached, on=KEY)["epoch"].to_list() == [[1, 2]] * complete.height
@@ -167,16 +167,19 @@ def test_rows_hold_what_the_spec_fixes(study):
     assert epochs["step_losses"].list.len().to_list() == [10] * epochs.height
     assert (trials["steps"] == 20).all()
     assert (trials["attempt"] == 0).all()
-    for phase, fresh in (("explore", False), ("confirm", True)):
+    for phase, fresh in (("explore", False), ("confirm", True), ("ablation", True)):
         own = trials.filter(phase=phase)
         for replicate, seed in own.select("replicate", "seed").unique().rows():
             assert seed == replicate_seed(0, fresh=fresh, replicate=replicate)
-    confirm = trials.filter(phase="confirm")
-    assert trials.filter(pl.col("phase") != "confirm").select(
-        "test_loss", "test_error", "test_correct"
-    ).null_count().row(0) == (12, 12, 12)
-    wrong = [1 - np.unpackbits(np.frombuffer(bits, np.uint8))[:1000].mean() for bits in confirm["test_correct"]]
-    assert confirm["test_error"].to_list() == pytest.approx(wrong)
+    is_tested = pl.col("phase").is_in(["confirm", "ablation"])
+    assert trials.filter(~is_tested).select("test_loss", "test_error", "test_correct").null_count().row(0) == (
+        12,
+        12,
+        12,
+    )
+    tested = trials.filter(is_tested)
+    wrong = [1 - np.unpackbits(np.frombuffer(bits, np.uint8))[:1000].mean() for bits in tested["test_correct"]]
+    assert tested["test_error"].to_list() == pytest.approx(wrong)
 
 
 def test_one_worker_asks_the_same_points_and_gets_the_same_bits_as_two(study, train, tmp_path):
@@ -188,22 +191,31 @@ def test_one_worker_asks_the_same_points_and_gets_the_same_bits_as_two(study, tr
         assert rows(tmp_path, folder).equals(rows(directory, folder))
 
 
-def test_a_trial_on_the_cluster_equals_the_same_trial_in_this_process(study, images):
+@pytest.mark.parametrize(
+    ("phase", "number", "optimizer", "names"),
+    [
+        ("explore", 2, "langevin", ("learning_rate", "diffusion")),
+        ("ablation", 0, "sgd", ("learning_rate",)),
+    ],
+    ids=["itself", "without noise: sgd"],
+)
+def test_a_trial_on_the_cluster_equals_the_same_trial_in_this_process(study, images, phase, number, optimizer, names):
     _, directory = study
-    row = table(directory, "trials").filter(optimizer="langevin", phase="explore", number=2).sort("replicate")
+    row = table(directory, "trials").filter(optimizer="langevin", phase=phase, number=number).sort("replicate")
     config = TrialConfig(
-        optimizer="langevin",
-        hyperparameters={name: row[name][0] for name in ("learning_rate", "diffusion")},
+        optimizer=optimizer,
+        hyperparameters={name: row[name][0] for name in names},
         seeds=tuple(row["seed"]),
         batch_size=20,
         num_epochs=2,
     )
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    training = Training(config, load_optimizer("langevin"), images)
+    training = Training(config, load_optimizer(optimizer), images)
     records = [record for _ in range(2) for record in training.run_epoch()]
     torch.set_num_threads(before)
-    stored = rows(directory, "epochs").filter(optimizer="langevin", phase="explore", number=2)
+    stored = rows(directory, "epochs").filter(optimizer="langevin", phase=phase, number=number)
+    assert len(records) == stored.height
     for record in records:
         (there,) = stored.filter(replicate=record.replicate, epoch=record.epoch).to_dicts()
         assert there["validation_loss"] == record.validation_loss
@@ -295,12 +307,15 @@ def test_a_study_in_which_every_point_diverges_ends(train, real_spec, tmp_path):
     assert train(spec, tmp_path).finished
     trials = table(tmp_path, "trials")
     assert set(trials.filter(phase="grid")["status"]) == {"diverged"}
-    assert set(trials.select("phase", "shared_order").unique().rows()) == {("grid", True), ("confirm", False)}
+    assert set(trials.select("phase", "shared_order").unique().rows()) == {
+        *(("grid", True), ("confirm", False), ("ablation", False))
+    }
     diverged = trials.filter(status="diverged")
     assert set(diverged["validation_error"]) == {1.0}
     assert diverged["validation_loss"].null_count() == diverged.height
     assert (diverged["diverged_step"] >= 1).all()
     assert set(trials.filter(phase="confirm", number=1)["test_error"]) == {1.0}
+    assert set(trials.filter(phase="ablation")["diffusion"]) == {0.0}
 
 
 @pytest.mark.slow
@@ -376,6 +391,37 @@ def test_the_command_trains_an_optimizer_of_another_folder(study_command, user_f
     changed = study_command(*words)
     assert changed.returncode == 2
     assert "out holds a different study: clipped.source is " in changed.stderr
+
+
+LEARNING = (
+    *("--search", "grid", "--values", "sgd.learning_rate=0.03,0.05", "langevin.learning_rate=0.05"),
+    *("langevin.diffusion=1e-6,1e-5", "--optimizers", "sgd,langevin", "--train-images", "400", "--batch-size", "10"),
+    *("--epochs", "8", "--seeds", "2", "--confirm-seeds", "8", "--no-sweep", "--no-timing"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_the_command_trains_the_winner_without_its_noise_and_says_what_that_shows(study_command, tmp_path):
+    address = ray.get_runtime_context().gcs_address
+    done = study_command(*LEARNING, "--output", "out", "--address", address, env={"RAY_AUTH_MODE": "token"})
+    assert done.returncode == 0, done.stderr
+    assert "8 confirmation seeds, 1 ablation, without sweep" in done.stdout
+    assert "48 networks to train" in done.stdout
+    trials = table(tmp_path / "out", "trials").sort("replicate")
+    winner = trials.filter(optimizer="langevin", phase="confirm", number=1)
+    ablation = trials.filter(phase="ablation")
+    assert ablation["optimizer"].to_list() == ["langevin"] * 8
+    assert set(ablation["diffusion"]) == {0.0}
+    for name in ("learning_rate", "seed"):
+        assert ablation[name].to_list() == winner[name].to_list()
+    report = tmp_path / "out" / "report"
+    nested = pl.read_csv(report / "tables" / "nested.csv").filter(question="classifies better")
+    by_part = dict(nested.select("part", "estimate").rows())
+    assert by_part["optimizer"] == pytest.approx((ablation["test_error"] - winner["test_error"]).mean())
+    assert by_part["total"] == pytest.approx(by_part["optimizer"] + by_part["setting"])
+    assert "langevin at diffusion 0 is sgd" in (report / "report.md").read_text(encoding="utf-8")
+    assert read_study(tmp_path / "out")["looks"][0]["ablated"] == {"langevin": 8}
 
 
 @pytest.mark.slow

@@ -132,6 +132,18 @@ def test_a_corrected_reference_or_equation_is_no_difference(make_spec):
     assert old.extended(new).optimizers["sgd"] == changed
 
 
+def test_a_study_of_a_release_that_knew_no_reductions_is_the_same_study_and_learns_them(make_spec):
+    new = make_spec(optimizers=("noisy", "sgd"))
+    stored = json.loads(json.dumps(new.to_dict()))
+    for definition in stored["optimizers"].values():
+        del definition["reduces_to"]
+    old = StudySpec.from_dict(stored)
+    assert old.optimizers["noisy"].reduces_to == {}
+    assert old.study_hash == new.study_hash
+    assert old.differences(new) == []
+    assert old.extended(new).optimizers["noisy"].reduces_to == {"sgd": {"diffusion": 0.0}}
+
+
 def test_a_tuple_of_values_equals_the_stored_list(make_spec):
     one, other = (
         make_spec(

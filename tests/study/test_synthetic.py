@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from analysis.ledger.schema import TESTED_PHASES
 from study.cluster.nodes import nodes
 from study.cluster.slots import Share, Slots
 from study.display.fleet import Fleet
@@ -112,14 +113,14 @@ def test_a_study_holds_the_curves_of_the_formula(cluster, synthetic_spec, tmp_pa
     monkeypatch.setattr("study.tune.launch.TRIALS_PER_TUNER", 20)
     spec = synthetic_spec(num_trials=4)
     trials = run(spec, tmp_path / "study", tmp_path / "checkpoints")
-    assert set(trials["phase"]) == {"published", "explore", "confirm", "sweep"}
+    assert set(trials["phase"]) == {"published", "explore", "confirm", "ablation", "sweep"}
     assert set(trials["steps"]) == set(trials["images"]) == {0}
     assert set(trials["status"]) == {"complete", "diverged"}
     for (name, phase, number), rows in trials.sort("replicate").group_by("optimizer", "phase", "number"):
         row = rows.row(0, named=True)
         point = {key: row[key] for key in spec.optimizers[name].space}
-        learner = learner_of(spec, name, point, rows["replicate"], fresh=phase == "confirm")
+        learner = learner_of(spec, name, point, rows["replicate"], fresh=phase in TESTED_PHASES)
         assert list(last_errors(learner).values()) == rows["validation_error"].to_list(), (name, phase, number)
-        if phase == "confirm":
+        if phase in TESTED_PHASES:
             tested = zip(learner.evaluate_test().errors.tolist(), learner.diverged_steps, strict=True)
             assert [1.0 if diverged else error for error, diverged in tested] == rows["test_error"].to_list()

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from tests.user_optimizers import CLIPPED_SGD, FORGETFUL_LION, LION
-from trainables.contract import check_optimizer, check_point, check_resumable
+from tests.user_optimizers import CLIPPED_SGD, FORGETFUL_LION, LION, SHRINKING_SGD
+from trainables.contract import check_optimizer, check_point, check_reductions, check_resumable
 from trainables.models.simple_cnn.network import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
@@ -82,6 +82,67 @@ def test_replicates_together_are_replicates_alone(name, fraction):
 @every_optimizer
 def test_every_optimizer_passes_the_check_of_a_users_own(name):
     check_optimizer(name, load_optimizer(name))
+
+
+@every_optimizer
+def test_an_optimizer_is_the_simpler_one_wherever_it_says_so(name):
+    spec = load_optimizer(name)
+    check_reductions(name, spec, {simpler: load_optimizer(simpler) for simpler in spec.reduces_to})
+
+
+@pytest.mark.parametrize(
+    ("name", "neutral"),
+    [("langevin", "diffusion"), ("constant_noise", "diffusion"), ("momentum", "momentum")],
+)
+def test_networks_trained_at_the_neutral_value_are_those_of_the_simpler_optimizer(make_training, name, neutral):
+    assert load_optimizer(name).reduces_to == {"sgd": {neutral: 0.0}}
+    ours = make_training(name, {"learning_rate": 0.05, neutral: 0.0}, num_epochs=2)
+    theirs = make_training("sgd", {"learning_rate": 0.05}, num_epochs=2)
+    for _ in range(2):
+        for mine, other in zip(ours.run_epoch(), theirs.run_epoch(), strict=True):
+            assert (mine.train_loss, mine.validation_loss) == (other.train_loss, other.validation_loss)
+            assert (mine.step_losses == other.step_losses).all()
+            assert mine.weight_norm == other.weight_norm
+    assert torch.equal(ours.evaluate_test().losses, theirs.evaluate_test().losses)
+
+
+def test_an_optimizer_given_as_source_may_say_what_it_reduces_to():
+    spec = load_optimizer_source("shrinking", SHRINKING_SGD)
+    check_reductions("shrinking", spec, {"sgd": load_optimizer("sgd")})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("=shrinkage)", "=shrinkage + 1e-6)", r"'shrinking' must be sgd bit for bit at shrinkage=0, but 3 steps on a"),
+        (
+            '"sgd": {"shrinkage": 0.0}',
+            '"sgd": {"shrinkage": 1e-4}',
+            r"must be sgd bit for bit at shrinkage=0\.0001, but",
+        ),
+        (
+            '"sgd": {',
+            '"sdg": {',
+            r"reduces_to of 'shrinking' must name optimizers .*, got 'sdg'; add its file or leave",
+        ),
+        (
+            '"sgd": {',
+            '"adam": {',
+            r"'shrinking' must leave the hyperparameters of adam, .* but leaves learning_rate; m",
+        ),
+        (
+            "    return",
+            "    assert shrinkage\n    return",
+            r"'shrinking' does not accept learning_rate=0\.01, shrinkage=0",
+        ),
+    ],
+)
+def test_a_reduction_that_is_none_is_refused(old, new, message):
+    assert old in SHRINKING_SGD
+    spec = load_optimizer_source("shrinking", SHRINKING_SGD.replace(old, new))
+    check_optimizer("shrinking", spec)
+    with pytest.raises(ValueError, match=message):
+        check_reductions("shrinking", spec, {name: load_optimizer(name) for name in ("sgd", "adam")})
 
 
 def test_an_optimizer_given_as_source_passes_the_check_and_learns(make_training):

@@ -157,3 +157,33 @@ def test_a_text_that_is_not_one_short_line_is_refused(field, text):
         ValueError, match=rf"^{field} must be one line of 1 to 500 printable characters, got .*; shorten"
     ):
         spec(**{field: text})
+
+
+def test_an_optimizer_reduces_to_nothing_unless_it_says_so():
+    assert spec().reduces_to == {}
+    assert spec(reduces_to={"sgd": {"momentum": 0}}).reduces_to == {"sgd": {"momentum": 0}}
+    assert spec(reduces_to={"sgd": {"momentum": -3.0}}), "a neutral value may lie outside of its range"
+
+
+@pytest.mark.parametrize(
+    ("reduces_to", "message"),
+    [
+        ({"momentum": 0.0}, r"of the form \{'sgd': \{'momentum': 0\.0\}\}, got \{'momentum': 0\.0\}; mend it"),
+        (["sgd"], r"of the form .*, got \['sgd'\]; mend it"),
+        ({"No name": {"momentum": 0.0}}, r"with the name of an optimizer, got 'No name'; mend it"),
+        ({3: {"momentum": 0.0}}, r"with the name of an optimizer, got '3'; mend it"),
+        (
+            {"sgd": {}},
+            r"\['sgd'\] must give the neutral value of some of learning_rate, momentum and .*, got none; mend",
+        ),
+        ({"sgd": {"noise": 0.0}}, r"neutral value of some of learning_rate, momentum and leave .*, got noise; mend"),
+        ({"sgd": {"momentum": 0.0, "learning_rate": 0.1}}, r"leave at least one, got momentum, learning_rate; mend"),
+        ({"sgd": {"momentum": math.nan}}, r"reduces_to\['sgd'\]\['momentum'\] must be a finite number, got nan; mend"),
+        ({"sgd": {"momentum": math.inf}}, r"must be a finite number, got inf; mend"),
+        ({"sgd": {"momentum": False}}, r"must be a finite number, got False; mend"),
+        ({"sgd": {"momentum": "0"}}, r"must be a finite number, got 0; mend"),
+    ],
+)
+def test_a_reduction_without_meaning_is_refused(reduces_to, message):
+    with pytest.raises(ValueError, match=message):
+        spec(reduces_to=reduces_to)

@@ -47,4 +47,5 @@ SPEC = OptimizerSpec(
     },
     published={"learning_rate": 0.001, "diffusion": 0.01},
     reference="the article's listing",
+    reduces_to={"sgd": {"diffusion": 0.0}},
 )

@@ -51,4 +51,5 @@ SPEC = OptimizerSpec(
     },
     published={"learning_rate": 0.01, "diffusion": 0.01},
     reference="Welling & Teh (2011), https://dl.acm.org/doi/10.5555/3104482.3104568; the article's pseudo-code",
+    reduces_to={"sgd": {"diffusion": 0.0}},
 )

@@ -32,4 +32,5 @@ SPEC = OptimizerSpec(
     },
     published={"learning_rate": 0.01, "momentum": 0.9},
     reference="Polyak (1964), https://doi.org/10.1016/0041-5553(64)90137-5; setting of the article's baseline",
+    reduces_to={"sgd": {"momentum": 0.0}},
 )

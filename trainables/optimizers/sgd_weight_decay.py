@@ -35,4 +35,5 @@ SPEC = OptimizerSpec(
     published={"learning_rate": 0.01, "weight_decay": 5e-4},
     reference="Krogh & Hertz (1991), https://mlanthology.org/neurips/1991/krogh1991neurips-simple/; setting of "
     "Krizhevsky et al. (2012), without their momentum",
+    reduces_to={"sgd": {"weight_decay": 0.0}},
 )

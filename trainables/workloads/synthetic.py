@@ -78,11 +78,12 @@ class Surface:
         """Mean error over seeds after `epoch` epochs, divergence aside; a fraction.
 
         Args:
-            hyperparameters: A value for each hyperparameter; may lie outside of its range.
+            hyperparameters: A value for each hyperparameter; may lie outside of its range. One that has no place on a
+                logarithmic scale, as the neutral value 0, counts as the low end.
             epoch: Number of the epoch, from 1.
         """
         distances = [
-            (axis.fraction(hyperparameters[name]) - self._best_fraction(name)) / WIDTH
+            (_place(axis, hyperparameters[name]) - self._best_fraction(name)) / WIDTH
             for name, axis in self.space.items()
         ]
         lowest = LOWEST + (HIGHEST - LOWEST) * uniform(0, f"synthetic/lowest/{self.optimizer}")
@@ -95,7 +96,7 @@ class Surface:
         if axis is None:
             return False
         edge = self._best_fraction("learning_rate") + EDGE + EDGE_NOISE * noise(seed, "synthetic/edge")
-        return axis.fraction(hyperparameters["learning_rate"]) > edge
+        return _place(axis, hyperparameters["learning_rate"]) > edge
 
     def _best_fraction(self, name: str) -> float:
         return 0.3 + 0.3 * uniform(0, f"synthetic/optimum/{self.optimizer}/{name}")
@@ -201,6 +202,11 @@ class SyntheticTraining:
         setting = f"{config.optimizer}/{sorted(config.hyperparameters.items())}/{self.epoch}"
         noises = noise(seed, f"synthetic/{part}"), noise(seed, f"synthetic/{part}/{setting}")
         return self.surface.expected_error(config.hyperparameters, self.epoch) + NOISE * sum(noises)
+
+
+def _place(axis: Hyperparameter, value: float) -> float:
+    """Where a value stands in the range, as a fraction on its scale."""
+    return 0.0 if axis.scale == "log" and value <= 0 else axis.fraction(value)
 
 
 def uniform(seed: int, stream: str) -> float:

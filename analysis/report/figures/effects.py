@@ -12,6 +12,7 @@ from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.report.text import verdict_sentences as verdict_text
 from analysis.verdicts.verdict import Verdict
+from analysis.wording import level_name
 
 MARGIN = 0.06
 """Part of the axis that is left free at each end."""
@@ -54,10 +55,10 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
 
 
 def _text(judged: Sequence[Verdict]) -> str:
-    levels = sorted({f"{100 * verdict.level:.2f}".rstrip("0").rstrip(".") for verdict in judged})
+    levels = sorted({level_name(verdict.level) for verdict in judged})
     text = (
         "Large points are the estimates, thick lines their intervals at the level of the claims "
-        f"({' or '.join(levels)}%, as the family and the looks share the error)"
+        f"({' or '.join(levels)}, as the family and the looks share the error)"
     )
     if any(verdict.pairs for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"

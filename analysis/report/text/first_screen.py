@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from analysis.report.text import nested_sentences
 from analysis.report.text import verdict_sentences as verdict_text
 from analysis.report.text.verdict_sentences import SYMBOLS
 from analysis.verdicts.claims_of_study import Judgement
@@ -40,6 +41,7 @@ def overview(judgement: Judgement) -> dict[str, Any]:
         ],
         "verdict_scope": verdict_text.scope(judgement.verdicts),
         "not_tested": verdict_text.not_tested(judgement.untested),
+        **nested_sentences.context(judgement),
     }
 
 

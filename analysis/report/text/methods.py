@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.ledger.study import NO_MODEL, Study
 from analysis.report.text.methods_of_claims import claims_methods
+from analysis.report.text.nested_sentences import methods as nested_methods
 from analysis.tables.overview import Overview
 from analysis.verdicts.claims_of_study import Judgement
 from analysis.wording import LEVEL_NAME, count
@@ -31,7 +32,8 @@ def methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[s
     """
     study = overview.ledger.study
     claims = claims_methods(overview, judgement, which_rows)
-    return [*_import(study), _data(study), _budget(overview), _selection(study), *claims, _intervals()]
+    nested = nested_methods(judgement)
+    return [*_import(study), _data(study), _budget(overview), _selection(study), *claims, *nested, _intervals()]
 
 
 def attribution(study: Study) -> str:
@@ -103,11 +105,14 @@ def _selection(study: Study) -> str:
     )
     if not study.num_confirm_seeds:
         return text + "No confirmation is planned, so every number comes from the seeds that chose the settings."
+    ablations = " and of ablations" if any(optimizer.reduces_to for optimizer in study.optimizers.values()) else ""
     most = study.error_plan.most_confirm_seeds
     more = f" (winners on up to {most}, where claims were open)" if most else ""
     return text + (
         f"Winner and published setting are retrained on {count(study.num_confirm_seeds, 'fresh seed')}{more}; the test "
-        "set is read once, after the last epoch of those runs. Validation data served selection too."
+        f"set is read once, after the last epoch of those runs{ablations}. Validation data served selection too. The "
+        "validation error that a setting won by is the least of many and so too low: the results show that of the "
+        "fresh seeds, on the same images, and beside it the other one, in tuning."
     )
 
 

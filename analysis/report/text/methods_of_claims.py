@@ -10,6 +10,7 @@ from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
 from analysis.tables.overview import Overview
 from analysis.verdicts.claims_of_study import Judgement
 from analysis.verdicts.study_metrics import STUDY_METRICS
+from analysis.verdicts.targets import TIMES_TO_TARGETS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import count, listing, number, percent
 
@@ -138,7 +139,19 @@ def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
     if others:
         intervals = [f"for the {noun_of(metric)} it is {STUDY_METRICS[metric].interval}" for metric in others]
         text += f" Where nothing is paired by seed there is an interval and no such test: {listing(intervals)}."
-    return f"{text} {_diverged(_questions(held))}".strip()
+    return " ".join(filter(None, (text, _targets(held), _diverged(_questions(held)))))
+
+
+def _targets(held: Sequence[Verdict]) -> str:
+    """Which targets count, if a claim is about times to targets."""
+    if not any(verdict.question.metric in TIMES_TO_TARGETS for verdict in held):
+        return ""
+    return (
+        "A claim on times to targets leaves out every target that fewer than half of the runs of both sides, of all "
+        "tunings together, reach: in most pairs it would be the whole budget twice, which hides a difference. Both "
+        "sides are counted together, so that the choice does not depend on which run of a pair is whose, and the test "
+        "stays exact."
+    )
 
 
 def _in_p_values(plan: ErrorPlan) -> str:
@@ -191,14 +204,15 @@ def _rules(held: Sequence[Verdict]) -> str:
     untaught = f"a side has learned nothing in most seeds (in {listing(names)}, which it would win); " if names else ""
     return (
         f"Verdicts, by the first rule that fits. NOT TESTABLE: {untaught}both sides of a claim on runs have learned "
-        "nothing; fewer than half of the runs of a side reach any target; two runs of a seed share no range of "
-        "training loss; a run that diverged has no value to compare; there are too few seeds, settings or timing "
-        "blocks. Then, with the interval [l, u] of the improvement, the narrower one [l', u'] at twice its error and "
-        "the least improvement that would matter, delta: SUPPORTED if l > delta; EQUIVALENT if -delta < l' and u' < "
-        "delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if u < -delta; WORSE if u < 0; NOT BETTER BY "
-        "WHAT MATTERS if u' < delta (the upper one of the two tests) and delta is not 0; otherwise INCONCLUSIVE, with "
-        "the number of seeds, or of tunings for a verdict on optimizers, at which the next look would give another "
-        "verdict if mean and spread stayed as they are. The interval decides, also where "
+        "nothing; no target is left, or fewer than half of the runs of a side reach any; two runs of a seed share no "
+        "range of training loss, or too short a one; a run that diverged has no value to compare; there are too few "
+        "seeds, settings or timing blocks. Then, with the interval [l, u] of the improvement, the narrower one "
+        "[l', u'] at twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; "
+        "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if "
+        "u < -delta; WORSE if u < 0; NOT BETTER BY WHAT MATTERS if u' < delta (the upper one of the two tests) and "
+        "delta is not 0; otherwise INCONCLUSIVE, with the number of seeds, or of tunings for a verdict on optimizers, "
+        "at which the next look would give another verdict if mean and spread stayed as they are. The interval "
+        "decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 
@@ -213,6 +227,12 @@ def _limits(overview: Overview, held: Sequence[Verdict]) -> str:
     if isinstance(images, int) and images > 0:
         error = 0.5 / images**0.5
         text += f" (an error on {images:,} test images has a standard error of up to {percent(error)} from them alone)"
+    if any(verdict.image_error for verdict in held):
+        text += (
+            ". What the test images alone bring to a difference of errors stands in its sentence: the standard error "
+            "over the images of the difference of how many seeds of each side are right on an image, so that images "
+            "on which both sides agree bring nothing"
+        )
     repeats = max((verdict.num_tunings for verdict in held), default=1)
     if any(_of_optimizers(verdict) for verdict in held):
         return (

@@ -10,7 +10,7 @@ from analysis.verdicts.claim import Untested, unit_of
 from analysis.verdicts.rules import Word
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
-from analysis.wording import NONE, count, listing
+from analysis.wording import NONE, count, listing, percent, points
 
 SYMBOLS: dict[Word, str] = {
     "SUPPORTED": "✔",
@@ -27,6 +27,7 @@ SYMBOLS: dict[Word, str] = {
 NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
     "oscillation": "swing of the step losses",
+    "matched_loss_swing": "swing of the step losses at equal training loss",
     "matched_loss_gap": "gap at equal training loss",
     "test_error": "test error",
 }
@@ -136,7 +137,27 @@ def axis_title(question: Question) -> list[str]:
 
 
 def sentence(verdict: Verdict) -> str:
-    """The verdict in plain words."""
+    """The verdict in plain words, which targets it does not rest on and what the images alone bring."""
+    return " ".join([_statement(verdict), *_left_out(verdict), *_images(verdict)])
+
+
+def _left_out(verdict: Verdict) -> list[str]:
+    if not verdict.dropped_targets:
+        return []
+    targets = listing([percent(target) for target in verdict.dropped_targets])
+    return [f"Left out: {targets} accuracy, which fewer than half of the runs of both reach."]
+
+
+def _images(verdict: Verdict) -> list[str]:
+    found = verdict.image_error
+    if found is None:
+        return []
+    error = points(found.standard_error).lstrip("+")
+    images = count(found.num_images, "test image")
+    return [f"The {images} alone bring a standard error of {error}, which the interval leaves out."]
+
+
+def _statement(verdict: Verdict) -> str:
     a, b, noun = verdict.a, verdict.b, noun_of(verdict.question.metric)
     size = verdict.question.improvement.size(verdict.smallest_effect, verdict.unit)
     match verdict.word:

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.schema import TESTED_PHASES
 from analysis.ledger.study import Optimizer
 from analysis.tables.sensitivity.points import MIN_POINTS, Missing, lacking, unit
 from analysis.tables.settings import setting_column, settings
@@ -56,7 +57,7 @@ def fitted(optimizer: Optimizer, points: pl.DataFrame) -> Surrogate | Missing:
         optimizer: Which one.
         points: What `with_spread` returns.
     """
-    own = points.filter(pl.col("failed") == 0, pl.col("phase") != "confirm", optimizer=optimizer.name)
+    own = points.filter(pl.col("failed") == 0, ~pl.col("phase").is_in(TESTED_PHASES), optimizer=optimizer.name)
     if own.height < MIN_POINTS:
         return Missing(
             f"{optimizer.name} has {own.height} of the {MIN_POINTS} settings that its map needs: "

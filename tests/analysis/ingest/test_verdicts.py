@@ -31,6 +31,7 @@ QUESTIONS = [
     ("converges faster", "restricted_steps_to_target", "relative", 0.1),
     ("overfits less", "matched_loss_gap", "difference", 0.02),
     ("is more stable", "oscillation", "log_ratio", 0.1),
+    ("swings less", "matched_loss_swing", "log_ratio", 0.1),
     ("is less sensitive", "good_volume", "difference", 0.05),
 ]
 
@@ -80,6 +81,7 @@ def test_what_is_not_known_is_not_testable_and_named(judged):
     assert verdicts["is right more often"]["verdict"] == "SUPPORTED"
     lacking = {
         "converges faster": "steps", "overfits less": "train_loss and validation_loss", "is more stable": "step_losses",
+        "swings less": "steps, train_loss and step_losses",
     }  # fmt: skip
     for question, columns in lacking.items():
         assert verdicts[question]["verdict"] == "NOT TESTABLE"

@@ -184,6 +184,14 @@ def test_a_corrected_reference_and_a_field_of_a_later_release_are_no_difference(
     assert load_studies(folders).first.study.optimizers["sgd"].reference != "corrected"
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_part_of_an_old_release_takes_over_what_its_optimizers_reduce_to(synthetic, write, order):
+    new = {"momentum": {**synthetic().optimizers["momentum"], "reduces_to": {"sgd": {"momentum": 0.0}}}}
+    folders = [write("old", optimizers=only(synthetic, "momentum")), write("new", optimizers=new)]
+    joined = load_studies([folders[place] for place in order]).first.study
+    assert joined.optimizers["momentum"].reduces_to == {"sgd": {"momentum": 0.0}}
+
+
 def test_repeats_stand_by_number_wherever_they_lie(write):
     later, first = write("c", identity={"repeat": 2}), write("a")
     write("a/repeats/1", identity={"repeat": 1})

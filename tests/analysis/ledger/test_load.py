@@ -1,6 +1,7 @@
 """What a ledger must fulfil to be read, and what is said when it does not."""
 
 import json
+import math
 import pathlib
 import shutil
 import zlib
@@ -152,7 +153,7 @@ def test_a_flipped_bit_is_noticed(copied):
         (set_column("status", "diverged"), r"a diverged replicate must have validation error 1"),
         (set_column("status", "failed"), r"a failed replicate must have no error"),
         (set_column("seed", None), r"seed must be given in every row, it is null in 3"),
-        (lambda table: table.replace_schema_metadata({"schema_version": "4"}), r"has version 4; use the release"),
+        (lambda table: table.replace_schema_metadata({"schema_version": "5"}), r"has version 5; use the release"),
     ],
 )
 def test_rows_that_break_the_schema_are_refused(copied, change, message):
@@ -193,6 +194,47 @@ def test_a_file_of_several_phases_and_row_groups_keeps_each_step_loss_in_its_row
         tuple(row[name] for name in (*RUN, "epoch")): row["step_losses"] if row["phase"] == "confirm" else None
         for row in rows
     }
+
+
+def test_step_losses_of_ablations_are_read_too(planted, tmp_path):
+    epochs = load(planted().write(tmp_path / "study")).epochs
+    counts = {phase: rows["step_losses"].count() for (phase,), rows in epochs.group_by("phase")}
+    assert counts == {"published": 0, "explore": 0, "confirm": 4 * 12 * 8, "ablation": 12 * 8}
+
+
+def test_an_ablation_needs_its_test_error(planted, tmp_path):
+    folder = planted().write(tmp_path / "study")
+    (path,) = (folder / "trials").glob("*.parquet")
+    table = pq.read_table(path)
+    errors = [None if row["phase"] == "ablation" else row["test_error"] for row in table.to_pylist()]
+    field = table.schema.field("test_error")
+    pq.write_table(table.set_column(table.schema.get_field_index("test_error"), field, pa.array(errors)), path)
+    with pytest.raises(LedgerError, match=r"of the test too on confirmation seeds\), 12 rows do not"):
+        load(folder)
+
+
+def test_neutral_values_are_read_and_an_old_description_has_none(planted, ledger_dir, tmp_path):
+    study = load(planted().write(tmp_path / "study")).study
+    assert study.optimizers["langevin"].reduces_to == {"sgd": {"diffusion": 0.0}}
+    assert all(optimizer.reduces_to == {} for optimizer in load(ledger_dir).study.optimizers.values())
+
+
+@pytest.mark.parametrize(
+    "reduces_to",
+    [
+        *({"sgd": 0.0}, {"sgd": {}}, {"sgd": {"momentum": 0.0}}, {"sgd": {"diffusion": math.inf}}),
+        {"sgd": {"diffusion": 0.0, "learning_rate": 0.1}},
+    ],
+)
+def test_neutral_values_without_meaning_are_refused(planted, tmp_path, reduces_to):
+    optimizers = planted().optimizers
+    broken = {**optimizers, "langevin": {**optimizers["langevin"], "reduces_to": reduces_to}}
+    folder = planted(phases=("tuning", "confirm")).write(tmp_path / "study")
+    content = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    content["optimizers"]["langevin"] = {**content["optimizers"]["langevin"], **broken["langevin"]}
+    (folder / "study.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(LedgerError, match=r"study\.json must follow format 1"):
+        load(folder)
 
 
 def test_a_confirmation_run_without_step_losses_is_refused(copied):

@@ -47,7 +47,8 @@ def test_a_diverged_replicate_never_beats_a_whole_run(make_run, whole, name):
 
 @pytest.mark.parametrize("name", sorted(PAIR_METRICS))
 def test_a_metric_of_pairs_treats_both_sides_alike(make_run, whole, name):
-    other = make_run([0.7, 0.6], train=[2.2, 1.2], held_out=[2.1, 1.9], setup=SETUP, **OUTCOME)
+    losses = [2.3 - place / 250 + 0.1 * (place % 3) for place in range(200)]
+    other = make_run([0.7, 0.6], train=[2.2, 1.2], held_out=[2.1, 1.9], step_losses=losses, setup=SETUP, **OUTCOME)
     ours, theirs = PAIR_METRICS[name](whole, other)
     assert PAIR_METRICS[name](other, whole) == (theirs, ours)
     ours, theirs = PAIR_METRICS[name](whole, whole)

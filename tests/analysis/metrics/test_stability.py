@@ -13,7 +13,6 @@ from analysis.metrics.stability import (
     excess_total_variation,
     has_learned,
     oscillation,
-    rolling_median,
     spike_share,
 )
 
@@ -127,12 +126,6 @@ def test_without_step_losses_there_is_no_number(make_run, name, step_losses):
 def test_step_losses_of_several_epochs_follow_one_another(make_run):
     run = make_run([0.5, 0.4], step_losses=[2.0, 1.0])
     assert run.step_losses().tolist() == [2.0, 1.0]
-
-
-def test_rolling_median_agrees_with_brute_force():
-    values = np.random.default_rng(0).random(130)
-    expected = [np.median(values[max(0, place - 25) : place + 26]) for place in range(130)]
-    assert rolling_median(values).tolist() == pytest.approx(expected)
 
 
 def test_oscillation_by_hand(make_run):

@@ -14,7 +14,7 @@ from analysis.ledger.load import load
 from analysis.ledger.schema import timings_schema
 from analysis.ledger.study import LedgerError
 from analysis.report.__main__ import main
-from analysis.report.text.verdict_sentences import not_tested
+from analysis.report.text.verdict_sentences import not_tested, sentence
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
@@ -230,6 +230,31 @@ def test_an_optimizer_that_learns_nothing_wins_nothing(study):
         assert "langevin has learned nothing: 12 of 12 seeds" in found[name, "sgd"].reason
     assert found["converges faster", "sgd"].reason == "0 of 12 seeds of langevin reach any target"
     assert found["classifies better", "sgd"].word == "REFUTED"
+
+
+def test_a_target_that_most_runs_miss_is_left_out_and_named(study):
+    """The metric is that of the other targets, to the last digit: accuracies end at .55, those of langevin at .57."""
+    claims = CLAIMS.replace("[0.25, 0.4]", "[0.25, 0.4, 0.7, 0.9]")
+    found = verdicts(study(claims, better=0.02))["converges faster", "sgd"]
+    assert found.dropped_targets == (0.7, 0.9)
+    assert found.as_row()["dropped_targets"] == "0.7 0.9"
+    left_out = "Left out: 70.0% and 90.0% accuracy, which fewer than half of the runs of both reach."
+    assert sentence(found).endswith(f". {left_out}")
+    for run in (found.evidence.ours, found.evidence.theirs):
+        assert run.max() < 375
+
+
+def test_targets_that_most_runs_reach_are_all_kept(study):
+    found = verdicts(study())["converges faster", "sgd"]
+    assert found.dropped_targets == ()
+    assert found.as_row()["dropped_targets"] is None
+    assert "Left out" not in sentence(found)
+
+
+def test_without_a_target_that_half_of_the_runs_reach_nothing_is_judged(study):
+    found = verdicts(study(CLAIMS.replace("[0.25, 0.4]", "[0.7, 0.9]")))["converges faster", "sgd"]
+    assert found.word == "NOT TESTABLE"
+    assert found.reason == "of the targets 70.0% and 90.0% none is reached by half of the 24 runs"
 
 
 def test_two_sides_that_guess_are_not_equivalent(study):

@@ -222,7 +222,7 @@ def test_a_file_of_a_later_release_is_refused(copied, spec):
     table = pq.read_table(path)
     path.unlink()
     write_part(table.replace_schema_metadata({"schema_version": "99"}), copied / "trials", "a")
-    with pytest.raises(ValueError, match=r"this release reads ledgers up to schema version 3, .* has version 99; use"):
+    with pytest.raises(ValueError, match=r"this release reads ledgers up to schema version 4, .* has version 99; use"):
         Ledger(copied, spec).recover()
 
 

@@ -1,5 +1,6 @@
 """The ledger on disk: schema, whole files, nothing overwritten, and readers that know nothing of this package."""
 
+import dataclasses
 import json
 import resource
 
@@ -202,6 +203,15 @@ def test_a_second_look_at_the_same_replicates_is_no_look(filled, tmp_path):
     looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
     assert [(look["num_confirm_seeds"], look["num_replicates"]) for look in looks] == [(6, 2), (8, 2)]
     assert {look["num_replicates"] for look in looks} == {sum(looks[0]["explored"].values())}
+
+
+def test_a_look_counts_ablations_where_there_are_any(filled, tmp_path, task):
+    filled.record_look(6)
+    ablation = dataclasses.replace(task, key=TrialKey("momentum", "ablation", 0), sampler="ablation")
+    train(filled, dataclasses.replace(ablation, replicates=(0,), seeds=(11,)), [record(0, 1, diverged_step=1)])
+    filled.record_look(6)
+    looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
+    assert [look.get("ablated") for look in looks] == [None, {"momentum": 1}]
 
 
 def test_the_first_run_fixes_the_claims(tmp_path, spec):

@@ -71,6 +71,15 @@ def test_a_budget_is_kept_and_every_optimizer_is_confirmed_after_equal_tuning(
     assert trials.count("sgd") == trials.count("momentum") > 0
 
 
+def test_a_budget_leaves_room_for_ablations(make_spec, listening, clock, outcomes_of, surface):
+    queue = TrialQueue(make_spec(optimizers=("noisy", "sgd"), num_trials=20), listening())
+    budget = TimeBudget(60, clock)
+    tasks = run(queue, budget, clock, outcomes_of, surface)
+    assert budget.has_cut
+    assert clock.seconds - 1000 <= 60 * (60 + 2 * 2)
+    assert [r for task in tasks if task.key.phase == "ablation" for r in task.replicates] == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_budget_larger_than_the_study_cuts_nothing(study, clock, outcomes_of, surface):
     budget = TimeBudget(600, clock)
     num_replicates = study.num_replicates()

@@ -1,5 +1,6 @@
 """The queue over all optimizers and phases, on simulated workers that end in any order."""
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -13,6 +14,7 @@ from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 
 NAMES = ("sgd", "momentum", "sign")
+NESTED = ("noisy", "sgd")
 TUNING_PHASES = set(schema.TUNING_PHASES)
 DESIGNS = st.sampled_from([None, 6])
 """Seeds of a sweep of nine learning rates, and of one of every hyperparameter."""
@@ -242,12 +244,111 @@ def test_a_study_in_which_everything_fails_confirms_the_published_setting_and_en
     }
 
 
+def test_the_winner_is_trained_without_its_noise_on_the_confirmation_seeds(make_spec, listening, simulate):
+    queue = TrialQueue(make_spec(optimizers=NESTED), listening())
+    tasks = simulate(queue)
+    ablated = [task for task in tasks if task.key.phase == "ablation"]
+    _, best = queue.best("noisy")
+    assert points_of(ablated) == {TrialKey("noisy", "ablation", 0): {**best, "diffusion": 0.0}}
+    assert {task.sampler for task in ablated} == {"ablation"}
+    assert all(task.tests for task in ablated)
+    of = {phase: {r: seed for (key, r), seed in seeds_of(tasks).items() if key.phase == phase} for phase in
+          ("ablation", "confirm", "explore")}  # fmt: skip
+    assert of["ablation"] == of["confirm"]
+    assert len(of["ablation"]) == 6
+    assert not set(of["ablation"].values()) & set(of["explore"].values())
+
+
+def test_ablations_come_after_all_confirmation_that_waits_and_before_the_sweep(make_spec, listening, simulate):
+    phases = [task.key.phase for task in simulate(TrialQueue(make_spec(optimizers=NESTED), listening()))]
+    after_tuning = [phase for phase in phases if phase not in TUNING_PHASES]
+    assert list(dict.fromkeys(after_tuning)) == ["confirm", "ablation", "sweep"]
+    assert after_tuning == sorted(after_tuning, key=["confirm", "ablation", "sweep"].index)
+
+
+def of_two_terms(make_spec, **changes):
+    """A study of `noisy` with a decay as well, which reduces to three others."""
+    spec = make_spec(optimizers=("noisy",), **changes)
+    noisy = spec.optimizers["noisy"]
+    both = dataclasses.replace(
+        noisy,
+        space={**noisy.space, "decay": noisy.space["learning_rate"]},
+        published={**noisy.published, "decay": 0.001},
+        reduces_to={"decaying": {"diffusion": 0.0}, "other": {"decay": 0.0}, "sgd": {"diffusion": 0.0, "decay": 0.0}},
+    )
+    return dataclasses.replace(spec, optimizers={"noisy": both})
+
+
+def test_every_reduction_is_a_trial(make_spec, listening, simulate):
+    queue = TrialQueue(of_two_terms(make_spec), listening())
+    points = points_of(simulate(queue))
+    _, best = queue.best("noisy")
+    assert [points[TrialKey("noisy", "ablation", number)] for number in range(3)] == [
+        {**best, "diffusion": 0.0},
+        {**best, "decay": 0.0},
+        {**best, "diffusion": 0.0, "decay": 0.0},
+    ]
+    assert sum(key.phase == "ablation" for key in points) == 3
+
+
+def test_a_winner_that_is_neutral_already_has_no_ablation(make_spec, listening, simulate):
+    spec = make_spec(optimizers=NESTED)
+    neutral = dataclasses.replace(spec.optimizers["noisy"], reduces_to={"sgd": {"diffusion": 0.01}})
+    spec = dataclasses.replace(spec, optimizers={**spec.optimizers, "noisy": neutral})
+    queue = TrialQueue(spec, listening())
+    tasks = simulate(queue, response=lambda task, _: 0.1 * (1 + task.key.number))
+    assert queue.best("noisy")[1] == neutral.published
+    assert "ablation" not in {task.key.phase for task in tasks}
+    assert queue.num_replicates() == len(replicates_of(tasks))
+
+
+def test_no_confirmation_seeds_no_ablation(make_spec, listening, simulate):
+    tasks = simulate(TrialQueue(make_spec(optimizers=NESTED, num_confirm_seeds=0), listening()))
+    assert not any(task.tests for task in tasks)
+
+
+def test_an_optimizer_whose_every_trial_fails_has_no_ablation(make_spec, listening, simulate):
+    tasks = simulate(TrialQueue(make_spec(optimizers=NESTED), listening()), response=lambda *_: None)
+    assert "ablation" not in {task.key.phase for task in tasks}
+
+
+def test_a_study_of_an_old_release_gets_its_ablations_when_it_goes_on(
+    make_spec, listening, simulate, outcomes_of, surface
+):
+    spec = make_spec(optimizers=NESTED)
+    unaware = dataclasses.replace(spec.optimizers["noisy"], reduces_to={})
+    old = dataclasses.replace(spec, optimizers={**spec.optimizers, "noisy": unaware})
+    stored = all_outcomes(simulate(TrialQueue(old, listening())), outcomes_of, surface)
+    rest = simulate(TrialQueue(old.extended(spec), listening(), stored))
+    assert old.differences(spec) == []
+    assert {task.key for task in rest} == {TrialKey("noisy", "ablation", 0)}
+
+
+def test_ablations_of_a_new_winner_get_new_numbers_and_those_of_the_former_one_keep_theirs(
+    make_spec, listening, simulate, outcomes_of
+):
+    def improving(task, _):
+        return 0.9 - 0.1 * task.key.number if task.key.phase in TUNING_PHASES else 0.5
+
+    small, large = (of_two_terms(make_spec, num_trials=number) for number in (3, 5))
+    first = simulate(TrialQueue(small, listening()), response=improving)
+    stored = all_outcomes(first, outcomes_of, improving)
+    rest = simulate(TrialQueue(large, listening(), stored), response=improving)
+    assert {task.key.number for task in first if task.key.phase == "ablation"} == {0, 1, 2}
+    assert {task.key.number for task in rest if task.key.phase == "ablation"} == {3, 4, 5}
+    assert not set(replicates_of(first)) & set(replicates_of(rest))
+
+
+every_study = pytest.mark.parametrize("optimizers", [("sgd", "momentum"), NESTED], ids=["plain", "nested"])
+
+
+@every_study
 @settings(max_examples=60, deadline=None)
 @given(num_workers=st.integers(1, 9), order=st.randoms(), data=st.data())
 def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
-    make_spec, listening, simulate, outcomes_of, surface, num_workers, order, data
+    make_spec, listening, simulate, outcomes_of, surface, optimizers, num_workers, order, data
 ):
-    spec = make_spec(lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
+    spec = make_spec(optimizers=optimizers, lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
     undisturbed = simulate(TrialQueue(spec, listening()))
     outcomes = all_outcomes(undisturbed, outcomes_of, surface)
     stored = data.draw(st.sets(st.integers(0, len(outcomes) - 1)), label="stored")
@@ -262,11 +363,14 @@ def test_a_study_resumed_from_any_outcomes_trains_exactly_the_others(
     assert all(whole[key] == point for key, point in points_of(resumed).items())
 
 
+@every_study
 @settings(max_examples=60, deadline=None)
 @given(order=st.randoms(), data=st.data())
-def test_a_study_killed_twice_is_the_same_study(make_spec, listening, simulate, outcomes_of, surface, order, data):
+def test_a_study_killed_twice_is_the_same_study(
+    make_spec, listening, simulate, outcomes_of, surface, optimizers, order, data
+):
     """Killed with several workers, so that any of the last few tasks may be missing."""
-    spec = make_spec(lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
+    spec = make_spec(optimizers=optimizers, lag=3, num_trials=6, num_sweep_seeds=data.draw(DESIGNS, label="sweep"))
     undisturbed = simulate(TrialQueue(spec, listening()))
     stored = []
     for _ in range(2):
@@ -309,11 +413,14 @@ def test_more_trials_continue_the_same_sequence(make_spec, listening, simulate, 
     assert not set(replicates_of(first)) & set(replicates_of(rest))
 
 
-def test_more_confirmation_seeds_train_the_new_ones_alone(make_spec, listening, simulate, outcomes_of, surface):
-    first = simulate(TrialQueue(make_spec(), listening()))
+@every_study
+def test_more_confirmation_seeds_train_the_new_ones_alone(
+    make_spec, listening, simulate, outcomes_of, surface, optimizers
+):
+    first = simulate(TrialQueue(make_spec(optimizers=optimizers), listening()))
     stored = all_outcomes(first, outcomes_of, surface)
-    rest = simulate(TrialQueue(make_spec(num_confirm_seeds=9), listening(), stored))
-    assert {task.key for task in rest} == {task.key for task in first if task.key.phase == "confirm"}
+    rest = simulate(TrialQueue(make_spec(optimizers=optimizers, num_confirm_seeds=9), listening(), stored))
+    assert {task.key for task in rest} == {task.key for task in first if task.tests}
     assert {replicate for _, replicate in replicates_of(rest)} == {6, 7, 8}
 
 
@@ -370,7 +477,8 @@ def test_a_point_keeps_its_number_if_those_before_it_are_missing(
 def test_tuning_that_is_stopped_leaves_the_same_number_of_trials_to_every_optimizer(
     make_spec, listening, simulate, outcomes_of, surface, num_ended, num_workers, data
 ):
-    spec = make_spec(optimizers=NAMES, num_trials=8, lag=3)
+    names = (*NAMES, "noisy")
+    spec = make_spec(optimizers=names, num_trials=8, lag=3)
     whole = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
     tuned = [outcome for outcome in whole if outcome.key.phase in TUNING_PHASES]
     lost = data.draw(st.sets(st.integers(0, num_ended)), label="not stored by an earlier run")
@@ -387,7 +495,8 @@ def test_tuning_that_is_stopped_leaves_the_same_number_of_trials_to_every_optimi
     trials = {(o.key.optimizer, o.key.number) for o in stored if o.key.phase in TUNING_PHASES}
     trials |= {(task.key.optimizer, task.key.number) for task in tasks if task.key.phase in TUNING_PHASES}
     assert len(set(Counter(name for name, _ in trials).values())) == 1
-    assert {task.key.optimizer for task in tasks if task.key.phase == "confirm"} == set(NAMES)
+    assert {task.key.optimizer for task in tasks if task.key.phase == "confirm"} == set(names)
+    assert any(task.key.phase == "ablation" for task in tasks) == (queue.best("noisy") is not None)
     assert "sweep" not in {task.key.phase for task in tasks if task not in running}
 
 
@@ -412,15 +521,18 @@ def test_a_sweep_that_is_skipped_midway_goes_no_further(
     assert queue.num_replicates() == len(replicates_of(started))
 
 
+@every_study
 @settings(max_examples=30, deadline=None)
 @given(num_trials=st.integers(1, 6), num_sweep_seeds=DESIGNS)
 def test_the_number_of_replicates_is_never_too_small_and_right_in_the_end(
-    make_spec, listening, simulate, outcomes_of, surface, num_trials, num_sweep_seeds
+    make_spec, listening, simulate, outcomes_of, surface, optimizers, num_trials, num_sweep_seeds
 ):
     """Also for a study that grows, whose former winners have rows of their own."""
-    spec = make_spec(num_trials=num_trials, num_sweep_seeds=num_sweep_seeds)
+    spec = make_spec(optimizers=optimizers, num_trials=num_trials, num_sweep_seeds=num_sweep_seeds)
     stored = all_outcomes(simulate(TrialQueue(spec, listening())), outcomes_of, surface)
-    larger = make_spec(num_trials=num_trials + 2, num_confirm_seeds=8, num_sweep_seeds=num_sweep_seeds)
+    larger = make_spec(
+        optimizers=optimizers, num_trials=num_trials + 2, num_confirm_seeds=8, num_sweep_seeds=num_sweep_seeds
+    )
     queue = TrialQueue(larger, listening(), stored)
     totals = [queue.num_replicates()]
     tasks = simulate(queue, num_workers=3, on_end=lambda: totals.append(queue.num_replicates()))
@@ -429,10 +541,11 @@ def test_the_number_of_replicates_is_never_too_small_and_right_in_the_end(
     assert totals[-1] == count
 
 
-def test_confirmation_to_come_shrinks_to_nothing(make_spec, listening, simulate):
-    queue = TrialQueue(make_spec(), listening())
+@pytest.mark.parametrize(("optimizers", "num_settings"), [(("sgd", "momentum"), 4), (NESTED, 5)])
+def test_confirmation_to_come_shrinks_to_nothing(make_spec, listening, simulate, optimizers, num_settings):
+    queue = TrialQueue(make_spec(optimizers=optimizers), listening())
     left = [queue.num_confirmation_replicates()]
     simulate(queue, on_end=lambda: left.append(queue.num_confirmation_replicates()))
-    assert left[0] == 2 * 2 * 6
+    assert left[0] == num_settings * 6
     assert left == sorted(left, reverse=True)
     assert left[-1] == 0

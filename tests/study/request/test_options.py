@@ -20,7 +20,7 @@ from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
 from study.request.study import build_study
 from study.run import main
 from study.search import search_names
-from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS
+from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
 from trainables.optimizers import optimizer_names
 
 CLAIMS = """
@@ -45,6 +45,7 @@ FILES = {
     "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
     "mixes.py": SGD_THAT_MIXES_ELEMENTS,
     "column.py": SGD.replace('"learning_rate"', '"seed"').replace("learning_rate", "seed"),
+    "no_reduction.py": SHRINKING_SGD.replace('{"sgd"', '{"sdg"'),
     "outside.py": SGD.replace("0.01", "2.0"),
     "hostile_name.py": SGD.replace('"learning_rate"', '"../<script>"'),
     "two_lines.py": SGD.replace("θ ← θ − η g", "θ\\nη"),
@@ -130,7 +131,7 @@ REFUSED = {
     **{
         f"{option} of several tunings": (
             [*OPTUNA, *option.split()],
-            rf"{option.split()[0]} is for --repeats 1, got 3: with several tunings verdicts are about optimizers, .*",
+            rf"{option.split()[0]} is for --repeats 1, got 2: with several tunings verdicts are about optimizers, .*",
         )
         for option in ("--until-decided", "--max-confirm-seeds 48")
     },
@@ -278,6 +279,10 @@ REFUSED = {
         [*OPTUNA, "--optimizer-file", "{given}/mixes.py"],
         r"Optimizer 'mixes' must update each element from its own .*; set mixes_elements=True in its SPEC\.",
     ),
+    "optimizer that reduces to nobody": (
+        [*OPTUNA, "--optimizer-file", "{given}/no_reduction.py"],
+        r"reduces_to of 'no_reduction' must name optimizers of the package or of other files, got 'sdg'; add its .*\.",
+    ),
     "hyperparameter with the name of a column": (
         [*OPTUNA, "--optimizer-file", "{given}/column.py"],
         r"Hyperparameters may not have a column's name, got seed; rename them\.",
@@ -392,7 +397,7 @@ REFUSED = {
     ),
     "rows of a later release": (
         [*OPTUNA, *SMALL, "--optimizers", "sgd", "--output", "{given}/newer"],
-        r".* up to schema version 3, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
+        r".* up to schema version 4, '{given}/newer/trials/a\.[0-9a-f]+\.parquet' has version 99; .*",
     ),
     "relative storage": (
         [*OPTUNA, "--storage", "checkpoints"],

@@ -77,6 +77,13 @@ def test_the_expected_error_falls_from_chance_to_that_of_the_optimizer(optimizer
     assert decays == pytest.approx([math.exp(-epoch / DECAY_EPOCHS) for epoch in range(3)], rel=1e-9)
 
 
+def test_a_hyperparameter_switched_off_counts_as_the_low_end_of_its_range():
+    surface = surface_of("langevin")
+    low = surface.space["diffusion"].low
+    off, lowest = ({**surface.optimum, "diffusion": value} for value in (0.0, low))
+    assert surface.expected_error(off, NUM_EPOCHS) == surface.expected_error(lowest, NUM_EPOCHS)
+
+
 def test_optimizers_differ_and_so_do_hyperparameters():
     surfaces = [surface_of(name) for name in optimizer_names()]
     fractions = [axis.fraction(surface.optimum[key]) for surface in surfaces for key, axis in surface.space.items()]

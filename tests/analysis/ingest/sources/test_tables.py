@@ -3,16 +3,20 @@
 import errno
 import os
 import pathlib
+import re
 
 import polars as pl
 import pytest
 
+from analysis.claims.file import packaged_text, parse_claims
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY
 from analysis.report.write import write_report
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import overview_of
+from analysis.tables.runs import ConfirmedRuns
+from analysis.verdicts.default_vocabulary import VOCABULARY
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"
@@ -74,6 +78,50 @@ def test_epochs_may_be_left_out(words, taken):
     folder = taken(*words)
     assert load(folder).epochs.is_empty()
     assert "No curve is stored" in write_report(folder).path.with_name("report.md").read_text(encoding="utf-8")
+
+
+NESTED = """
+dataset = "CIFAR-100"
+num_epochs = 1
+
+[optimizers.momentum]
+space.learning_rate = {low = 1e-4, high = 1.0, scale = "log"}
+space.momentum = {low = 0.0, high = 0.99, scale = "log_complement"}
+reduces_to.sgd = {momentum = 0.0}
+"""
+
+
+def test_ablations_are_paired_with_the_confirmation_by_seed(description, tmp_path, taken):
+    """The first of the seeds has no ablation yet."""
+    rows = ["optimizer,phase,learning_rate,momentum,seed,validation_error,test_error", "momentum,explore,0.1,0.9,1,.3,"]
+    rows += [f"momentum,confirm,0.1,0.9,{seed},0.3,0.{seed}" for seed in range(5, 10)]
+    rows += [f"momentum,ablation,0.1,0.0,{seed},0.4,0.{seed}5" for seed in range(6, 10)]
+    path = tmp_path / "trials.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    ledger = load(taken("tables", "--trials", path, "--description", description(NESTED)))
+    assert ledger.study.optimizers["momentum"].reduces_to == {"sgd": {"momentum": 0.0}}
+    confirmed = ConfirmedRuns(overview_of(ledger), parse_claims(packaged_text(), VOCABULARY))
+    ours, theirs = confirmed.of("momentum"), confirmed.of("momentum at momentum 0")
+    assert (
+        [theirs[seed].trial["seed"] for seed in theirs] == [ours[seed].trial["seed"] for seed in theirs] == [6, 7, 8, 9]
+    )
+    assert [run.trial["test_error"] for run in theirs.values()] == [0.65, 0.75, 0.85, 0.95]
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        (
+            "{beta = 0.0}",
+            r"reduces_to\.sgd must give the neutral value of some of learning_rate, momentum .*, got beta;",
+        ),
+        ("{momentum = nan}", r"reduces_to\.sgd\.momentum must be a finite number, got nan; mend it"),
+        ("0.0", r"reduces_to must be a table, got 0\.0;"),
+    ],
+)
+def test_neutral_values_without_meaning_are_refused(words, description, refused, at, message):
+    broken = description(NESTED.replace("{momentum = 0.0}", at))
+    assert re.search(message, refused(*words[:-1], broken))
 
 
 def test_the_password_of_a_database_is_not_stored(words, taken):

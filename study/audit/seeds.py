@@ -1,29 +1,20 @@
-"""`python -m study.audit` puts the verdicts themselves to the test, on data whose truth is known.
+"""Audits of the verdicts at given settings: simulated seeds, and real optimizers on energies with known answers."""
 
-Simulated studies show how often a verdict at given settings is false and how often an effect is found: they vary seeds,
-not the tuning. Real optimizers on energies with known answers show that "noise converges faster" is refuted where it
-must be and "noise escapes" is supported.
-"""
-
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from rich.table import Table
 from scipy.stats import binom, nct, t
 
-from analysis.command_line import Parser
 from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.statistics.paired import sign_flip_interval
 from analysis.statistics.sequential import rejections
 from analysis.tables.cost import step_cost_ratio
 from analysis.verdicts.evidence import Median, PairedSeeds
+from analysis.verdicts.judge import weigh
 from analysis.verdicts.rules import Word
-from analysis.verdicts.verdict import weigh
-from study.display.console import new_console
 from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
 ALPHA = 0.05 / 2
@@ -236,23 +227,3 @@ def _sustained(losses: NDArray[np.float64], target: float) -> NDArray[np.float64
     above = losses > target
     last_above = losses.shape[1] - np.argmax(above[:, ::-1], axis=1)
     return np.where(above.any(axis=1), last_above, 0).astype(np.float64)
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; 1 if an audit fails."""
-    parser = Parser(prog="python -m study.audit", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--short", action="store_true", help="100 simulated studies in the place of 1,000")
-    options = parser.parse_args(words)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("audit", "expected", "found", ""):
-        table.add_column(title)
-    passed = True
-    for audit in audits(100 if options.short else 1000):
-        passed &= audit.is_passed
-        table.add_row(audit.name, audit.expected, audit.found, "passed" if audit.is_passed else "FAILED")
-    new_console().print(table, highlight=False, markup=False)
-    return 0 if passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The verdicts put to the test on data whose truth is known."""
