@@ -19,6 +19,7 @@ from analysis.report.figures.figure import Figure
 from analysis.report.repeats import repeats_text
 from analysis.report.text import methods, summary
 from analysis.report.text.first_screen import overview
+from analysis.report.text.what_would_decide import what_would_decide
 from analysis.report.vega_bundle import chart_library
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import Overview
@@ -50,8 +51,12 @@ def render(
         tables: Names of all tables of the report.
     """
     context = {
-        **_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings), "tables": list(tables)
-    }  # fmt: skip
+        **_context(tunings[0], figures, judgement),
+        **overview(judgement),
+        **_repeats(tunings),
+        "what_would_decide": what_would_decide(tunings, judgement.verdicts),
+        "tables": list(tables),
+    }
     drawn = {f"figures/{figure.name}.svg": drawing(figure) for figure in figures.every if figure.panels}
     page = environment().get_template("report.html").render(context, **embedded(figures.every))
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}

@@ -1,24 +1,55 @@
 """What the rows of a study say about one claim, before it is judged."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.intervals import Interval, percentile_interval
+from analysis.statistics.intervals import Interval, half_width, percentile_interval
 from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
-from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
+from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
 from analysis.verdicts.image_error import ImageError
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
 
 
+MOST_SEEDS = 10_000
+"""Beyond, no number of them is worth printing."""
+
+MOST_TUNINGS = 1000
+"""The same of tunings."""
+
+
 class NotTestableError(Exception):
-    """The rows cannot answer the question; the message says why, in one sentence without a full stop."""
+    """The rows cannot answer the question; the message says why, in one sentence without a full stop.
+
+    Args:
+        message: Why.
+        seeds_needed: Pairs of seeds that can answer, where only more of them are wanting.
+    """
+
+    def __init__(self, message: str, *, seeds_needed: int | None = None) -> None:
+        super().__init__(message)
+        self.seeds_needed = seeds_needed
+
+
+class Later(NamedTuple):
+    """What a later look would see if the values went on to vary as they do.
+
+    Args:
+        number: Pairs or tunings at that look.
+        half_width: Of the interval at the level of the claim.
+        narrower: Of that at twice the error.
+    """
+
+    number: int
+    half_width: float
+    narrower: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +90,15 @@ class Evidence(ABC):
         """Values from which on the interval of this level has ends."""
         del level
         return 1
+
+    def later(self, level: float) -> Iterator[Later]:
+        """What the next look would see with more and more seeds or tunings; nothing where neither adds to it.
+
+        Args:
+            level: Of the interval now. Where looks halve the error, the next one has half of what this one has.
+        """
+        del level
+        yield from ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +165,17 @@ class PairedSeeds(Evidence):
         """From there on the sign-flip interval has ends."""
         return fewest_pairs(level)
 
+    def later(self, level: float) -> Iterator[Later]:
+        """By Student's interval, which that of the sign-flip test is close to."""
+        error = (1 - level) / 2
+        yield from self.later_with(range(max(self.num_values + 1, fewest_pairs(1 - error)), MOST_SEEDS + 1), error)
+
+    def later_with(self, numbers: Sequence[int], error: float) -> Iterator[Later]:
+        """Looks that each have this error by themselves; at least one."""
+        deviation = self.differences.std(ddof=1)
+        widths = [half_width(deviation, numbers, 1 - own).tolist() for own in (error, min(2 * error, 1 - 1e-9))]
+        yield from map(Later, numbers, *widths)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTunings(Evidence):
@@ -176,6 +227,13 @@ class PairedTunings(Evidence):
     def p_value(self) -> float:
         """The test that belongs to it."""
         return tuning_p(self.by_repeat, self.variance)
+
+    def later(self, level: float) -> Iterator[Later]:
+        """With more tunings: more seeds of each hardly help."""
+        error = (1 - level) / 2
+        for number in range(len(self.by_repeat) + 1, MOST_TUNINGS + 1):
+            widths = (tuning_half_width(self.by_repeat, self.variance, number, 1 - e) for e in (error, 2 * error))
+            yield Later(number, *widths)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,8 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
         variance = tuning_variance(question, repeats)
         return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
     if num_seeds < fewest_pairs(level):
-        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
+        needed = fewest_pairs(level)
+        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {needed}", seeds_needed=needed)
     return PairedSeeds.of(found.improvement, ours, theirs, dropped_targets=dropped, image_error=images)
 
 

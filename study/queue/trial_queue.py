@@ -32,10 +32,18 @@ class TrialQueue:
         spec: The study.
         algorithm: The search algorithm that `spec` names.
         outcomes: What earlier runs have finished.
+        winner_seeds: Fresh seeds of the winners of some optimizers, where these are more than the study plans for all.
     """
 
-    def __init__(self, spec: StudySpec, algorithm: SearchAlgorithm, outcomes: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        algorithm: SearchAlgorithm,
+        outcomes: Iterable[Outcome] = (),
+        winner_seeds: Mapping[str, int] | None = None,
+    ) -> None:
         self._spec = spec
+        self._winner_seeds = winner_seeds or {}
         self._tunings = {name: self._new_tuning(name, algorithm) for name in spec.extent.optimizers}
         self._points: dict[tuple[str, str], dict[int, Point]] = defaultdict(dict)
         self._finished: dict[TrialKey, set[int]] = defaultdict(set)
@@ -174,9 +182,11 @@ class TrialQueue:
         if best and best[1] != published:
             points |= self._numbered(name, "confirm", {1: best[1]}, block=1)
         for number, point in points.items():
-            yield from self._fresh_tasks(
-                TrialKey(name, "confirm", number), "published" if number == 0 else "winner", point
-            )
+            num_seeds = self._spec.extent.num_confirm_seeds
+            if best and point == best[1]:
+                num_seeds = max(num_seeds, self._winner_seeds.get(name, 0))
+            sampler = "published" if number == 0 else "winner"
+            yield from self._fresh_tasks(TrialKey(name, "confirm", number), sampler, point, num_seeds)
 
     def _ablation_tasks(self, name: str) -> Iterator[Task]:
         best = self._tunings[name].best()
@@ -184,13 +194,14 @@ class TrialQueue:
             return
         points = [{**best[1], **at} for at in self._spec.optimizers[name].reduces_to.values()]
         numbered = self._numbered(name, "ablation", dict(enumerate(points)), block=len(points))
+        num_seeds = self._spec.extent.num_confirm_seeds
         for number, point in numbered.items():
             if point != best[1]:
-                yield from self._fresh_tasks(TrialKey(name, "ablation", number), "ablation", point)
+                yield from self._fresh_tasks(TrialKey(name, "ablation", number), "ablation", point, num_seeds)
 
-    def _fresh_tasks(self, key: TrialKey, sampler: str, point: Point) -> Iterator[Task]:
-        """What is missing of a trial on the confirmation seeds, in groups."""
-        missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
+    def _fresh_tasks(self, key: TrialKey, sampler: str, point: Point, num_seeds: int) -> Iterator[Task]:
+        """What is missing of a trial on so many confirmation seeds, in groups."""
+        missing = [r for r in range(num_seeds) if r not in self._finished[key]]
         size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
         for start in range(0, len(missing), size):
             yield self._task(key, sampler, point, missing[start : start + size])

@@ -9,6 +9,7 @@ from analysis.claims.file import hash_of, packaged_text
 from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
+from study.request.error_plan import fixed_error_plan
 from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
@@ -31,6 +32,7 @@ class Study:
         directory: Where it is kept.
         place: What messages call that.
         claims: What is claimed, as `study.json` stores it; None for a study that began without.
+        error_plan: How the error of its verdicts is shared out, as it stores that; None for a study of before it did.
     """
 
     spec: StudySpec
@@ -38,6 +40,13 @@ class Study:
     directory: pathlib.Path
     place: str
     claims: Mapping[str, object] | None = None
+    error_plan: Mapping[str, object] | None = None
+
+    @property
+    def most_confirm_seeds(self) -> int | None:
+        """Confirmation seeds that there may be; None if that was not fixed when the study began."""
+        most = (self.error_plan or {}).get("most_confirm_seeds")
+        return None if most is None else int(str(most))
 
 
 def study_output(request: Request) -> Output:
@@ -91,7 +100,8 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
         optimizers = _with_stored(spec, optimizers, place)
     _check_budgets(spec)
     claims = _fixed_claims(request, stored, directory)
-    return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims)
+    plan = fixed_error_plan(request, stored, place)
+    return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims, error_plan=plan)
 
 
 def _fixed_claims(
@@ -139,7 +149,7 @@ def _repeated(first: Study, number: int, *, own_seeds: bool) -> Study:
         _refuse(str(directory), old.differences(spec))
         spec = old.extended(spec)
     optimizers = _with_stored(spec, first.optimizers, str(directory))
-    return Study(spec=spec, optimizers=optimizers, directory=directory, place=str(directory), claims=first.claims)
+    return replace(first, spec=spec, optimizers=optimizers, directory=directory, place=str(directory))
 
 
 def _check_budgets(spec: StudySpec) -> None:
