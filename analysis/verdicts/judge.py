@@ -10,9 +10,10 @@ from analysis.statistics.paired import fewest_pairs, holm
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Untested
-from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Evidence, Later, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_looks import PairedLooks
 from analysis.verdicts.evidence_of_runs import gather
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.looks import CONFIRM, look_number, of_all_looks, share_of
 from analysis.verdicts.rules import Word, decide
 from analysis.verdicts.schedule import Schedule, schedule_of

@@ -20,18 +20,18 @@ from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.paired import fewest_pairs
 from analysis.tables.ablations import Ablation, ablations, trial_of
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_runs import (
-    Pairs,
     have_own_seeds,
     measured,
     paired_values,
-    refuse_sides,
     targets_of,
     tuning_variance,
 )
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.judge import resting_on
 from analysis.verdicts.looks import num_looks, of_all_looks, share_of
+from analysis.verdicts.refusals import Pairs, refuse_sides
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
 from analysis.verdicts.verdict import Verdict

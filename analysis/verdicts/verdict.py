@@ -8,7 +8,8 @@ from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
 from analysis.statistics.paired import hodges_lehmann, standardised_mean, superiority
 from analysis.verdicts.claim import Claim
-from analysis.verdicts.evidence import Evidence, PairedSeeds, PairedTunings, Scope
+from analysis.verdicts.evidence import Evidence, PairedSeeds, Scope
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.image_error import ImageError
 from analysis.verdicts.rules import Word
 from analysis.verdicts.schedule import Schedule

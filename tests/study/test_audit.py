@@ -5,7 +5,7 @@ import pytest
 
 from analysis.statistics.median import median_interval
 from analysis.verdicts import evidence
-from analysis.verdicts.evidence import PairedTunings
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from study.audit import __main__ as command
 from study.audit import seeds as audit
 from study.audit import tuning
