@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from statistics import fmean
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from study.request.output import Output
 from study.request.provenance import provenance, resume_command
 from study.request.records import Request
 from study.request.study import build_studies, study_output
+from study.rounds import next_round
 from study.signals import StopRequest
 from study.tune.step_timing import is_due
 from trainables.storage.checkpoints import Checkpoints
@@ -75,15 +77,18 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
         notes = ledger.recover()
         jobs.append(Job.open(study, ledger, notes))
     console = new_console()
+    rounds = partial(next_round, console) if request.until_decided else None
+    if rounds and jobs[0].queue.finished:
+        jobs = [rounds(jobs[0]) or jobs[0]]
     for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
-    announce(console, jobs)
+    announce(console, jobs, until_decided=request.until_decided)
     if not all(job.queue.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
             from study.tune.driver import train  # here, because Ray takes seconds in which a signal may come
 
-            train(console, run, address, provenance(words), jobs, stop)
+            jobs = train(console, run, address, provenance(words), jobs, stop, rounds)
     return _report(console, words, output, jobs, stop)
 
 
@@ -94,7 +99,7 @@ def _estimate(request: Request, output: Output) -> int:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
     console = new_console()
-    announce(console, jobs)
+    announce(console, jobs, until_decided=request.until_decided)
     identity, optimizers = request.identity, studies[0].optimizers
     if not identity.num_train_images:
         return 0

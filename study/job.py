@@ -1,7 +1,7 @@
 """A study at work: what was asked for, what its ledger holds, what is left to do and about how long that takes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,14 +31,22 @@ class Job:
     notes: Sequence[str] = ()
 
     @classmethod
-    def open(cls, study: Study, ledger: Ledger, notes: Sequence[str] = ()) -> Self:
+    def open(
+        cls, study: Study, ledger: Ledger, notes: Sequence[str] = (), winner_seeds: Mapping[str, int] | None = None
+    ) -> Self:
         """Read the ledger and work out what is left.
+
+        Args:
+            study: All of it.
+            ledger: Where the rows are.
+            notes: As of the class.
+            winner_seeds: As of `TrialQueue`.
 
         Raises:
             ValueError: A file of the ledger is damaged.
         """
         outcomes = ledger.outcomes()
-        queue = TrialQueue(study.spec, load_search(study.spec.identity.search), outcomes)
+        queue = TrialQueue(study.spec, load_search(study.spec.identity.search), outcomes, winner_seeds)
         return cls(study=study, ledger=ledger, queue=queue, outcomes=outcomes, notes=notes)
 
 

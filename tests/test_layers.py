@@ -37,6 +37,7 @@ FLOORS = {
         {"request"},
         {"job"},
         {"display"},
+        {"rounds"},
         {"tune"},
         {"command"},
         {"run", "audit"},

@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.ledger.load import Ledger, load
 from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
-from analysis.ledger.study import LedgerError, Optimizer, Study
+from analysis.ledger.study import ErrorPlan, LedgerError, Optimizer, Study
 from analysis.lines import one_line
 
 YOUNGER: Mapping[str, Any] = {"repeat": 0, "own_seeds": False, "shared_order": False}
@@ -163,7 +163,14 @@ def _join_studies(one: Study, other: Study) -> Study:
         # Claims that were not the same for all rows were not fixed before all of them.
         claims=replace(fixed[0], known=known) if agree else None,
         looks=(*one.looks, *(look for look in other.looks if look not in one.looks)),
+        # What was not planned for all rows was not planned before them.
+        error_plan=_stricter(one.error_plan, other.error_plan),
     )
+
+
+def _stricter(one: ErrorPlan, other: ErrorPlan) -> ErrorPlan:
+    most = one.most_confirm_seeds if one.most_confirm_seeds == other.most_confirm_seeds else None
+    return ErrorPlan(counts_every_claim=one.counts_every_claim or other.counts_every_claim, most_confirm_seeds=most)
 
 
 def _num_sweep_seeds(one: Study, other: Study) -> int | None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 RATE = "learning_rate"
 """The hyperparameter that almost every optimizer has."""
 
+CONFIRM_ROUND = 6
+"""Confirmation seeds that are added at a time where a study goes on until its claims are decided."""
+
 
 def num_confirmed_settings(*, has_published: bool, published_won: bool) -> int:
     """Settings that are retrained on fresh seeds: the winner, beside the published one if that is another.

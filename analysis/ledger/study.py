@@ -79,6 +79,21 @@ class FixedClaims:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ErrorPlan:
+    """How the error that a family of claims may make is shared out; fixed when the study began.
+
+    Args:
+        counts_every_claim: Whether claims of the file whose sides the study does not hold have their share too, so that
+            optimizers may come one by one. False for studies of before this was so.
+        most_confirm_seeds: Confirmation seeds at the last look that there may be, over which looks then spend the error
+            by the root of their share of the seeds; None if look k gets 2^-k of it.
+    """
+
+    counts_every_claim: bool = False
+    most_confirm_seeds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """One comparison: optimizers x search space x budget x dataset x seeds.
 
@@ -93,6 +108,7 @@ class Study:
         runs: Each start of the command: when, how, with which commit, versions and hardware.
         claims: The claims fixed when the study began; None if there were none yet.
         looks: Each time its results were looked at, and how many confirmation runs each optimizer had by then.
+        error_plan: How the error of its verdicts is shared out.
         source: Where the rows were imported from; None if this project trained the runs.
         notes: What a reader has to know about that source.
         num_sweep_seeds: Fresh seeds of a sweep through every hyperparameter; None if it is one of nine learning rates.
@@ -108,6 +124,7 @@ class Study:
     runs: tuple[Mapping[str, Any], ...]
     claims: FixedClaims | None = None
     looks: tuple[Mapping[str, Any], ...] = ()
+    error_plan: ErrorPlan = ErrorPlan()
     source: str | None = None
     notes: tuple[str, ...] = ()
     num_sweep_seeds: int | None = None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analysis.ledger.study import (
     FORMAT_VERSION,
     Definition,
+    ErrorPlan,
     FixedClaims,
     LedgerError,
     Optimizer,
@@ -55,7 +56,15 @@ class Look(Record, extra="ignore"):
     confirmed: Mapping[str, Count] = {}
     ablated: Mapping[str, Count] = {}
     explored: Mapping[str, Count] = {}
+    confirmed_seeds: Mapping[str, Mapping[Annotated[str, Field(pattern=r"^[0-9]+$")], Count]] = {}
     swept: Mapping[str, Count] = {}
+
+
+class StoredErrorPlan(Record):
+    """How the error of verdicts is shared out; absent in studies of before that was stored."""
+
+    counts_every_claim: bool
+    most_confirm_seeds: Annotated[int, Field(ge=1, lt=2**31)] | None
 
 
 class Imported(Record):
@@ -76,6 +85,7 @@ class StudyFile(Record):
     runs: tuple[Mapping[str, Any], ...]
     looks: tuple[Look, ...] = ()
     claims: FixedClaims | None = None
+    error_plan: StoredErrorPlan | None = None
     imported: Imported | None = None
     crc32: str | None = None
 
@@ -144,6 +154,7 @@ def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
         runs=stored.runs,
         claims=stored.claims,
         looks=tuple(content.get("looks", ())),
+        error_plan=ErrorPlan(**vars(stored.error_plan)) if stored.error_plan else ErrorPlan(),
         source=imported.source if imported else None,
         notes=imported.notes if imported else (),
     )

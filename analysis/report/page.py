@@ -20,6 +20,7 @@ from analysis.report.figures.figure import Figure
 from analysis.report.repeats import repeats_text
 from analysis.report.text import methods, summary
 from analysis.report.text.first_screen import overview
+from analysis.report.text.what_would_decide import what_would_decide
 from analysis.report.vega_bundle import chart_library
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import Overview
@@ -54,8 +55,12 @@ def render(
         PluginError: A figure cannot be drawn.
     """
     context = {
-        **_context(tunings[0], figures, judgement), **overview(judgement), **_repeats(tunings), "tables": list(tables)
-    }  # fmt: skip
+        **_context(tunings[0], figures, judgement),
+        **overview(judgement),
+        **_repeats(tunings),
+        "what_would_decide": what_would_decide(tunings, judgement.verdicts),
+        "tables": list(tables),
+    }
     drawn = {}
     for figure in [figure for figure in figures.every if figure.panels]:
         with blamed(f"The figure {figure.name!r} must be one that Vega-Lite can draw", "its section"):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from analysis.statistics.intervals import Interval, _checked
 
@@ -124,22 +123,6 @@ def holm(p_values: Sequence[float], num_claims: int | None = None) -> list[float
     result = np.empty(len(p_values))
     result[order] = adjusted
     return [float(value) for value in result]
-
-
-def seeds_needed(standard_deviation: float, smallest_effect: float, level: float, *, num_pairs: int = 0) -> int | None:
-    r"""Pairs at which the interval would be narrower than the smallest effect of interest, about (2 z s / delta)^2.
-
-    Args:
-        standard_deviation: Of the paired differences.
-        smallest_effect: delta; None is returned where it is 0.
-        level: Level of the interval.
-        num_pairs: Pairs that there are and were not enough: the formula is that of a normal interval, which is narrower
-            than that of few pairs.
-    """
-    if smallest_effect <= 0:
-        return None
-    normal = (2 * float(ndtri((1 + level) / 2)) * standard_deviation / smallest_effect) ** 2
-    return max(fewest_pairs(level), math.ceil(normal), num_pairs + 1)
 
 
 def fewest_pairs(level: float) -> int:

@@ -16,9 +16,6 @@ from scipy.special import stdtr, stdtrit
 
 from analysis.statistics.intervals import Interval
 
-MOST_TUNINGS = 1000
-"""Beyond, no number is worth printing."""
-
 
 @dataclass(frozen=True)
 class TuningVariance:
@@ -63,38 +60,31 @@ def tuning_interval(differences: NDArray[np.float64], variance: TuningVariance, 
         variance: Of all pairs of the study.
         level: Probability of coverage.
     """
-    half = _quantile(variance, len(differences), level) * _standard_error(differences, variance)
+    half = tuning_half_width(differences, variance, len(differences), level)
     centre = float(differences.mean())
     return Interval(centre - half, centre + half)
 
 
 def tuning_p(differences: NDArray[np.float64], variance: TuningVariance) -> float:
     """Two-sided p-value of no difference between the optimizers, by the same t."""
-    error, centre = _standard_error(differences, variance), abs(float(differences.mean()))
+    error = (_variance(differences, variance) / len(differences)) ** 0.5
+    centre = abs(float(differences.mean()))
     if error == 0:
         return 1.0 if centre == 0 else 0.0
     return float(2 * stdtr(_degrees(variance, len(differences)), -centre / error))
 
 
-def tunings_needed(
-    differences: NDArray[np.float64], variance: TuningVariance, smallest_effect: float, level: float
-) -> int | None:
-    """Tunings at which the interval would be narrower than the smallest effect of interest; None if more than 1,000."""
-    spread = max(variance.value, float(differences.var(ddof=1))) ** 0.5
-    for number in range(len(differences) + 1, MOST_TUNINGS + 1):
-        if 2 * _quantile(variance, number, level) * spread / number**0.5 <= smallest_effect:
-            return number
-    return None
-
-
-def _quantile(variance: TuningVariance, num_tunings: int, level: float) -> float:
-    return float(stdtrit(_degrees(variance, num_tunings), (1 + level) / 2))
+def tuning_half_width(
+    differences: NDArray[np.float64], variance: TuningVariance, num_tunings: int, level: float
+) -> float:
+    """Half the width that the interval has with so many tunings, if they vary as these do."""
+    quantile = float(stdtrit(_degrees(variance, num_tunings), (1 + level) / 2))
+    return quantile * float((_variance(differences, variance) / num_tunings) ** 0.5)
 
 
 def _degrees(variance: TuningVariance, num_tunings: int) -> float:
     return variance.num_comparisons * (num_tunings - 1)
 
 
-def _standard_error(differences: NDArray[np.float64], variance: TuningVariance) -> float:
-    own = float(differences.var(ddof=1))
-    return float((max(variance.value, own) / len(differences)) ** 0.5)
+def _variance(differences: NDArray[np.float64], variance: TuningVariance) -> float:
+    return max(variance.value, float(differences.var(ddof=1)))

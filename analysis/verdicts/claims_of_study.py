@@ -12,9 +12,10 @@ from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Untested
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.verdicts.judge import judge
 from analysis.verdicts.need import Need, needs
 from analysis.verdicts.nested import Nested, compare_nested
-from analysis.verdicts.verdict import Verdict, judge
+from analysis.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

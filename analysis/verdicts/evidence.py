@@ -1,24 +1,51 @@
 """What the rows of a study say about one claim, before it is judged."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics.intervals import Interval, percentile_interval
+from analysis.statistics.intervals import Interval, half_width, percentile_interval
 from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
-from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p
 from analysis.verdicts.image_error import ImageError
 
 Scope = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
 
 
+MOST_SEEDS = 10_000
+"""Beyond, no number of them is worth printing."""
+
+
 class NotTestableError(Exception):
-    """The rows cannot answer the question; the message says why, in one sentence without a full stop."""
+    """The rows cannot answer the question; the message says why, in one sentence without a full stop.
+
+    Args:
+        message: Why.
+        seeds_needed: Pairs of seeds that can answer, where only more of them are wanting.
+    """
+
+    def __init__(self, message: str, *, seeds_needed: int | None = None) -> None:
+        super().__init__(message)
+        self.seeds_needed = seeds_needed
+
+
+class Later(NamedTuple):
+    """What a later look would see if the values went on to vary as they do.
+
+    Args:
+        number: Pairs or tunings at that look.
+        half_width: Of the interval at the level of the claim.
+        narrower: Of that at twice the error.
+    """
+
+    number: int
+    half_width: float
+    narrower: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +86,15 @@ class Evidence(ABC):
         """Values from which on the interval of this level has ends."""
         del level
         return 1
+
+    def later(self, level: float) -> Iterator[Later]:
+        """What the next look would see with more and more seeds or tunings; nothing where neither adds to it.
+
+        Args:
+            level: Of the interval now. Where looks halve the error, the next one has half of what this one has.
+        """
+        del level
+        yield from ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,57 +161,16 @@ class PairedSeeds(Evidence):
         """From there on the sign-flip interval has ends."""
         return fewest_pairs(level)
 
+    def later(self, level: float) -> Iterator[Later]:
+        """By Student's interval, which that of the sign-flip test is close to."""
+        error = (1 - level) / 2
+        yield from self.later_with(range(max(self.num_values + 1, fewest_pairs(1 - error)), MOST_SEEDS + 1), error)
 
-@dataclass(frozen=True, kw_only=True)
-class PairedTunings(Evidence):
-    """Mean differences of several tunings, each with seeds of its own: they speak of the optimizers.
-
-    Args:
-        by_repeat: Mean improvement in each tuning, shape (num_tunings,).
-        variance: From tuning to tuning, pooled over all optimizers of the study.
-        at_settings: The same runs pair by pair, as if the settings were given.
-    """
-
-    by_repeat: NDArray[np.float64]
-    variance: TuningVariance
-    at_settings: PairedSeeds
-
-    @classmethod
-    def of(
-        cls,
-        improvement: NDArray[np.float64],
-        ours: NDArray[np.float64],
-        theirs: NDArray[np.float64],
-        variance: TuningVariance,
-        *,
-        dropped_targets: tuple[float, ...] = (),
-        image_error: ImageError | None = None,
-    ) -> Self:
-        """Evidence from arrays of shape (num_tunings, num_seeds)."""
-        return cls(
-            estimate=float(improvement.mean()),
-            value_a=float(ours.mean()),
-            value_b=float(theirs.mean()),
-            num_values=improvement.size,
-            by_repeat=improvement.mean(axis=1),
-            variance=variance,
-            at_settings=PairedSeeds.of(
-                improvement.reshape(1, -1), ours, theirs, dropped_targets=dropped_targets, image_error=image_error
-            ),
-        )
-
-    @property
-    def pairs(self) -> PairedSeeds:
-        """Of all tunings."""
-        return self.at_settings
-
-    def interval(self, level: float) -> Interval:
-        """Student's t over the tunings."""
-        return tuning_interval(self.by_repeat, self.variance, level)
-
-    def p_value(self) -> float:
-        """The test that belongs to it."""
-        return tuning_p(self.by_repeat, self.variance)
+    def later_with(self, numbers: Sequence[int], error: float) -> Iterator[Later]:
+        """Looks that each have this error by themselves; at least one."""
+        deviation = self.differences.std(ddof=1)
+        widths = [half_width(deviation, numbers, 1 - own).tolist() for own in (error, min(2 * error, 1 - 1e-9))]
+        yield from map(Later, numbers, *widths)
 
 
 @dataclass(frozen=True, kw_only=True)

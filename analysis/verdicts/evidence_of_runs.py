@@ -1,38 +1,34 @@
 """The evidence for a claim, gathered from confirmed runs: seed by seed unless its metric is one of the whole study."""
 
 import math
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.claims.questions import Question
-from analysis.metrics import METRICS, PAIR_METRICS, Run
+from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.paired import fewest_pairs
 from analysis.statistics.tunings import TuningVariance
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.image_error import image_error
+from analysis.verdicts.refusals import (
+    STEPS_TO_TARGET,
+    Pairs,
+    refuse_misses,
+    refuse_sides,
+    refuse_unlike_devices,
+    require_runs,
+    why_lacking,
+)
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
 from analysis.wording import count, listing, percent
-
-STEPS_TO_TARGET = "restricted_steps_to_target"
-
-LEAST_ERROR = 1e-12
-"""Of a level: less is left after some 30 looks, and no test has so many flips."""
-
-NEEDED = {
-    STEPS_TO_TARGET: ("steps", "validation_error"),
-    "matched_loss_gap": ("train_loss", "validation_loss"),
-    "matched_loss_swing": ("steps", "train_loss", "step_losses"),
-    "oscillation": ("step_losses",),
-}
-"""Columns of `epochs` that a metric needs and that runs of other programs may lack."""
 
 
 def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
@@ -60,60 +56,6 @@ def gather(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns],
     return _paired(question, a, b, repeats, level)
 
 
-def refuse_sides(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> None:
-    """Refuse what no measurement could answer: too many looks, a side that has learned nothing.
-
-    Raises:
-        NotTestableError: The rows cannot answer.
-    """
-    if 1 - level < LEAST_ERROR:
-        raise NotTestableError(f"{a} and {b} have been looked at so often that no number of seeds gives a verdict")
-    for confirmed in repeats:
-        if question.needs_learning:
-            _refuse_untaught((a, b), confirmed)
-        elif question.metric not in STUDY_METRICS:
-            _refuse_if_both_untaught((a, b), confirmed)
-
-
-def _refuse_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
-    """An optimizer that never learns is stable, fits nothing too well and minds no setting."""
-    least = confirmed.landmarks.learned_accuracy
-    if least is None:
-        raise NotTestableError(f"the claims fix no learned_accuracy for the data set {confirmed.dataset}")
-    for name in sides:
-        accuracies = _confirmed(name, confirmed.test_accuracies(name))
-        untaught = sum(accuracy < least for accuracy in accuracies)
-        if 2 * untaught > len(accuracies):
-            raise NotTestableError(
-                f"{name} has learned nothing: {untaught} of {count(len(accuracies), 'seed')} "
-                f"stay below {least:.1%} test accuracy"
-            )
-
-
-def _refuse_if_both_untaught(sides: Sequence[str], confirmed: ConfirmedRuns) -> None:
-    """Two optimizers that guess would look equivalent."""
-    least = confirmed.landmarks.learned_accuracy
-    if least is None:
-        return
-    found = [_confirmed(name, confirmed.test_accuracies(name)) for name in sides]
-    if all(2 * sum(accuracy < least for accuracy in accuracies) > len(accuracies) for accuracies in found):
-        raise NotTestableError(
-            f"neither {' nor '.join(sides)} has learned anything: most seeds stay below {least:.1%} test accuracy"
-        )
-
-
-Found = TypeVar("Found", bound=Sized)
-
-
-def _confirmed(name: str, found: Found) -> Found:
-    if not len(found):
-        raise NotTestableError(f"the winner of {name} has not been confirmed on fresh seeds")
-    return found
-
-
-Pairs = dict[int, tuple[float, float]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Compared:
     """Two optimizers at the seeds that they share, shape (num_repeats, num_seeds) each, and what was left out."""
@@ -135,7 +77,8 @@ def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]
         variance = tuning_variance(question, repeats)
         return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
     if num_seeds < fewest_pairs(level):
-        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {fewest_pairs(level)}")
+        needed = fewest_pairs(level)
+        raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {needed}", seeds_needed=needed)
     return PairedSeeds.of(found.improvement, ours, theirs, dropped_targets=dropped, image_error=images)
 
 
@@ -182,7 +125,7 @@ def targets_of(a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Targets:
     Raises:
         NotTestableError: A side has no runs, or no target is left.
     """
-    runs = [run for confirmed in repeats for name in (a, b) for run in _confirmed(name, confirmed.of(name)).values()]
+    runs = [run for confirmed in repeats for name in (a, b) for run in require_runs(name, confirmed.of(name)).values()]
     targets = Targets.reached_by_half(runs)
     if targets.dropped and not targets.kept:
         every = listing([percent(target) for target in targets.dropped])
@@ -212,7 +155,7 @@ def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targe
     Raises:
         NotTestableError: A side has no runs, or a run no value.
     """
-    ours, theirs = (_confirmed(name, confirmed.of(name)) for name in (a, b))
+    ours, theirs = (require_runs(name, confirmed.of(name)) for name in (a, b))
     if targets:
         ours, theirs = targets.of(ours), targets.of(theirs)
     for name in (a, b):
@@ -220,7 +163,7 @@ def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targe
             raise NotTestableError(
                 f"{count(failed, 'fresh seed')} of {name} failed, and which seeds fail may depend on the optimizer"
             )
-    _refuse_unlike_devices(question, [*ours.values(), *theirs.values()])
+    refuse_unlike_devices(question, [*ours.values(), *theirs.values()])
     found: dict[int, tuple[float | None, float | None]] = {}
     for seed in sorted(set(ours) & set(theirs)):
         if metric := METRICS.get(question.metric):
@@ -230,50 +173,11 @@ def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targe
     pairs = {seed: (x, y) for seed, (x, y) in found.items() if x is not None and y is not None and _finite(x, y)}
     if len(pairs) < len(found):
         # A pair without a value may not be left out: which pairs lack one depends on the optimizers.
-        raise NotTestableError(_why_lacking(question, {a: ours, b: theirs}, len(found) - len(pairs), len(found)))
+        raise NotTestableError(why_lacking(question, {a: ours, b: theirs}, len(found) - len(pairs), len(found)))
     if question.metric == STEPS_TO_TARGET:
-        _refuse_misses((a, b), pairs, confirmed.setup.num_steps)
+        refuse_misses((a, b), pairs, confirmed.setup.num_steps)
     return pairs
-
-
-def _refuse_unlike_devices(question: Question, runs: Sequence[Run]) -> None:
-    metric = METRICS.get(question.metric)
-    devices = sorted({str(run.trial["device"]) for run in runs})
-    if metric is not None and metric.unit == "seconds" and len(devices) > 1:
-        raise NotTestableError(f"the runs were trained on {' and '.join(devices)}, whose seconds cannot be compared")
 
 
 def _finite(*values: float) -> bool:
     return all(math.isfinite(value) for value in values)
-
-
-def _why_lacking(question: Question, sides: Mapping[str, Mapping[int, Run]], num_lacking: int, num_pairs: int) -> str:
-    lost = [
-        f"{diverged} of {count(len(runs), 'seed')} of {name} diverged"
-        for name, runs in sides.items()
-        if (diverged := sum(run.has_diverged for run in runs.values()))
-    ]
-    if lost:
-        return f"{' and '.join(lost)}, and a diverged run has no value to compare"
-    every = [run for runs in sides.values() for run in runs.values()]
-    if question.metric == STEPS_TO_TARGET and not any(run.setup.targets for run in every):
-        return "the claims fix no targets for this data set"
-    if unknown := [name for name in NEEDED.get(question.metric, ()) if any(_lacks(run, name) for run in every)]:
-        return f"{listing(unknown)} of some runs are not known"
-    if question.metric in PAIR_METRICS:
-        pairs = f"{num_lacking} of {count(num_pairs, 'pair')}"
-        return f"in {pairs} the two runs share no range of training loss, or too short a one"
-    return f"{num_lacking} of {count(num_pairs, 'pair')} have no value of {question.metric}"
-
-
-def _lacks(run: Run, column: str) -> bool:
-    values = run.step_losses() if column == "step_losses" else run.curve(column)
-    return not values.size or not np.isfinite(values).all()
-
-
-def _refuse_misses(sides: tuple[str, str], pairs: Pairs, num_steps: int) -> None:
-    """Two sides that both miss every target would look equivalent."""
-    for place, name in enumerate(sides):
-        reached = sum(values[place] < num_steps for values in pairs.values())
-        if 2 * reached < len(pairs):
-            raise NotTestableError(f"{reached} of {count(len(pairs), 'seed')} of {name} reach any target")

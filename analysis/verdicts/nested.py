@@ -20,19 +20,21 @@ from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.paired import fewest_pairs
 from analysis.tables.ablations import Ablation, ablations, trial_of
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds
 from analysis.verdicts.evidence_of_runs import (
-    Pairs,
     have_own_seeds,
     measured,
     paired_values,
-    refuse_sides,
     targets_of,
     tuning_variance,
 )
+from analysis.verdicts.evidence_of_tunings import PairedTunings
+from analysis.verdicts.judge import resting_on
+from analysis.verdicts.looks import num_looks, of_all_looks, share_of
+from analysis.verdicts.refusals import Pairs, refuse_sides
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.targets import TIMES_TO_TARGETS, Targets
-from analysis.verdicts.verdict import Verdict, level_of, num_looks, resting_on
+from analysis.verdicts.verdict import Verdict
 from analysis.wording import count
 
 Values = NDArray[np.float64]
@@ -102,7 +104,7 @@ def compare_nested(repeats: Sequence[ConfirmedRuns], claims: Claims, verdicts: S
     for question in claims.questions:
         for ablation in found if question.metric not in STUDY_METRICS else ():
             look = num_looks([confirmed.overview.ledger for confirmed in repeats], list(_sources(ablation, repeats)))
-            level = level_of(claims.alpha, look, len(found))
+            level = 1 - claims.alpha * share_of(look) / len(found)
             level = max(level, levels.get((question.name, ablation.optimizer, ablation.simpler), level))
             nested.append(_compare(question, ablation, repeats, level, look))
     return nested
@@ -136,7 +138,9 @@ def _compare(
         parts = _parts(question, ablation, _begun(ablation, repeats), level)
     except NotTestableError as reason:
         return Nested(ablation=ablation, optimizer=replace(blank["optimizer"], reason=str(reason)))
-    return Nested(ablation=ablation, **{part: resting_on(found, blank[part]) for part, found in parts.items()})
+    found = {part: resting_on(evidence, blank[part]) for part, evidence in parts.items()}
+    adjusted = {part: replace(own, p_value=of_all_looks(own.p_value, look)) for part, own in found.items()}
+    return Nested(ablation=ablation, **adjusted)
 
 
 def _begun(ablation: Ablation, repeats: Sequence[ConfirmedRuns]) -> list[ConfirmedRuns]:

@@ -9,9 +9,7 @@ from analysis.claims.vocabulary import Terms
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.improvements import IMPROVEMENTS
-
-LOOKED_AT = {"confirm": "confirmed", "ablation": "ablated", "explore": "explored", "sweep": "swept"}
-"""Name under which a look says how many runs of a phase each optimizer had."""
+from analysis.verdicts.looks import LOOKED_AT
 
 
 @dataclass(frozen=True, kw_only=True)

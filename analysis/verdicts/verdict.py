@@ -1,31 +1,19 @@
 """From evidence to a verdict on each claim: NOT TESTABLE where the rows cannot answer, else by the rules."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from analysis.claims.file import Claims
-from analysis.claims.questions import Question
-from analysis.ledger.load import Ledger
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
-from analysis.statistics.paired import fewest_pairs, hodges_lehmann, holm, seeds_needed, standardised_mean, superiority
-from analysis.statistics.tunings import tunings_needed
-from analysis.tables.overview import Overview
-from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.claim import Claim, Untested
-from analysis.verdicts.evidence import Evidence, NotTestableError, PairedSeeds, PairedTunings, Scope
-from analysis.verdicts.evidence_of_runs import gather
+from analysis.statistics.paired import hodges_lehmann, standardised_mean, superiority
+from analysis.verdicts.claim import Claim
+from analysis.verdicts.evidence import Evidence, PairedSeeds, Scope
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.image_error import ImageError
-from analysis.verdicts.rules import Word, decide
-from analysis.verdicts.study_metric import LOOKED_AT
+from analysis.verdicts.rules import Word
+from analysis.verdicts.schedule import Schedule
 from analysis.verdicts.study_metrics import STUDY_METRICS
-
-CONFIRM = ("confirm",)
-"""Phases whose runs answer a claim on a metric of runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +23,17 @@ class Verdict(Claim):
     Args:
         word: The verdict.
         reason: Why it is not testable; empty otherwise.
-        level: Level of the interval.
+        level: Level of the interval; where looks have a schedule, of those of all looks up to now together.
         look: How often the two sides have been looked at, this time included.
+        schedule: Of these looks, where the study has fixed how many seeds there may be and the claim rests on them.
         evidence: What it rests on; None if not testable.
         interval: Of the improvement; None if not testable.
         smallest_effect: Smallest improvement of interest.
-        p_value: Of the test that belongs to the evidence; None without one.
+        p_value: Of the test that belongs to the evidence, None without one; it knows of all looks, unless the study is
+            of before that was so.
         p_holm: Adjusted for the family.
-        seeds_needed: Pairs at which the interval would be narrower than the smallest effect; None unless inconclusive
-            and about settings.
+        seeds_needed: Pairs at which the next look would decide if mean and spread stayed as they are, None if none
+            would; at which there is a verdict at all, if they are too few.
         tunings_needed: The same of tunings, where the verdict is about optimizers.
         at_settings: The verdict on the settings alone that the tunings have found, beside one on the optimizers; None
             where there is none or too few seeds.
@@ -53,6 +43,7 @@ class Verdict(Claim):
     level: float
     smallest_effect: float
     look: int = 0
+    schedule: Schedule | None = None
     reason: str = ""
     evidence: Evidence | None = None
     interval: Interval | None = None
@@ -142,131 +133,6 @@ class Verdict(Claim):
             "dropped_targets": " ".join(f"{target:g}" for target in self.dropped_targets) or None,
             "reason": self.reason,
         }
-
-
-def judge(repeats: Sequence[Overview], claims: Claims) -> tuple[list[Verdict], list[Untested]]:
-    """A verdict on every claim whose two sides the study holds, and the other claims, both in the order of the file.
-
-    A family counts the claims of the first kind alone: what a study is about is fixed before its rows are.
-
-    Args:
-        repeats: Overview of each repeat of the tuning, the first one first.
-        claims: What is claimed.
-    """
-    confirmed = [ConfirmedRuns(overview, claims) for overview in repeats]
-    optimizers = repeats[0].ledger.study.optimizers
-    verdicts: list[Verdict] = []
-    untested: list[Untested] = []
-    for question in claims.questions:
-        held: list[tuple[str, str]] = []
-        for a, b in question.pairs:
-            if lacking := tuple(name for name in (a, b) if name not in optimizers):
-                untested.append(Untested(question=question, a=a, b=b, lacking=lacking))
-            else:
-                held.append((a, b))
-        verdicts += _judge_family(question, held, confirmed, claims.alpha)
-    return verdicts, untested
-
-
-def _judge_family(
-    question: Question, pairs: Sequence[tuple[str, str]], repeats: Sequence[ConfirmedRuns], alpha: float
-) -> list[Verdict]:
-    ledgers = [confirmed.overview.ledger for confirmed in repeats]
-    study_metric = STUDY_METRICS.get(question.metric)
-    phases = study_metric.phases if study_metric else CONFIRM
-    verdicts = []
-    for a, b in pairs:
-        look = look_number(ledgers, a, b, phases)
-        level = level_of(alpha, look, len(pairs))
-        verdicts.append(replace(_judge_claim(question, a, b, repeats, level), look=look))
-    return _adjusted(verdicts)
-
-
-def level_of(alpha: float, look: int, size: int) -> float:
-    """Level of an interval of one of `size` comparisons at a look: any of them all, at any look, errs with alpha."""
-    return 1 - alpha * 2.0**-look / size
-
-
-def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
-    """How often these two have been looked at, this time included: each look at other runs is one.
-
-    Look k is judged at alpha 2^-k, so that all looks together stay below alpha.
-
-    Args:
-        ledgers: Those of all repeats, the first one first: it has the looks.
-        a: One of two optimizers.
-        b: The other one.
-        phases: Whose runs answer the question.
-    """
-    return num_looks(ledgers, [(phase, name) for phase in phases for name in (a, b)])
-
-
-def num_looks(ledgers: Sequence[Ledger], sources: Sequence[tuple[str, str]]) -> int:
-    """How often the runs of some phases of some optimizers have been looked at together, as of `look_number`.
-
-    Args:
-        ledgers: Those of all repeats, the first one first: it has the looks.
-        sources: Phase and optimizer of the runs.
-    """
-    rows = pl.concat(ledger.trials.select("optimizer", "phase") for ledger in ledgers)
-    now = tuple(rows.filter(optimizer=name, phase=phase).height for phase, name in sources)
-    looks = ledgers[0].study.looks
-    states = {tuple(int(look.get(LOOKED_AT[phase], {}).get(name, 0)) for phase, name in sources) for look in looks}
-    return len({state for state in states if all(state)} | {now})
-
-
-def _judge_claim(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Verdict:
-    dataset = repeats[0].dataset
-    effect = question.effect_for(dataset)
-    verdict = Verdict(question=question, a=a, b=b, word="NOT TESTABLE", level=level, smallest_effect=effect or 0.0)
-    if effect is None:
-        return replace(verdict, reason=f"the claims fix no smallest effect for the data set {dataset}")
-    try:
-        evidence = gather(question, a, b, repeats, level)
-    except NotTestableError as reason:
-        return replace(verdict, reason=str(reason))
-    return resting_on(evidence, verdict)
-
-
-def resting_on(evidence: Evidence, verdict: Verdict) -> Verdict:
-    """A verdict with its word, now that its evidence is known."""
-    level, effect = verdict.level, verdict.smallest_effect
-    word, interval = weigh(evidence, level, effect)
-    verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
-    if isinstance(evidence, PairedTunings):
-        return _with_settings(verdict, evidence, level, effect)
-    if word == "INCONCLUSIVE" and isinstance(evidence, PairedSeeds):
-        spread = float(evidence.differences.std(ddof=1))
-        needed = seeds_needed(spread, effect, level, num_pairs=evidence.num_values)
-        return replace(verdict, seeds_needed=needed)
-    return verdict
-
-
-def _with_settings(verdict: Verdict, evidence: PairedTunings, level: float, effect: float) -> Verdict:
-    """A verdict on optimizers with that on their settings, and the tunings that would decide an open one."""
-    settings, by_repeat = evidence.at_settings, evidence.by_repeat
-    is_open = verdict.word == "INCONCLUSIVE" and effect > 0
-    return replace(
-        verdict,
-        at_settings=weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None,
-        tunings_needed=tunings_needed(by_repeat, evidence.variance, effect, level) if is_open else None,
-    )
-
-
-def weigh(evidence: Evidence, level: float, smallest_effect: float) -> tuple[Word, Interval]:
-    """The verdict on evidence that answers the question, and the interval that it rests on."""
-    interval = evidence.interval(level)
-    return decide(interval, evidence.interval(1 - 2 * (1 - level)), smallest_effect), interval
-
-
-def _adjusted(family: list[Verdict]) -> list[Verdict]:
-    """The family with p-values adjusted for the claims that have one."""
-    places = [place for place, verdict in enumerate(family) if verdict.p_value is not None]
-    # Claims without a p-value count as well: which are testable is known only from the rows.
-    adjusted = holm([family[place].p_value or 0.0 for place in places], len(family))
-    for place, value in zip(places, adjusted, strict=True):
-        family[place] = replace(family[place], p_holm=value)
-    return family
 
 
 def _finite(value: float) -> float | None:

@@ -8,11 +8,13 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import binom, nct, t
 
+from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.statistics.paired import sign_flip_interval
+from analysis.statistics.sequential import rejections
 from analysis.tables.cost import step_cost_ratio
 from analysis.verdicts.evidence import Median, PairedSeeds
+from analysis.verdicts.judge import weigh
 from analysis.verdicts.rules import Word
-from analysis.verdicts.verdict import weigh
 from trainables.workloads.energies import double_well_escapes, noisy_gradient_ends, quadratic_losses
 
 ALPHA = 0.05 / 2
@@ -22,6 +24,7 @@ FAMILY = 6
 """Claims of one question: two optimizers against three."""
 
 NUM_SEEDS = 12
+LOOKS = tuple(range(NUM_SEEDS, 49, CONFIRM_ROUND))
 LEVEL = 1 - ALPHA / FAMILY
 NUM_BLOCKS = 16
 COST_LEVEL = 0.9
@@ -65,6 +68,7 @@ def audits(num_studies: int) -> Iterator[Audit]:
         yield power(random, num_studies, effect)
     yield coverage(random, num_studies)
     yield false_costs(random, num_studies)
+    yield false_looks(random, num_studies)
     yield from quadratic()
     yield double_well()
     yield without_noise()
@@ -129,6 +133,19 @@ def coverage(random: np.random.Generator, num_studies: int) -> Audit:
     exact = 1 - 2 * int(0.025 * 2**NUM_SEEDS) / 2**NUM_SEEDS
     low, high = binom.interval(SURE, num_studies, exact)
     return Audit("coverage of 95% intervals", f"{exact:.1%}", f"{found / num_studies:.1%}", bool(low <= found <= high))
+
+
+def false_looks(random: np.random.Generator, num_studies: int) -> Audit:
+    """A difference with heavy tails and no mean is looked at until there may be no more seeds."""
+    samples = random.standard_t(2, size=(num_studies, LOOKS[-1]))
+    found = sum(any(rejections(sample, LOOKS, LOOKS[-1], 2 * ALPHA)) for sample in samples)
+    most = int(binom.ppf(SURE, num_studies, 2 * ALPHA))
+    return Audit(
+        f"{len(LOOKS)} looks at {LOOKS[0]} to {LOOKS[-1]} seeds, t with 2 degrees of freedom: any rejection",
+        f"at most {2 * ALPHA:.1%} ({most} within chance)",
+        f"{found / num_studies:.1%} ({found})",
+        found <= most,
+    )
 
 
 def false_costs(random: np.random.Generator, num_studies: int) -> Audit:

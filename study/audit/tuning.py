@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from analysis.statistics.tunings import TuningVariance
-from analysis.verdicts.evidence import Evidence, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Evidence, PairedSeeds
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from study.audit.seeds import ALPHA, FAMILY, LEVEL, SURE, Audit
 from study.queue.tuning import Tuning
 from study.search import Point, load_search

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from analysis.claims.file import packaged_text, parse_claims
+from analysis.ledger.plan import CONFIRM_ROUND
 from analysis.ledger.study import NO_MODEL
 from analysis.verdicts.default_vocabulary import VOCABULARY
 from analysis.wording import count
@@ -23,12 +24,13 @@ def compile_convolutions(console: Console) -> None:
         say(console, f"Note: {error}; training by torch alone takes two to three times as long.")
 
 
-def announce(console: Console, jobs: Sequence[Job]) -> None:
+def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = False) -> None:
     """Say what the run will do, and what it can never show.
 
     Args:
         console: Where to.
         jobs: The study and its repeats.
+        until_decided: Whether rounds of confirmation seeds follow.
     """
     spec, place = jobs[0].study.spec, jobs[0].study.place
     identity, extent = spec.identity, spec.extent
@@ -38,7 +40,8 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
     say(
         console,
         f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds, "
+        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds"
+        f"{f' of at most {most}' if (most := jobs[0].study.most_confirm_seeds) else ''}, "
         f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
@@ -49,6 +52,9 @@ def announce(console: Console, jobs: Sequence[Job]) -> None:
         work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
         work += f"{identity.num_epochs} epochs"
     say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
+    if until_decided:
+        most = jobs[0].study.most_confirm_seeds
+        say(console, f"Then {CONFIRM_ROUND} more seeds at a time for the winners of open claims, up to {most}.")
     needed, family = _seeds_of_a_verdict(jobs[0])
     if 0 < extent.num_confirm_seeds < needed:
         say(
@@ -73,10 +79,14 @@ def _seeds_of_a_verdict(job: Job) -> tuple[int, int]:
     """
     text = (job.study.claims or {}).get("text")
     claims = parse_claims(packaged_text() if text is None else str(text), VOCABULARY)
-    held = set(job.study.spec.extent.optimizers)
-    family = max(sum(held >= {*pair} for pair in question.pairs) for question in claims.questions)
-    # Of the first look half of alpha; 1e-9 less: rounding must not ask for one more.
-    return (math.ceil(1 + math.log2(2 * family / claims.alpha) - 1e-9) if family else 0), family
+    held, study = set(job.study.spec.extent.optimizers), job.study
+    counts_all = bool((study.error_plan or {}).get("counts_every_claim"))
+    sizes = [(sum(held >= {*pair} for pair in question.pairs), len(question.pairs)) for question in claims.questions]
+    family = max((of_all if counts_all else of_held) if of_held else 0 for of_held, of_all in sizes)
+    # The first look has half of alpha, or what the plan of the study spends at so many seeds.
+    share = math.sqrt(study.spec.extent.num_confirm_seeds / most) if (most := study.most_confirm_seeds) else 0.5
+    # 1e-9 less: rounding must not ask for one more.
+    return (math.ceil(1 + math.log2(family / claims.alpha / share) - 1e-9) if family and share else 0), family
 
 
 def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_workers: int, *, times: bool) -> None:

@@ -2,10 +2,11 @@
 
 import pathlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,8 @@ from analysis.statistics.intervals import Estimate
 from analysis.tables.results import Result
 from study.display.console import say
 
+Found = TypeVar("Found")
+
 
 def report_apart(directory: pathlib.Path) -> Report:
     """What `write_report` does and raises.
@@ -22,11 +25,20 @@ def report_apart(directory: pathlib.Path) -> Report:
     Raises:
         OSError: The process has ended before the report was whole.
     """
+    return apart(write_report, directory)
+
+
+def apart(function: Callable[[pathlib.Path], Found], directory: pathlib.Path) -> Found:
+    """What a function makes of the rows in a folder, called in a process of its own.
+
+    Raises:
+        OSError: The process has ended before the function has.
+    """
     # Ctrl-C reaches all processes of a terminal; it is for the driver to answer.
     context, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
     try:
         with ProcessPoolExecutor(1, mp_context=context, initializer=signal.signal, initargs=ignore) as process:
-            return process.submit(write_report, directory).result()
+            return process.submit(function, directory).result()
     except BrokenProcessPool:
         raise OSError(
             "the process that wrote the report was ended from outside, perhaps for its memory; what is stored stays. "

@@ -167,17 +167,24 @@ class Ledger:
         """
         store_timings(self._directory, rows)
 
-    def record_run(self, run: Row, claims: Mapping[str, object] | None = None) -> None:
+    def record_run(
+        self,
+        run: Row,
+        claims: Mapping[str, object] | None = None,
+        error_plan: Mapping[str, object] | None = None,
+    ) -> None:
         """Store what the study is and where the rows of a run that begins come from.
 
         Args:
             run: When, how, with which commit, versions and hardware.
             claims: What is claimed; only the first run fixes it.
+            error_plan: How the error of verdicts is shared out; the same.
         """
-        stored = read_study(self._directory) or {"runs": [], "looks": [], "claims": claims}
+        begun: dict[str, Any] = {"runs": [], "looks": [], "claims": claims, "error_plan": error_plan}
+        stored = read_study(self._directory) or begun
         runs, looks = [*stored["runs"], run], stored["looks"]
         self._run = len(runs) - 1
-        fixed = {"claims": stored["claims"]} if stored.get("claims") else {}
+        fixed = {name: stored[name] for name in ("claims", "error_plan") if stored.get(name)}
         write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks, **fixed})
 
     def record_look(self, num_confirm_seeds: int, repeated: Iterable[Outcome] = ()) -> None:
@@ -191,7 +198,8 @@ class Ledger:
         """
         stored = read_study(self._directory)
         assert stored is not None
-        outcomes = [*self.outcomes(), *repeated]
+        own = self.outcomes()
+        outcomes = [*own, *repeated]
         confirmed, ablated, explored, swept = (
             Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
             for phase in (*TESTED_PHASES, "explore", "sweep")
@@ -203,6 +211,7 @@ class Ledger:
             "explored": dict(sorted(explored.items())),
             "swept": dict(sorted(swept.items())),
             **({"ablated": dict(sorted(ablated.items()))} if ablated else {}),
+            "confirmed_seeds": _confirmed_seeds(own),
         }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return
@@ -231,6 +240,15 @@ class Ledger:
             status=row["status"],
             validation_error=row["validation_error"],
         )
+
+
+def _confirmed_seeds(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
+    """Seeds of each confirmed setting by optimizer and number of its trial."""
+    seeds = Counter(outcome.key for outcome in outcomes if outcome.key.phase == "confirm")
+    found: dict[str, dict[str, int]] = {}
+    for key in sorted(seeds):
+        found.setdefault(key.optimizer, {})[str(key.number)] = seeds[key]
+    return found
 
 
 def _group(key: TrialKey, replicate: int) -> str:

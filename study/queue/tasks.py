@@ -1,9 +1,12 @@
 """What the queue hands out and takes back: trials by key, groups of replicates to train, how each ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.ledger.schema import TESTED_PHASES
+from analysis.ledger.schema import TESTED_PHASES, TUNING_PHASES
 from study.search import Point
+from study.spec import StudySpec
+from trainables.randomness import replicate_seed
 
 
 @dataclass(frozen=True, order=True)
@@ -42,3 +45,28 @@ class Outcome:
     replicate: int
     status: str
     validation_error: float | None
+
+
+def new_task(
+    spec: StudySpec, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int], *, is_fresh: bool
+) -> Task:
+    """A task with the seeds that its replicates have in a study.
+
+    Args:
+        spec: The study.
+        key: The trial.
+        sampler: What chose its point.
+        point: A value for each hyperparameter.
+        replicates: Numbers of those that are missing of the trial.
+        is_fresh: Whether they have the seeds of confirmation rather than those of tuning.
+    """
+    root = spec.identity.replicates_seed
+    shares = spec.identity.shared_order and key.phase in TUNING_PHASES
+    return Task(
+        key=key,
+        sampler=sampler,
+        point={name: point[name] for name in spec.optimizers[key.optimizer].space},
+        replicates=tuple(replicates),
+        seeds=tuple(replicate_seed(root, fresh=is_fresh, replicate=r) for r in replicates),
+        order_seed=replicate_seed(root, fresh=False, replicate=0) if shares else None,
+    )

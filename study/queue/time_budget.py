@@ -37,6 +37,11 @@ class TimeBudget:
             self._first_end, self._num_in_first = self._last_end, num_replicates
         self._num_finished += num_replicates
 
+    def has_room_for(self, num_replicates: int) -> bool:
+        """Whether so many replicates are expected to be trained in time, once all before them have ended."""
+        needed = RESERVE * self._seconds_per_replicate() * num_replicates
+        return self._clock() - self._start + needed < self._seconds
+
     def apply(self, queue: TrialQueue, num_running: int) -> None:
         """Cut the queue short if what is left of the budget is needed for confirmation.
 

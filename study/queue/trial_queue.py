@@ -1,24 +1,17 @@
 """Which trial comes next: one queue over all optimizers and phases. Pure logic, no Ray."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from analysis.ledger.plan import num_ablations, num_confirmed_settings
 from analysis.ledger.schema import TESTED_PHASES, TUNING_PHASES
-from study.queue.tasks import Outcome, Task, TrialKey
+from study.queue.follow_ups import FollowUps
+from study.queue.tasks import Outcome, Task, TrialKey, new_task
 from study.queue.tuning import Tuning
 from study.search import Point, SearchAlgorithm
 from study.spec import StudySpec
-from trainables.randomness import derive_seed, replicate_seed
-
-CONFIRM_GROUP = 6
-"""Fewest replicates that train at once on fresh seeds, if there are as many: larger groups cost less each."""
+from trainables.randomness import derive_seed
 
 FOLLOW_UPS = (*TESTED_PHASES, "sweep")
 """Phases after tuning, the most urgent first: without confirmation there is no verdict."""
-
-SWEEP_GROUP = 12
-"""The same of a sweep, whose groups are many more than there are workers: none waits for the last one to end."""
 
 
 class TrialQueue:
@@ -32,17 +25,21 @@ class TrialQueue:
         spec: The study.
         algorithm: The search algorithm that `spec` names.
         outcomes: What earlier runs have finished.
+        winner_seeds: Fresh seeds of the winners of some optimizers, where these are more than the study plans for all.
     """
 
-    def __init__(self, spec: StudySpec, algorithm: SearchAlgorithm, outcomes: Iterable[Outcome] = ()) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        algorithm: SearchAlgorithm,
+        outcomes: Iterable[Outcome] = (),
+        winner_seeds: Mapping[str, int] | None = None,
+    ) -> None:
         self._spec = spec
         self._tunings = {name: self._new_tuning(name, algorithm) for name in spec.extent.optimizers}
-        self._points: dict[tuple[str, str], dict[int, Point]] = defaultdict(dict)
-        self._finished: dict[TrialKey, set[int]] = defaultdict(set)
-        self._follow_ups: dict[str, list[Task]] = {}
-        self._num_followed_up: Counter[str] = Counter()
+        self._follow_ups = FollowUps(spec, winner_seeds or {})
+        self._queues: dict[str, list[Task]] = {}
         self._num_planned: dict[str, int] = {}
-        self._sweep = spec.sweep
         self._num_running = 0
         for outcome in outcomes:
             self._note(outcome)
@@ -51,7 +48,7 @@ class TrialQueue:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to train or in training."""
-        return self._num_running == 0 and not any(self._follow_ups.values()) and self._tuned
+        return self._num_running == 0 and not any(self._queues.values()) and self._tuned
 
     @property
     def _tuned(self) -> bool:
@@ -80,10 +77,10 @@ class TrialQueue:
 
     def skip_sweep(self) -> None:
         """Start no further sweep trial."""
-        self._sweep = None
-        for name, tasks in self._follow_ups.items():
-            self._follow_ups[name] = [task for task in tasks if task.key.phase != "sweep"]
-            self._num_planned[name] -= _num_replicates(tasks) - _num_replicates(self._follow_ups[name])
+        self._follow_ups.skip_sweep()
+        for name, tasks in self._queues.items():
+            self._queues[name] = [task for task in tasks if task.key.phase != "sweep"]
+            self._num_planned[name] -= _num_replicates(tasks) - _num_replicates(self._queues[name])
 
     def best(self, optimizer: str) -> tuple[float, Point] | None:
         """Lowest objective of an optimizer so far and its point."""
@@ -106,22 +103,12 @@ class TrialQueue:
     def _num_follow_ups(self, name: str) -> int:
         if name in self._num_planned:
             return self._num_planned[name]
-        # Only the winner shows whether some of it would leave the domain of a hyperparameter.
-        num_swept = self._sweep.num_replicates(self._spec.optimizers[name].space) if self._sweep else 0
-        return self._num_followed_up[name] + num_swept + self._num_confirmations_to_come(name)
+        return self._follow_ups.num_finished(name) + self._follow_ups.num_to_come(name)
 
     def _num_confirmations_to_come(self, name: str) -> int:
-        if name in self._follow_ups:
-            return _num_replicates(task for task in self._follow_ups[name] if task.tests)
-        # Only the end of tuning shows whether the winner is published, neutral or has been confirmed before.
-        num_settings = num_confirmed_settings(has_published=self._confirms_published, published_won=False)
-        num_settings += num_ablations(self._spec.optimizers[name].reduces_to, winner=None)
-        return num_settings * self._spec.extent.num_confirm_seeds - len(self._finished[TrialKey(name, "confirm", 0)])
-
-    @property
-    def _confirms_published(self) -> bool:
-        """A repeat asks what another tuning finds; the published setting would only be measured once more."""
-        return not self._spec.identity.own_seeds
+        if name in self._queues:
+            return _num_replicates(task for task in self._queues[name] if task.tests)
+        return self._follow_ups.num_confirmations_to_come(name)
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
         definition, identity = self._spec.optimizers[name], self._spec.identity
@@ -136,12 +123,10 @@ class TrialQueue:
 
     def _note(self, outcome: Outcome) -> None:
         key = outcome.key
-        self._finished[key].add(outcome.replicate)
         if key.phase in TUNING_PHASES:
             self._tunings[key.optimizer].record(key.number, outcome.point, outcome.replicate, outcome.validation_error)
         else:
-            self._points[key.optimizer, key.phase][key.number] = outcome.point
-            self._num_followed_up[key.optimizer] += 1
+            self._follow_ups.record(outcome)
 
     def _next_tuning_task(self) -> Task | None:
         open_tunings = {name: t for name, t in self._tunings.items() if t.num_started < t.num_trials}
@@ -151,92 +136,24 @@ class TrialQueue:
             if number is not None:
                 proposal = tuning.start(number)
                 key = TrialKey(name, proposal.phase, number)
-                return self._task(key, proposal.sampler, proposal.point, tuning.missing(number))
+                missing = tuning.missing(number)
+                return new_task(self._spec, key, proposal.sampler, proposal.point, missing, is_fresh=False)
         return None
 
     def _next_follow_up(self) -> Task | None:
         """The most urgent phase first, then the longest queue."""
-        queues = [queue for queue in self._follow_ups.values() if queue]
+        queues = [queue for queue in self._queues.values() if queue]
         if not queues:
             return None
         return min(queues, key=lambda queue: (FOLLOW_UPS.index(queue[0].key.phase), -len(queue))).pop(0)
 
     def _queue_follow_ups(self) -> None:
         for name, tuning in self._tunings.items():
-            if tuning.finished and name not in self._follow_ups:
-                tasks = (*self._confirm_tasks(name), *self._ablation_tasks(name), *self._sweep_tasks(name))
-                self._follow_ups[name] = list(tasks)
-                self._num_planned[name] = self._num_followed_up[name] + _num_replicates(self._follow_ups[name])
-
-    def _confirm_tasks(self, name: str) -> Iterator[Task]:
-        published, best = self._spec.optimizers[name].published, self._tunings[name].best()
-        points = {0: published} if self._confirms_published or not best or best[1] == published else {}
-        if best and best[1] != published:
-            points |= self._numbered(name, "confirm", {1: best[1]}, block=1)
-        for number, point in points.items():
-            yield from self._fresh_tasks(
-                TrialKey(name, "confirm", number), "published" if number == 0 else "winner", point
-            )
-
-    def _ablation_tasks(self, name: str) -> Iterator[Task]:
-        best = self._tunings[name].best()
-        if best is None:
-            return
-        points = [{**best[1], **at} for at in self._spec.optimizers[name].reduces_to.values()]
-        numbered = self._numbered(name, "ablation", dict(enumerate(points)), block=len(points))
-        for number, point in numbered.items():
-            if point != best[1]:
-                yield from self._fresh_tasks(TrialKey(name, "ablation", number), "ablation", point)
-
-    def _fresh_tasks(self, key: TrialKey, sampler: str, point: Point) -> Iterator[Task]:
-        """What is missing of a trial on the confirmation seeds, in groups."""
-        missing = [r for r in range(self._spec.extent.num_confirm_seeds) if r not in self._finished[key]]
-        size = max(self._spec.identity.num_seeds, CONFIRM_GROUP)
-        for start in range(0, len(missing), size):
-            yield self._task(key, sampler, point, missing[start : start + size])
-
-    def _sweep_tasks(self, name: str) -> Iterator[Task]:
-        best = self._tunings[name].best()
-        if self._sweep is None or best is None:
-            return
-        space = self._spec.optimizers[name].space
-        points = {
-            number: {**best[1], swept.hyperparameter: swept.value}
-            for number, swept in self._sweep.points(space, best[1]).items()
-        }
-        size = max(self._spec.identity.num_seeds, SWEEP_GROUP)
-        for number, point in self._numbered(name, "sweep", points, block=self._sweep.block_size(space)).items():
-            key = TrialKey(name, "sweep", number)
-            missing = [r for r in range(self._sweep.num_seeds) if r not in self._finished[key]]
-            for start in range(0, len(missing), size):
-                yield self._task(key, "sweep", point, missing[start : start + size])
-
-    def _numbered(self, name: str, phase: str, points: Mapping[int, Point], *, block: int) -> dict[int, Point]:
-        """Points by number, or so many blocks further that no point of a former winner has one of the numbers.
-
-        So a point keeps its number however many of the points around it an earlier run has trained.
-        """
-        known, numbered = self._points[name, phase], dict(points)
-        while any(known.get(number, point) != point for number, point in numbered.items()):
-            numbered = {number + block: point for number, point in numbered.items()}
-        return numbered
-
-    def _task(self, key: TrialKey, sampler: str, point: Point, replicates: Sequence[int]) -> Task:
-        root, fresh = self._spec.identity.replicates_seed, key.phase in TESTED_PHASES
-        if key.phase == "sweep" and self._sweep:
-            fresh = self._sweep.is_fresh
-        seeds = tuple(replicate_seed(root, fresh=fresh, replicate=r) for r in replicates)
-        in_order = {name: point[name] for name in self._spec.optimizers[key.optimizer].space}
-        shares = self._spec.identity.shared_order and key.phase in TUNING_PHASES
-        order_seed = replicate_seed(root, fresh=False, replicate=0) if shares else None
-        return Task(
-            key=key,
-            sampler=sampler,
-            point=in_order,
-            replicates=tuple(replicates),
-            seeds=seeds,
-            order_seed=order_seed,
-        )
+            if tuning.finished and name not in self._queues:
+                best = tuning.best()
+                self._queues[name] = list(self._follow_ups.tasks(name, best[1] if best else None))
+                num_finished = self._follow_ups.num_finished(name)
+                self._num_planned[name] = num_finished + _num_replicates(self._queues[name])
 
 
 def _num_replicates(tasks: Iterable[Task]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from analysis.ledger.study import NO_MODEL
 from analysis.plugins import strays
 from study.cluster.slots import CHOICES
-from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
+from study.request.options import DEFAULT_MOST_SEEDS, FEWEST_CONFIRM_SEEDS, RECIPES
 from study.request.records import Request, RunOptions, StudyOptions
 from study.search import search_names
 from study.spec import MODEL, Identity
@@ -36,6 +36,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
             f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
             "with fewer pairs no exact test can reach significance at 0.05."
         )
+    _check_rounds(study)
     _check_sweep(study)
     files = _read_files(study.optimizer_file)
     values = parse_values(study.values)
@@ -55,12 +56,36 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         values=values,
         num_trials=study.trials,
         num_confirm_seeds=study.confirm_seeds,
+        until_decided=study.until_decided,
+        most_confirm_seeds=study.max_confirm_seeds,
         sweep=study.sweep,
         num_sweep_seeds=study.sweep_seeds,
         num_repeats=study.repeats,
         claims=claims,
         run=run,
     )
+
+
+def _check_rounds(study: StudyOptions) -> None:
+    """Refuse a largest number of confirmation seeds, and rounds up to it, where they have no meaning."""
+    most = study.max_confirm_seeds
+    if not study.until_decided and most is None:
+        return
+    option = "--until-decided" if study.until_decided else "--max-confirm-seeds"
+    if study.repeats > 1:
+        raise ValueError(
+            f"{option} is for --repeats 1, got {study.repeats}: with several tunings verdicts are about optimizers, "
+            "which more tunings decide and more seeds hardly do; add --repeats 1, or raise --repeats instead."
+        )
+    if study.confirm_seeds == 0:
+        raise ValueError(f"{option} needs confirmation seeds to begin with, got --confirm-seeds 0; 12 are usual.")
+    largest = DEFAULT_MOST_SEEDS if most is None else most
+    if study.confirm_seeds > largest - study.until_decided:
+        below = "below" if study.until_decided else "at most"
+        raise ValueError(
+            f"--confirm-seeds must be {below} --max-confirm-seeds, got {study.confirm_seeds} and {largest}; "
+            "lower it or raise --max-confirm-seeds."
+        )
 
 
 def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from analysis.command_line import Parser
+from analysis.ledger.plan import CONFIRM_ROUND
 from study import __version__
 from study.cluster.slots import CHOICES, Resources
 from study.request.numbers import Count, at_least, fraction, positive
@@ -26,6 +27,9 @@ DEFAULT_REPEATS = 2
 
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""
+
+DEFAULT_MOST_SEEDS = 48
+"""With --until-decided: four times the confirmation seeds of a study that says nothing of them."""
 
 FEWEST_CONFIRM_SEEDS = 6
 """An exact sign-flip test on n pairs has no two-sided p-value below 2^(1 - n): from 6 pairs on that is under 0.05."""
@@ -127,6 +131,19 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         default=12,
         help=f"fresh seeds for the published and the best setting, 0 or from {FEWEST_CONFIRM_SEEDS} on "
         "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--until-decided",
+        action="store_true",
+        help=f"then add {CONFIRM_ROUND} at a time for the winners of claims that are open, as long as more seeds can "
+        "decide them; for --repeats 1, where verdicts are about settings",
+    )
+    group.add_argument(
+        "--max-confirm-seeds",
+        type=at_least(FEWEST_CONFIRM_SEEDS),
+        metavar="N",
+        help="fresh seeds that there may ever be, fixed with the first run: looks at fewer spend less of the error "
+        f"(default: none, {DEFAULT_MOST_SEEDS} with --until-decided)",
     )
     group.add_argument(
         "--repeats",

@@ -20,6 +20,8 @@ class StudyOptions:
     trials: int | None
     seeds: int
     confirm_seeds: int
+    until_decided: bool
+    max_confirm_seeds: int | None
     sweep_seeds: int | None
     repeats: int
     sweep: bool
@@ -75,6 +77,8 @@ class Request:
         values: For a grid, the values of each hyperparameter by optimizer.
         num_trials: Tuning trials of each optimizer, if they were given.
         num_confirm_seeds: Fresh seeds on which the published setting and the winner are retrained.
+        until_decided: Whether winners get more of them until the claims are decided.
+        most_confirm_seeds: Fresh seeds that there may ever be; None if that is not fixed, or was by an earlier run.
         sweep: Whether the hyperparameters are swept through the winner.
         num_sweep_seeds: Fresh seeds of the sweep, if they were given.
         num_repeats: Times that everything is tuned.
@@ -88,6 +92,8 @@ class Request:
     values: Mapping[str, Mapping[str, Sequence[float]]]
     num_trials: int | None
     num_confirm_seeds: int
+    until_decided: bool
+    most_confirm_seeds: int | None
     sweep: bool
     num_sweep_seeds: int | None
     num_repeats: int

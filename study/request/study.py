@@ -10,6 +10,7 @@ from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
 from study.queue.proposals import fixed_points
+from study.request.error_plan import fixed_error_plan
 from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
@@ -32,6 +33,7 @@ class Study:
         directory: Where it is kept.
         place: What messages call that.
         claims: What is claimed, as `study.json` stores it; None for a study that began without.
+        error_plan: How the error of its verdicts is shared out, as it stores that; None for a study of before it did.
     """
 
     spec: StudySpec
@@ -39,6 +41,13 @@ class Study:
     directory: pathlib.Path
     place: str
     claims: Mapping[str, object] | None = None
+    error_plan: Mapping[str, object] | None = None
+
+    @property
+    def most_confirm_seeds(self) -> int | None:
+        """Confirmation seeds that there may be; None if that was not fixed when the study began."""
+        most = (self.error_plan or {}).get("most_confirm_seeds")
+        return None if most is None else int(str(most))
 
 
 def study_output(request: Request) -> Output:
@@ -92,7 +101,8 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
         optimizers = _with_stored(spec, optimizers, place)
     _check_budgets(spec)
     claims = _fixed_claims(request, stored, directory)
-    return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims)
+    plan = fixed_error_plan(request, stored, place)
+    return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims, error_plan=plan)
 
 
 def _fixed_claims(
@@ -140,7 +150,7 @@ def _repeated(first: Study, number: int, *, own_seeds: bool) -> Study:
         _refuse(str(directory), old.differences(spec))
         spec = old.extended(spec)
     optimizers = _with_stored(spec, first.optimizers, str(directory))
-    return Study(spec=spec, optimizers=optimizers, directory=directory, place=str(directory), claims=first.claims)
+    return replace(first, spec=spec, optimizers=optimizers, directory=directory, place=str(directory))
 
 
 def _check_budgets(spec: StudySpec) -> None:

@@ -1,6 +1,6 @@
 """Trains what is left of a study and its repeats, one after the other on one connection to Ray, then times steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ from study.tune.step_timing import Measure, is_due, time_winners
 from trainables.data.dataset import load_dataset
 from trainables.training.trial import TrialConfig
 
+NextRound = Callable[[Job, TimeBudget], Job | None]
+"""What is to be done after a finished job within the rest of its budget; None if that is nothing."""
+
 
 class _Common(NamedTuple):
     """What all jobs of a command share."""
@@ -48,7 +51,8 @@ def train(
     provenance: Mapping[str, object],
     jobs: Sequence[Job],
     stop: StopRequest,
-) -> None:
+    next_round: NextRound | None = None,
+) -> list[Job]:
     """Train until all jobs are finished or a signal comes; then time the winners of the first.
 
     Args:
@@ -58,12 +62,17 @@ def train(
         provenance: Where the rows come from.
         jobs: A study and its repeats, in the order in which they are trained.
         stop: Ends the run early.
+        next_round: Makes of a finished job what is to be done after it; None if nothing ever is.
+
+    Returns:
+        The jobs, or what has been done about them last.
 
     Raises:
         ValueError: Ray cannot be reached, has no node for a trial, or has one without our packages or with others.
         OSError: Ray cannot start, or rows could not be stored.
     """
-    unfinished = [job for job in jobs if not job.queue.finished]
+    done = list(jobs)
+    unfinished = [(place, job) for place, job in enumerate(jobs) if not job.queue.finished]
     identity = jobs[0].study.spec.identity
     budgets = time_budgets(run.time_budget, len(unfinished))
     images = load_dataset(identity.dataset, data_dir=run.data_dir, download=run.download)
@@ -76,17 +85,17 @@ def train(
             compile_convolutions(console)
         data = put_dataset(images.subset(identity.num_train_images))
         common = _Common(console, run, connection, slots, data, stop)
-        for job, budget in zip(unfinished, budgets, strict=True):
+        for (place, job), budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:
                 repeat = job.study.spec.identity.repeat
                 say(console, f"Repeat {repeat} of the tuning, in {job.study.directory}:")
             _record_run(job, provenance)
-            _train_one(common, job, budget)
+            done[place] = _train_in_rounds(common, job, budget, next_round)
             has_cut |= budget.has_cut
             if stop.signal is not None:
                 break
         if stop.signal is None and run.timing and is_due(jobs[0]):
-            if jobs[0] is not next(iter(unfinished), None):
+            if 0 not in dict(unfinished):
                 _record_run(jobs[0], provenance)
             # On one worker, and so on one kind of device.
             resources = slots.share.of(slots.kind_with_room)
@@ -98,10 +107,11 @@ def train(
             "The time budget has cut the study short, after as many trials for every optimizer; "
             "the same command with a larger one goes on.",
         )
+    return done
 
 
 def _record_run(job: Job, provenance: Mapping[str, object]) -> None:
-    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.study.claims)
+    job.ledger.record_run({**provenance, "notes": list(job.notes)}, job.study.claims, job.study.error_plan)
 
 
 def _sources(job: Job) -> dict[str, str]:
@@ -116,6 +126,18 @@ def _vouched(measure: Measure, connection: Connection) -> Measure:
         return rows
 
     return measure_and_vouch
+
+
+def _train_in_rounds(common: _Common, job: Job, budget: TimeBudget, next_round: NextRound | None) -> Job:
+    """Train a job and what follows from its results; returns the last of these."""
+    _train_one(common, job, budget)
+    while next_round and job.queue.finished and not budget.has_cut and common.stop.signal is None:
+        following = next_round(job, budget)
+        if following is None:
+            break
+        job = following
+        _train_one(common, job, budget)
+    return job
 
 
 def _train_one(common: _Common, job: Job, budget: TimeBudget) -> None:

@@ -106,9 +106,11 @@ def _selection(study: Study) -> str:
     if not study.num_confirm_seeds:
         return text + "No confirmation is planned, so every number comes from the seeds that chose the settings."
     ablations = " and of ablations" if any(optimizer.reduces_to for optimizer in study.optimizers.values()) else ""
+    most = study.error_plan.most_confirm_seeds
+    more = f" (winners on up to {most}, where claims were open)" if most else ""
     return text + (
-        f"Winner and published setting are retrained on {count(study.num_confirm_seeds, 'fresh seed')}; the test set "
-        f"is read once, after the last epoch of those runs{ablations}. Validation data served selection too. The "
+        f"Winner and published setting are retrained on {count(study.num_confirm_seeds, 'fresh seed')}{more}; the test "
+        f"set is read once, after the last epoch of those runs{ablations}. Validation data served selection too. The "
         "validation error that a setting won by is the least of many and so too low: the results show that of the "
         "fresh seeds, on the same images, and beside it the other one, in tuning."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claims.questions import Question
+from analysis.ledger.study import ErrorPlan
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.report.text.verdict_sentences import noun_of
 from analysis.statistics.paired import LARGEST_EXACT, NUM_FLIPS
@@ -18,13 +19,13 @@ NO_BOUND = "About optimizers, whose tuning might have found other settings, no b
 
 def claims_methods(overview: Overview, judgement: Judgement, which_rows: str) -> list[str]:
     """Rows, claims, tests, rules and limits, one paragraph each; one sentence if the study holds no claim."""
-    held = judgement.verdicts
+    held, plan = judgement.verdicts, overview.ledger.study.error_plan
     if not held:
         return [f"{_origin(overview, judgement)} The study holds both sides of none of them, so nothing was tested."]
     return [
         f"Which rows answer which question. {which_rows}",
-        f"{_origin(overview, judgement)} {_families(judgement, held)}",
-        _inference(held),
+        f"{_origin(overview, judgement)} {_families(judgement, held, plan)}",
+        _inference(held, plan),
         _rules(held),
         _limits(overview, held),
     ]
@@ -40,20 +41,40 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
     return f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
 
 
-def _families(judgement: Judgement, held: Sequence[Verdict]) -> str:
-    questions = _questions(held)
-    sizes = [sum(verdict.question is question for verdict in held) for question in questions]
+def _families(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:
+    questions, counts_all = _questions(held), plan.counts_every_claim
+    sizes = [len(q.pairs) if counts_all else sum(verdict.question is q for verdict in held) for q in questions]
     families = [f"{question.name} ({count(size, 'claim')})" for question, size in zip(questions, sizes, strict=True)]
-    looks = sorted({verdict.look for verdict in held})
     alpha = number(judgement.claims.alpha)
+    every = (
+        " All claims of the file count in their family, also those that the study does not hold." if counts_all else ""
+    )
     return (
-        f"Each question is one family: {listing(families)}. Every report of other runs that the study itself has ended "
-        f"with counts as a look, and look k is judged at {alpha} / 2^k; this is look "
-        f"{listing([str(look) for look in looks])}. {_guarantee(held, alpha)}"
+        f"Each question is one family: {listing(families)}.{every} {_looks(held, alpha)} "
+        f"{_guarantee(held, alpha, counts_all)}"
     )
 
 
-def _guarantee(held: Sequence[Verdict], alpha: str) -> str:
+def _looks(held: Sequence[Verdict], alpha: str) -> str:
+    """How the error is shared out among looks, by the rule that the study began with."""
+    text = "Every report of other runs that the study itself has ended with counts as a look"
+    schedules = [verdict.schedule for verdict in held if verdict.schedule]
+    parts = []
+    if schedules:
+        seen = sorted({look for schedule in schedules for look in schedule.looks})
+        most = schedules[0].most_seeds
+        parts.append(
+            f"where claims rest on pairs of seeds, the looks at up to n of the {most} confirmation seeds that the "
+            f"study fixed as the most when it began spend {alpha} times the square root of n / {most} together; looks "
+            f"so far were at {listing([str(look) for look in seen])} seeds"
+        )
+    if looks := sorted({verdict.look for verdict in held if not verdict.schedule}):
+        where = "elsewhere " if schedules else ""
+        parts.append(f"{where}look k is judged at {alpha} / 2^k; this is look {listing([str(look) for look in looks])}")
+    return f"{text}: {'; '.join(parts)}."
+
+
+def _guarantee(held: Sequence[Verdict], alpha: str, counts_all: bool) -> str:
     """How often a verdict may be false, and where that is not known."""
     families: dict[str, list[str]] = {}
     for question in _questions(held):
@@ -64,9 +85,10 @@ def _guarantee(held: Sequence[Verdict], alpha: str) -> str:
         text = f"The intervals of {listing(about)} are approximate, so that no bound is known there. {text}".strip()
     if not parts:
         return f"How often verdicts are false: {text[:1].lower()}{text[1:]}"
+    same = "" if counts_all else ", as long as every look is at the same optimizers"
     return (
         "How often verdicts are false: the probability that any verdict of a family is false at any look is at most "
-        f"{alpha} in {' and in '.join(parts)}, as long as every look is at the same optimizers. That is for each "
+        f"{alpha} in {' and in '.join(parts)}{same}. That is for each "
         f"family by itself, not for all of them together. {text}"
     ).strip()
 
@@ -89,7 +111,7 @@ def _questions(held: Sequence[Verdict]) -> list[Question]:
     return list({verdict.question.name: verdict.question for verdict in held}.values())
 
 
-def _inference(held: Sequence[Verdict]) -> str:
+def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
     paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
     tuned = [verdict for verdict in held if _of_optimizers(verdict)]
     text = (
@@ -98,9 +120,14 @@ def _inference(held: Sequence[Verdict]) -> str:
         f"choices of signs up to {LARGEST_EXACT} pairs and over {NUM_FLIPS:,} random ones beyond; its interval is the "
         "inverted test at 1 - alpha / m with the alpha of the look, for a family of m claims (Bonferroni), the one for "
         "one-sided tests at 1 - 2 alpha / m. "
-        "P-values printed beside are adjusted by Holm's method for the family, not for other looks; "
+        f"P-values printed beside are adjusted by Holm's method for the family{_in_p_values(plan)}; "
         '"better in" is the share of pairs in which the run of the first optimizer is better, ties counted half.'
     )
+    if any(verdict.schedule for verdict in held):
+        text += (
+            " A later look at more seeds leaves out the choices of signs that an earlier one would have rejected, and "
+            "its interval keeps to that of the look before: what is decided is not undone."
+        )
     if paired:
         seeds = sorted({verdict.evidence.num_values for verdict in paired if verdict.evidence})
         text += f" From {listing([str(seed) for seed in seeds])} pairs no two-sided p-value can be below "
@@ -125,6 +152,10 @@ def _targets(held: Sequence[Verdict]) -> str:
         "sides are counted together, so that the choice does not depend on which run of a pair is whose, and the test "
         "stays exact."
     )
+
+
+def _in_p_values(plan: ErrorPlan) -> str:
+    return " and for all looks, those of look k by 2^k" if plan.counts_every_claim else ", not for other looks"
 
 
 def _tunings(tuned: Sequence[Verdict]) -> str:
@@ -179,9 +210,9 @@ def _rules(held: Sequence[Verdict]) -> str:
         "[l', u'] at twice its error and the least improvement that would matter, delta: SUPPORTED if l > delta; "
         "EQUIVALENT if -delta < l' and u' < delta (two one-sided tests); DIRECTION ONLY if l > 0; REFUTED if "
         "u < -delta; WORSE if u < 0; NOT BETTER BY WHAT MATTERS if u' < delta (the upper one of the two tests) and "
-        "delta is not 0; otherwise INCONCLUSIVE, with the number of seeds at which the interval would be narrower than "
-        "delta, about (2 z s / delta)^2 for the standard deviation s of the paired differences, or the tunings at "
-        "which that of a verdict on optimizers would be. The interval decides, also where "
+        "delta is not 0; otherwise INCONCLUSIVE, with the number of seeds, or of tunings for a verdict on optimizers, "
+        "at which the next look would give another verdict if mean and spread stayed as they are. The interval "
+        "decides, also where "
         "Holm's p-value, which is less strict, is small. No result that is merely not significant counts as equality."
     )
 

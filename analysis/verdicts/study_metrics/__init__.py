@@ -7,7 +7,8 @@ from analysis.claims.questions import Question
 from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.plugins import PluginError, Plugins, blamed
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Draws, Evidence, Median, NotTestableError, PairedSeeds, PairedTunings
+from analysis.verdicts.evidence import Draws, Evidence, Median, NotTestableError, PairedSeeds
+from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.study_metric import StudyMetric
 
 _FILES = Plugins(noun="metric of a study", package=__name__)

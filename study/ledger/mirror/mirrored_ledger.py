@@ -47,9 +47,14 @@ class MirroredLedger(Ledger):
         super().store_timings(rows)
         self._mirror.align()
 
-    def record_run(self, run: Row, claims: Mapping[str, object] | None = None) -> None:
+    def record_run(
+        self,
+        run: Row,
+        claims: Mapping[str, object] | None = None,
+        error_plan: Mapping[str, object] | None = None,
+    ) -> None:
         """As `Ledger.record_run`; from then on a run on another machine notices that it is not alone."""
-        super().record_run(run, claims)
+        super().record_run(run, claims, error_plan)
         self._mirror.align()
 
     def record_look(self, num_confirm_seeds: int, repeated: Iterable[Outcome] = ()) -> None:

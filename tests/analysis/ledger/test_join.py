@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from analysis.ledger.join import load_studies
 from analysis.ledger.load import load
 from analysis.ledger.schema import KEY, timings_schema
-from analysis.ledger.study import FixedClaims, LedgerError
+from analysis.ledger.study import ErrorPlan, FixedClaims, LedgerError
 
 
 @pytest.fixture
@@ -88,6 +88,24 @@ def test_each_row_keeps_its_run(write, monkeypatch):
     assert joined.study.runs == (first, second, third)
     assert joined.trials.filter(pl.col("number") < 3)["run"].unique().to_list() == [0]
     assert joined.trials.filter(pl.col("number") >= 3)["run"].unique().to_list() == [2]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "kept"),
+    [
+        (ErrorPlan(most_confirm_seeds=48), ErrorPlan(most_confirm_seeds=48), ErrorPlan(most_confirm_seeds=48)),
+        (ErrorPlan(most_confirm_seeds=48), ErrorPlan(most_confirm_seeds=24), ErrorPlan()),
+        (ErrorPlan(counts_every_claim=True), ErrorPlan(), ErrorPlan(counts_every_claim=True)),
+    ],
+)
+def test_of_two_plans_of_error_the_stricter_holds(write, mine, theirs, kept):
+    folders = []
+    for name, plan in (("one", mine), ("other", theirs)):
+        folders.append(write(name))
+        content = json.loads((folders[-1] / "study.json").read_text(encoding="utf-8"))
+        content["error_plan"] = dataclasses.asdict(plan)
+        (folders[-1] / "study.json").write_text(json.dumps(content), encoding="utf-8")
+    assert load_studies(folders).first.study.error_plan == kept
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from analysis.report.repeats import repeats_table, repeats_text
 from analysis.report.write import write_report
 from analysis.tables.overview import overview_of
 from analysis.tables.results import results_table
-from analysis.verdicts.verdict import look_number
+from analysis.verdicts.looks import look_number
 
 
 @pytest.fixture(scope="module")

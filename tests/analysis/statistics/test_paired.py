@@ -13,7 +13,6 @@ from analysis.statistics.paired import (
     fewest_pairs,
     hodges_lehmann,
     holm,
-    seeds_needed,
     sign_flip_interval,
     sign_flip_p,
     standardised_mean,
@@ -123,19 +122,6 @@ def test_standardised_mean():
     assert standardised_mean([1.0, 2.0, 3.0]) == pytest.approx(2.0)
     assert standardised_mean([1.0, 1.0]) is None
     assert standardised_mean([1.0]) is None
-
-
-def test_seeds_needed_shrink_with_the_square_of_the_effect():
-    # (2 * 1.95996 * 0.027 / 0.025)^2 = 17.9
-    assert seeds_needed(0.027, 0.025, 0.95) == 18
-    assert seeds_needed(0.027, 0.0125, 0.95) == 72
-    assert seeds_needed(0.0, 0.025, 0.95) == 6
-    assert seeds_needed(0.027, 0.0, 0.95) is None
-
-
-def test_no_fewer_seeds_are_needed_than_were_not_enough():
-    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=17) == 18
-    assert seeds_needed(0.027, 0.025, 0.95, num_pairs=18) == 19
 
 
 @pytest.mark.parametrize("values", [[], [math.nan, 1.0], [math.inf]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.tunings import TuningVariance, tuning_interval, tuning_p, tunings_needed
+from analysis.statistics.tunings import TuningVariance, tuning_half_width, tuning_interval, tuning_p
 
 
 def differences_of(means):
@@ -56,14 +56,13 @@ def test_the_p_value_is_that_at_which_the_interval_reaches_zero():
     assert tuning_p(np.ones(2), TuningVariance(0.0, 4.0)) == 0.0
 
 
-def test_so_many_tunings_make_the_interval_as_narrow_as_the_least_that_matters():
+def test_the_half_width_of_more_tunings_is_that_of_students_t_at_their_number():
     own, variance = np.array([0.0, 0.1]), TuningVariance(0.02, 4.0)
-    needed = tunings_needed(own, variance, 0.3, 0.99)
-    widths = {
-        number: 2 * stats.t.ppf(0.995, 4 * (number - 1)) * (0.02 / number) ** 0.5 for number in (needed - 1, needed)
-    }
-    assert widths[needed] <= 0.3 < widths[needed - 1]
-    assert tunings_needed(own, TuningVariance(1e6, 4.0), 0.3, 0.99) is None
+    for number in (2, 5):
+        expected = stats.t.ppf(0.995, 4 * (number - 1)) * (0.02 / number) ** 0.5
+        assert tuning_half_width(own, variance, number, 0.99) == pytest.approx(expected)
+    found = tuning_interval(own, variance, 0.99)
+    assert (found.high - found.low) / 2 == pytest.approx(tuning_half_width(own, variance, 2, 0.99))
 
 
 @pytest.mark.parametrize("num_tunings", [2, 3])

@@ -21,7 +21,7 @@ from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
 from analysis.verdicts.evidence import Draws, Median, NotTestableError, PairedSeeds
 from analysis.verdicts.improvements import IMPROVEMENTS
-from analysis.verdicts.study_metric import LOOKED_AT
+from analysis.verdicts.looks import LOOKED_AT
 from analysis.verdicts.study_metrics import STUDY_METRICS, checked
 
 EVERY = pytest.mark.parametrize("name", sorted(STUDY_METRICS))

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 from analysis.claims.file import parse_claims
 from analysis.ledger.load import load
@@ -272,7 +273,13 @@ def test_a_diverged_seed_is_counted_and_never_left_out(study):
     error = found["classifies better", "sgd"]
     assert error.evidence.ours.max() == 1.0
     assert error.word == "INCONCLUSIVE"
-    assert error.seeds_needed > 100
+    values, error_of_next = error.evidence.differences, 0.05 / 4
+    ends = {
+        number: stats.t.ppf(1 - error_of_next / 2, number - 1) * values.std(ddof=1) / number**0.5 for number in (18, 19)
+    }
+    # With 19 seeds and the same mean the next look would see its sign.
+    assert ends[19] < values.mean() < ends[18]
+    assert error.seeds_needed == 19
     assert found["is more stable", "sgd"].evidence.ours.max() == 10.0
 
 

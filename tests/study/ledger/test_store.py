@@ -12,6 +12,8 @@ import pytest
 
 from analysis.ledger.files import write_part
 from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
+from analysis.ledger.study import ErrorPlan
+from analysis.ledger.study_file import read_study as analysed
 from study.ledger import Ledger, read_study, write_study
 from study.ledger.rows import failed_rows, trial_rows
 from study.queue.tasks import Outcome, Task, TrialKey
@@ -217,6 +219,22 @@ def test_the_first_run_fixes_the_claims(tmp_path, spec):
     ledger.record_run({"command": "first"}, {"text": "claims", "hash": "abc", "known": ["sgd"]})
     ledger.record_run({"command": "second"}, {"text": "others", "hash": "def", "known": ["sgd"]})
     assert read_study(tmp_path)["claims"] == {"text": "claims", "hash": "abc", "known": ["sgd"]}
+
+
+def test_the_first_run_fixes_how_error_is_shared_out(tmp_path, spec):
+    ledger = Ledger(tmp_path, spec)
+    ledger.record_run({"command": "first"}, None, {"counts_every_claim": True, "most_confirm_seeds": 48})
+    ledger.record_run({"command": "second"}, None, {"counts_every_claim": True, "most_confirm_seeds": None})
+    assert read_study(tmp_path)["error_plan"] == {"counts_every_claim": True, "most_confirm_seeds": 48}
+    assert ErrorPlan(most_confirm_seeds=48, counts_every_claim=True) == analysed(tmp_path / "study.json").error_plan
+
+
+def test_a_study_of_before_gets_no_plan_afterwards(tmp_path, spec):
+    ledger = Ledger(tmp_path, spec)
+    ledger.record_run({"command": "first"})
+    ledger.record_run({"command": "second"}, None, {"counts_every_claim": True, "most_confirm_seeds": 48})
+    assert "error_plan" not in read_study(tmp_path)
+    assert analysed(tmp_path / "study.json").error_plan == ErrorPlan()
 
 
 def test_a_study_json_of_another_format_is_refused(tmp_path, spec):

@@ -46,6 +46,17 @@ def test_without_a_budget_everything_is_trained(study, clock, outcomes_of, surfa
     assert not budget.has_cut
 
 
+def test_a_budget_has_room_for_what_its_throughput_allows(clock):
+    budget = TimeBudget(60, clock)
+    assert budget.has_room_for(1000)
+    for _ in range(3):
+        clock.seconds += 60 * 6
+        budget.record(6)
+    # A minute each: 42 of 60 are left.
+    assert budget.has_room_for(int(42 / RESERVE) - 1)
+    assert not budget.has_room_for(int(42 / RESERVE) + 1)
+
+
 @pytest.mark.parametrize("minutes", [30, 45, 60, 90])
 def test_a_budget_is_kept_and_every_optimizer_is_confirmed_after_equal_tuning(
     study, clock, outcomes_of, surface, minutes

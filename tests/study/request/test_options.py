@@ -130,6 +130,29 @@ REFUSED = {
         for count in range(1, FEWEST_CONFIRM_SEEDS)
     },
     **{
+        f"{option} of several tunings": (
+            [*OPTUNA, *option.split()],
+            rf"{option.split()[0]} is for --repeats 1, got 2: with several tunings verdicts are about optimizers, .*",
+        )
+        for option in ("--until-decided", "--max-confirm-seeds 48")
+    },
+    "until decided without a confirmation": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "0"],
+        r"--until-decided needs confirmation seeds to begin with, got --confirm-seeds 0; 12 are usual\.",
+    ),
+    "more confirmation seeds than there may be": (
+        [*OPTUNA, "--repeats", "1", "--max-confirm-seeds", "11"],
+        r"--confirm-seeds must be at most --max-confirm-seeds, got 12 and 11; lower it or .*",
+    ),
+    "until decided with no seed left": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--max-confirm-seeds", "12"],
+        r"--confirm-seeds must be below --max-confirm-seeds, got 12 and 12; lower it or .*",
+    ),
+    "until decided from beyond its default": (
+        [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "48"],
+        r"--confirm-seeds must be below --max-confirm-seeds, got 48 and 48; lower it or raise --max-confirm-seeds\.",
+    ),
+    **{
         f"{count} sweep seeds": (
             [*OPTUNA, "--sweep-seeds", str(count), "--confirm-seeds", confirmed],
             rf"--sweep-seeds must be from 6 to the {confirmed} of --confirm-seeds, got {count}: its runs .*",
@@ -619,7 +642,8 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     assert main([*words, "9"]) == 0
     assert "family" not in capsys.readouterr().out
     assert main([*words, "6", "--optimizers", "sgd,langevin"]) == 0
-    assert "6 confirmation seeds give no verdict on a family of 1 claim, which takes 7" in capsys.readouterr().out
+    # All claims of the file count, also the five that this study does not hold.
+    assert "6 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
     assert main([*words, "6", "--optimizers", "sgd,momentum"]) == 0
     assert "family" not in capsys.readouterr().out
 

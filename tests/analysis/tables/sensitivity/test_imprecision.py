@@ -13,7 +13,7 @@ from analysis.tables.sensitivity.imprecision import best_decade, imprecision_cos
 from analysis.tables.sensitivity.one_at_a_time import OneAtATime
 from analysis.tables.sensitivity.points import Missing
 from analysis.verdicts.evidence import PairedSeeds
-from analysis.verdicts.verdict import weigh
+from analysis.verdicts.judge import weigh
 
 RATE = Axis(low=1e-4, high=1.0, scale="log")
 WHOLE = np.array(sorted([*STEPS, 0.0]))
