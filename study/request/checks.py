@@ -51,6 +51,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
     claims = _read_claims(study.claims, files) if study.claims else None
     return Request(
         identity=_identity(study),
+        has_validation_images=study.validation_images is not None,
         optimizers=names,
         files=files,
         values=values,
@@ -190,10 +191,14 @@ def _identity(study: StudyOptions) -> Identity:
 def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
     """Images in use, and images per step."""
     recipe, all_images = RECIPES[study.dataset], DATASETS[study.dataset]
-    for option, given in (("--train-images", study.train_images), ("--batch-size", study.batch_size)):
+    for option, given in (
+        ("--train-images", study.train_images),
+        ("--validation-images", study.validation_images),
+        ("--batch-size", study.batch_size),
+    ):
         if given is not None and not all_images.train:
             raise ValueError(f"{option} is not for --dataset {study.dataset}, which has no images; leave it out.")
-    sizes = all_images.subset(study.train_images or recipe.num_train_images)
+    sizes = all_images.subset(study.train_images or recipe.num_train_images, study.validation_images)
     batch_size = study.batch_size or recipe.batch_size
     if sizes.train and batch_size > sizes.train:
         raise ValueError(

@@ -193,6 +193,13 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"use a fixed random subset ({_defaults('num_train_images')})",
     )
+    group.add_argument(
+        "--validation-images",
+        type=at_least(1),
+        metavar="N",
+        help="images that each epoch is evaluated on, beside as many of training (default: half as many as those of "
+        "training, at most all; those of the study that goes on)",
+    )
     group.add_argument("--epochs", type=at_least(1), help=f"passes over it ({_defaults('num_epochs')})")
     group.add_argument("--batch-size", type=at_least(1), help=f"images per step ({_defaults('batch_size')})")
     group.add_argument(

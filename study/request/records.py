@@ -27,6 +27,7 @@ class StudyOptions:
     sweep: bool
     dataset: str
     train_images: int | None
+    validation_images: int | None
     epochs: int | None
     batch_size: int | None
     precision: str
@@ -72,6 +73,7 @@ class Request:
 
     Args:
         identity: What is studied.
+        has_validation_images: Whether their number was given; else a study that goes on keeps its own.
         optimizers: Names, in the order given.
         files: Text of each user's own file by optimizer name.
         values: For a grid, the values of each hyperparameter by optimizer.
@@ -87,6 +89,7 @@ class Request:
     """
 
     identity: Identity
+    has_validation_images: bool
     optimizers: tuple[str, ...]
     files: Mapping[str, str]
     values: Mapping[str, Mapping[str, Sequence[float]]]

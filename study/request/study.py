@@ -15,7 +15,7 @@ from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
 from study.search import load_search
-from study.spec import Extent, OptimizerDefinition, StudySpec
+from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.optimizers import optimizer_names, resolve_optimizer
 from trainables.spec import OptimizerSpec
 
@@ -56,11 +56,12 @@ def study_output(request: Request) -> Output:
     Raises:
         ValueError: It is a URI that does not serve, or holds another study.
     """
-    identity, run = request.identity, request.run
-    output = open_output(run.output, pathlib.Path("results", identity.study_hash), fresh=run.fresh)
+    run = request.run
+    output = open_output(run.output, pathlib.Path("results", request.identity.study_hash), fresh=run.fresh)
     stored = output.stored_study()
     if stored is not None:
-        _refuse(str(output), StudySpec.from_dict(stored).identity.differences(identity))
+        old = StudySpec.from_dict(stored).identity
+        _refuse(str(output), old.differences(_identity(request, old)))
     return output
 
 
@@ -78,8 +79,9 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
     place = place or str(directory)
     stored = read_study(directory)
     old = None if stored is None else StudySpec.from_dict(stored)
+    identity = _identity(request, old.identity if old else None)
     if old is not None:
-        _refuse(place, old.identity.differences(request.identity))
+        _refuse(place, old.identity.differences(identity))
     from study.request.optimizers import load_optimizers  # here, because torch takes seconds
 
     optimizers = load_optimizers(request)
@@ -93,7 +95,7 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
         num_confirm_seeds=request.num_confirm_seeds,
         **_sweep(request),
     )
-    spec = StudySpec(identity=request.identity, extent=extent, optimizers=definitions)
+    spec = StudySpec(identity=identity, extent=extent, optimizers=definitions)
     if old is not None:
         _refuse(place, old.differences(spec))
         _refuse_another_sweep(place, old.extent, request)
@@ -103,6 +105,13 @@ def build_study(request: Request, directory: pathlib.Path, place: str | None = N
     claims = _fixed_claims(request, stored, directory)
     plan = fixed_error_plan(request, stored, place)
     return Study(spec=spec, optimizers=optimizers, directory=directory, place=place, claims=claims, error_plan=plan)
+
+
+def _identity(request: Request, stored: Identity | None) -> Identity:
+    """As asked for; where that says nothing of validation images, a study keeps those that it began with."""
+    if stored is None or request.has_validation_images:
+        return request.identity
+    return replace(request.identity, num_evaluation_images=stored.num_evaluation_images)
 
 
 def _fixed_claims(

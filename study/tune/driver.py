@@ -83,7 +83,7 @@ def train(
             say(console, describe(connection.dashboard))
         elif "cpu" in slots.kinds and identity.uses_compiled_code:
             compile_convolutions(console)
-        data = put_dataset(images.subset(identity.num_train_images))
+        data = put_dataset(images.subset(identity.num_train_images, identity.num_evaluation_images))
         common = _Common(console, run, connection, slots, data, stop)
         for (place, job), budget in zip(unfinished, budgets, strict=True):
             if len(jobs) > 1:

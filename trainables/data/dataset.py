@@ -80,13 +80,13 @@ class Dataset:
         """Labels of `train_evaluation_images`, shape (num_validation,)."""
         return self.train_labels[: len(self.validation_labels)]
 
-    def subset(self, num_train_images: int | None) -> "Dataset":
-        """The data set with its first `num_train_images` (None: all), sized by `SplitSizes.subset`; nothing is copied.
+    def subset(self, num_train_images: int | None, num_validation_images: int | None = None) -> "Dataset":
+        """The data set with its first images of either part, sized by `SplitSizes.subset`; nothing is copied.
 
         Raises:
             ValueError: Too few or too many images.
         """
-        sizes = self.sizes.subset(num_train_images)
+        sizes = self.sizes.subset(num_train_images, num_validation_images)
         return Dataset(
             name=self.name,
             train_images=self.train_images[: sizes.train],

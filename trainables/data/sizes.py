@@ -11,21 +11,28 @@ class SplitSizes(NamedTuple):
     validation: int
     test: int
 
-    def subset(self, num_train_images: int | None) -> "SplitSizes":
-        """Sizes for `num_train_images` (None: all): validation shrinks to a fifth of them, test stays whole.
+    def subset(self, num_train_images: int | None, num_validation_images: int | None = None) -> "SplitSizes":
+        """Sizes of a part of the images; test stays whole. A data set without images is its own only subset.
 
-        A data set without images is its own only subset.
+        Args:
+            num_train_images: All if None.
+            num_validation_images: If None half as many as for training, so that an epoch takes at most a third longer
+                for its evaluations, or all if there are no more.
 
         Raises:
-            ValueError: Fewer than 5 images, which leaves none to evaluate on, or more than there are.
+            ValueError: Fewer than 5 training or no validation images, more than there are, or more for validation than
+                for training, whose losses are compared on equally many.
         """
-        if num_train_images is None or num_train_images == self.train == 0:
+        if not self.train and not num_train_images and not num_validation_images:
             return self
-        if not 5 <= num_train_images <= self.train:
-            raise ValueError(
-                f"--train-images must be from 5 to {self.train}, got {num_train_images}; pick one of these."
-            )
-        return self._replace(train=num_train_images, validation=min(num_train_images // 5, self.validation))
+        train = self.train if num_train_images is None else num_train_images
+        if not 5 <= train <= self.train:
+            raise ValueError(f"--train-images must be from 5 to {self.train}, got {train}; pick one of these.")
+        most = min(train, self.validation)
+        validation = min(train // 2, most) if num_validation_images is None else num_validation_images
+        if not 1 <= validation <= most:
+            raise ValueError(f"--validation-images must be from 1 to {most}, got {validation}; pick one of these.")
+        return self._replace(train=train, validation=validation)
 
 
 SYNTHETIC = "synthetic"

@@ -179,6 +179,10 @@ REFUSED = {
         [*OPTUNA, "--dataset", "synthetic", "--data-dir", "{given}"],
         r"Dataset synthetic has no images, got --data-dir {given}; leave it out or use --dataset cifar10\.",
     ),
+    "more validation than training images": (
+        [*OPTUNA, "--train-images", "50", "--batch-size", "10", "--validation-images", "51"],
+        r"--validation-images must be from 1 to 50, got 51; pick one of these\.",
+    ),
     "a subset of no images": (
         [*OPTUNA, "--dataset", "synthetic", "--train-images", "100"],
         r"--train-images is not for --dataset synthetic, which has no images; leave it out\.",
@@ -376,6 +380,10 @@ REFUSED = {
         [*OPTUNA, *SMALL, "--batch-size", "10", "--lag", "3", "--output", "{given}/study"],
         r"{given}/study holds a different study: batch_size is 20, not 10; lag is 8, not 3\. "
         r"Choose another --output, or give the same settings to continue it\.",
+    ),
+    "output with other validation images": (
+        [*OPTUNA, *SMALL, "--optimizers", "sgd", "--validation-images", "100", "--output", "{given}/study"],
+        r"{given}/study holds a different study: .*num_evaluation_images is 40, not 100.*",
     ),
     "output with another optimizer of that name": (
         [*OPTUNA, *SMALL, "--optimizers", "momentum", "--output", "{given}/study"],

@@ -328,8 +328,8 @@ def test_order_is_random(mini):
 
 def test_subsets_are_nested(mini):
     small, large = mini.subset(500), mini.subset(1_000)
-    assert small.sizes == SplitSizes(train=500, validation=100, test=1_000)
-    assert large.sizes == SplitSizes(train=1_000, validation=200, test=1_000)
+    assert small.sizes == SplitSizes(train=500, validation=250, test=1_000)
+    assert large.sizes == SplitSizes(train=1_000, validation=500, test=1_000)
     for part in ("train", "validation"):
         (images, labels), (more_images, more_labels) = parts(small)[part], parts(large)[part]
         assert np.array_equal(images, more_images[: len(images)])
@@ -337,10 +337,11 @@ def test_subsets_are_nested(mini):
 
 
 @pytest.mark.parametrize(
-    ("num_train_images", "num_evaluation_images"), [(None, 1_000), (4_000, 800), (1_000, 200), (9, 1), (5, 1)]
+    ("asked", "num_evaluation_images"),
+    [((None,), 1_000), ((4_000,), 1_000), ((1_000,), 500), ((9,), 4), ((5,), 2), ((100, 7), 7), ((None, 160), 160)],
 )
-def test_losses_are_compared_on_equally_many_images(mini, num_train_images, num_evaluation_images):
-    subset = mini.subset(num_train_images)
+def test_losses_are_compared_on_equally_many_images(mini, asked, num_evaluation_images):
+    subset = mini.subset(*asked)
     assert len(subset.validation_images) == len(subset.train_evaluation_images) == num_evaluation_images
     assert len(subset.validation_labels) == len(subset.train_evaluation_labels) == num_evaluation_images
     assert np.array_equal(subset.train_evaluation_images, subset.train_images[:num_evaluation_images])
@@ -359,6 +360,13 @@ def test_a_subset_that_cannot_be_is_refused(mini, num_train_images):
         mini.subset(num_train_images)
     with pytest.raises(ValueError, match=message):
         DATASETS["cifar10-mini"].subset(num_train_images)
+
+
+@pytest.mark.parametrize(("train", "validation", "most"), [(50, 0, 50), (50, 51, 50), (None, 1_001, 1_000)])
+def test_validation_images_that_cannot_be_are_refused(mini, train, validation, most):
+    message = rf"--validation-images must be from 1 to {most}, got {validation};"
+    with pytest.raises(ValueError, match=message):
+        mini.subset(train, validation)
 
 
 def test_a_dataset_checks_its_arrays(mini):
