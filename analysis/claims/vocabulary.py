@@ -46,6 +46,7 @@ class Improvement(ABC):
         *,
         metric: str,
         better: Literal["higher", "lower"],
+        over: "NDArray[np.float64] | None" = None,
     ) -> "NDArray[np.float64]":
         """How much better a is, in the shape of both sides.
 
@@ -54,6 +55,7 @@ class Improvement(ABC):
             theirs: The metric of b, in the same shape.
             metric: Name of the metric, for messages.
             better: Its better direction.
+            over: Values of the rival whose scale is meant, where an improvement has one; `theirs` if None.
 
         Raises:
             NotTestableError: These values cannot be compared so.

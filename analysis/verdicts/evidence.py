@@ -175,7 +175,12 @@ class PairedSeeds(Evidence):
 
 @dataclass(frozen=True, kw_only=True)
 class Median(Evidence):
-    """Values that are independent and have one median, the improvement, shape (num_values,)."""
+    """Values that are independent and have one median, the improvement, shape (num_values,).
+
+    Those of step times: they are taken with the settings that were tuned.
+    """
+
+    scope: ClassVar[Scope] = "settings"
 
     values: NDArray[np.float64]
 

@@ -64,17 +64,23 @@ class _Compared:
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
     seeds: Sequence[int]
-    dropped_targets: tuple[float, ...]
+    targets: Targets | None
+
+    @property
+    def dropped_targets(self) -> tuple[float, ...]:
+        """Targets that were left out since too few runs reach them."""
+        return self.targets.dropped if self.targets else ()
 
 
 def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
-    found = _compared(question, a, b, repeats)
+    targets = targets_of(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
+    found = _compared(question, a, b, repeats, targets)
     ours, theirs, dropped = found.ours, found.theirs, found.dropped_targets
     num_seeds, images = len(found.seeds), image_error(question, a, b, repeats, found.seeds)
     if len(repeats) > 1 and have_own_seeds(repeats):
         if not num_seeds:
             raise NotTestableError("the two sides share no seed")
-        variance = tuning_variance(question, repeats)
+        variance = tuning_variance(question, repeats, theirs, found.targets)
         return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
     if num_seeds < fewest_pairs(level):
         needed = fewest_pairs(level)
@@ -88,34 +94,46 @@ def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
     return all(one.isdisjoint(other) for one, other in combinations(seeds, 2))
 
 
-def tuning_variance(question: Question, repeats: Sequence[ConfirmedRuns]) -> TuningVariance:
+def tuning_variance(
+    question: Question, repeats: Sequence[ConfirmedRuns], over: NDArray[np.float64], targets: Targets | None
+) -> TuningVariance:
     """How far mean differences vary from tuning to tuning, over all pairs of optimizers that can be measured.
+
+    All pairs are measured alike, whatever their order: on the scale of the claim that is judged and by its targets.
 
     Args:
         question: Says what is measured.
         repeats: At least two, with seeds of their own; at least one pair of optimizers can be measured in all.
+        over: The metric of the rival in the claim.
+        targets: Those of the claim; None for a metric without.
     """
     found = {}
     for pair in combinations(repeats[0].overview.ledger.study.optimizers, 2):
         with suppress(NotTestableError):
-            found[pair] = _compared(question, *pair, repeats).improvement.mean(axis=1)
+            found[pair] = _compared(question, *pair, repeats, targets, over).improvement.mean(axis=1)
     return TuningVariance.of(found)
 
 
-def _compared(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> _Compared:
-    targets = targets_of(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
+def _compared(
+    question: Question,
+    a: str,
+    b: str,
+    repeats: Sequence[ConfirmedRuns],
+    targets: Targets | None,
+    over: NDArray[np.float64] | None = None,
+) -> _Compared:
     found = [measured(question, a, b, confirmed, targets) for confirmed in repeats]
     seeds = sorted(set.intersection(*(set(pairs) for pairs in found)))
     (values,) = paired_values([found])
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
-    improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better)
+    improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better, over=over)
     return _Compared(
         improvement=improvement,
         ours=ours,
         theirs=theirs,
         seeds=seeds,
-        dropped_targets=targets.dropped if targets else (),
+        targets=targets,
     )
 
 

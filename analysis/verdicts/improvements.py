@@ -26,9 +26,11 @@ class Difference(Improvement):
 
     name = "difference"
 
-    def measure(self, ours: Array, theirs: Array, *, metric: str, better: Direction) -> Array:
+    def measure(
+        self, ours: Array, theirs: Array, *, metric: str, better: Direction, over: Array | None = None
+    ) -> Array:
         """B - a, or a - b where higher is better."""
-        del metric
+        del metric, over
         return _sign(better) * (theirs - ours)
 
     def unit(self, metric_unit: str) -> str:
@@ -56,9 +58,11 @@ class Relative(Improvement):
 
     name = "relative"
 
-    def measure(self, ours: Array, theirs: Array, *, metric: str, better: Direction) -> Array:
+    def measure(
+        self, ours: Array, theirs: Array, *, metric: str, better: Direction, over: Array | None = None
+    ) -> Array:
         """Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places."""
-        scale = float(theirs.mean())
+        scale = float((theirs if over is None else over).mean())
         if scale <= 0:
             raise NotTestableError(f"the rival's mean {metric} is {scale:g}: nothing is relative to it")
         return _sign(better) * (theirs - ours) / scale
@@ -92,8 +96,11 @@ class LogRatio(Improvement):
     scale = "log"
     effect_sign = "A ratio above 1 speaks for the claim."
 
-    def measure(self, ours: Array, theirs: Array, *, metric: str, better: Direction) -> Array:
+    def measure(
+        self, ours: Array, theirs: Array, *, metric: str, better: Direction, over: Array | None = None
+    ) -> Array:
         """log(b / a), or log(a / b) where higher is better."""
+        del over
         if (ours <= 0).any() or (theirs <= 0).any():
             raise NotTestableError(f"{metric} is not positive in every seed, so that it has no ratio")
         return np.asarray(_sign(better) * np.log(theirs / ours))
@@ -149,9 +156,11 @@ class Within(Improvement):
             raise ValueError("within needs a bound, got none; name the ratio that a must stay below.")
         return cls(bound=bound)
 
-    def measure(self, ours: Array, theirs: Array, *, metric: str, better: Direction) -> Array:
+    def measure(
+        self, ours: Array, theirs: Array, *, metric: str, better: Direction, over: Array | None = None
+    ) -> Array:
         """Bound - a / b: a bound on a ratio is for what should be low."""
-        del metric, better
+        del metric, better, over
         return np.asarray(self.bound - ours / theirs)
 
     def unit(self, metric_unit: str) -> str:

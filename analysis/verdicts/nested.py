@@ -191,8 +191,8 @@ def _parts(
     of_optimizer = improvement(with_it, theirs) - improvement(without_it, theirs)
     return {
         "optimizer": _at_settings(of_optimizer, with_it, without_it, repeats),
-        "total": _of_winners(whole, ours, theirs, question, repeats),
-        "setting": _of_winners(whole - of_optimizer, without_it, theirs, question, repeats),
+        "total": _of_winners(whole, ours, theirs, question, repeats, targets),
+        "setting": _of_winners(whole - of_optimizer, without_it, theirs, question, repeats, targets),
     }
 
 
@@ -203,11 +203,16 @@ def _at_settings(improvement: Values, ours: Values, theirs: Values, repeats: Seq
 
 
 def _of_winners(
-    improvement: Values, ours: Values, theirs: Values, question: Question, repeats: Sequence[ConfirmedRuns]
+    improvement: Values,
+    ours: Values,
+    theirs: Values,
+    question: Question,
+    repeats: Sequence[ConfirmedRuns],
+    targets: Targets | None,
 ) -> Evidence:
     """Evidence that holds the luck of the tunings where there are several: as for a claim on both winners."""
     if len(repeats) > 1 and have_own_seeds(repeats):
-        return PairedTunings.of(improvement, ours, theirs, tuning_variance(question, repeats))
+        return PairedTunings.of(improvement, ours, theirs, tuning_variance(question, repeats, theirs, targets))
     return PairedSeeds.of(improvement, ours, theirs)
 
 

@@ -25,5 +25,5 @@ METRIC = StudyMetric(
     interval="",
     exact_if="paired differences are symmetric",
     family="sensitivity",
-    phases=("confirm", "sweep"),
+    phases=("sweep",),
 )

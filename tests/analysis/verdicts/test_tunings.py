@@ -68,9 +68,9 @@ def tuned(synthetic, tmp_path):
     return write
 
 
-def judged(folder):
+def judged(folder, claims=CLAIMS):
     tunings = [overview_of(ledger) for ledger in load_studies([folder]).repeats]
-    return judge_claims(tunings, parse_claims(CLAIMS, VOCABULARY)).verdicts
+    return judge_claims(tunings, parse_claims(claims, VOCABULARY)).verdicts
 
 
 def test_one_tuning_speaks_of_its_settings(tuned):
@@ -119,6 +119,18 @@ def test_the_interval_is_that_of_a_two_way_layout_of_the_raw_rows(tuned):
         error = (max(pooled, own.var(ddof=1)) / 3) ** 0.5
         low, high = stats.t.interval(1 - 0.05 / 2 / 3, 3 * 2, loc=own.mean(), scale=error)
         assert (verdict.interval.low, verdict.interval.high) == pytest.approx((low, high))
+
+
+def test_a_relative_improvement_has_the_variance_of_its_own_scale(tuned):
+    """That of the metric over the mean of b: no other pair's rival, nor the order of the optimizers, has a say in it."""
+    folder = tuned(3, luck=0.03)
+    in_units = judged(folder)
+    relative = judged(folder, CLAIMS.replace('"difference"', '"relative"'))
+    for plain, scaled in zip(in_units, relative, strict=True):
+        rival = plain.evidence.value_b
+        assert (scaled.interval.low, scaled.interval.high) == pytest.approx(
+            (plain.interval.low / rival, plain.interval.high / rival)
+        )
 
 
 def test_tunings_that_share_their_seeds_are_judged_as_they_were(tuned):
