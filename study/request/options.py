@@ -22,8 +22,8 @@ from trainables.optimizers import optimizer_names
 SCRIPT = "optimizer-study"
 LAG = 8
 
-DEFAULT_REPEATS = 2
-"""Tunings: the fewest of which verdicts speak of optimizers; with three their intervals are about half as wide."""
+DEFAULT_REPEATS = 4
+"""Tunings. Two are the fewest that speak of optimizers; the intervals of four are less than half as wide."""
 
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""

@@ -132,7 +132,7 @@ REFUSED = {
     **{
         f"{option} of several tunings": (
             [*OPTUNA, *option.split()],
-            rf"{option.split()[0]} is for --repeats 1, got 2: with several tunings verdicts are about optimizers, .*",
+            rf"{option.split()[0]} is for --repeats 1, got 4: with several tunings verdicts are about optimizers, .*",
         )
         for option in ("--until-decided", "--max-confirm-seeds 48")
     },
