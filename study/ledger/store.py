@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import KEY, LOOKED_AT, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
-from study.ledger.files import own_files
+from study.ledger.directory import own_files
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from analysis.ledger.study import ErrorPlan
 from analysis.ledger.study_file import read_study as analysed
