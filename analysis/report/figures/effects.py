@@ -62,7 +62,7 @@ def _text(judged: Sequence[Verdict]) -> str:
     )
     if any(verdict.pairs for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"
-    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in judged):
+    if any(verdict.pairs and verdict.about == "optimizers" for verdict in judged):
         text += ", and the intervals hold the luck of the tunings as well"
     return f"{text}. {judged[0].question.improvement.reading}"
 

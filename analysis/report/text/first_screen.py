@@ -39,7 +39,7 @@ def overview(judgement: Judgement) -> dict[str, Any]:
             for word, meaning in MEANINGS.items()
             if any(verdict.word == word for verdict in judgement.verdicts)
         ],
-        "verdict_scope": verdict_text.scope(judgement.verdicts),
+        "verdict_about": verdict_text.about(judgement.verdicts),
         "not_tested": verdict_text.not_tested(judgement.untested),
         **nested_sentences.context(judgement),
     }

@@ -107,7 +107,7 @@ def basis(verdict: Verdict) -> str:
     if verdict.evidence is None:
         return ""
     study_metric = STUDY_METRICS.get(verdict.question.metric)
-    if verdict.scope == "optimizers" and verdict.pairs:
+    if verdict.about == "optimizers" and verdict.pairs:
         each = verdict.evidence.num_values // verdict.num_tunings
         return f"{count(verdict.num_tunings, 'tuning')} of {count(each, 'seed')}"
     return count(verdict.evidence.num_values, study_metric.counted if study_metric else "seed")
@@ -167,7 +167,7 @@ def _statement(verdict: Verdict) -> str:
             return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict)}."
         case "EQUIVALENT":
             differ = f"{a} and {b} differ in {noun} by less than {size}, the least that would matter."
-            return _opened(verdict, f"{_about(verdict)}{differ}")
+            return _opened(verdict, f"{_about_one(verdict)}{differ}")
         case "DIRECTION ONLY":
             return f"{_comparison(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "REFUTED":
@@ -177,7 +177,7 @@ def _statement(verdict: Verdict) -> str:
         case "WORSE":
             return f"{_opposite(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "NOT BETTER BY WHAT MATTERS":
-            better = f"{_about(verdict)}{a} is better than {b} in {noun} by less than {size}"
+            better = f"{_about_one(verdict)}{a} is better than {b} in {noun} by less than {size}"
             return f"{_opened(verdict, better)}, the least that would matter, if it is better at all."
         case "INCONCLUSIVE":
             needed = verdict.seeds_needed or verdict.tunings_needed
@@ -189,12 +189,12 @@ def _statement(verdict: Verdict) -> str:
 def _comparison(verdict: Verdict) -> str:
     question, found = verdict.question, effect(verdict).lstrip("+")
     compared = question.improvement.comparison(noun_of(question.metric), found, verdict.b)
-    return _opened(verdict, f"{_about(verdict)}{verdict.claim}: {compared}")
+    return _opened(verdict, f"{_about_one(verdict)}{verdict.claim}: {compared}")
 
 
 def _opposite(verdict: Verdict) -> str:
     opposite = refuted_by(verdict.question, verdict.a, verdict.b)
-    return _opened(verdict, f"{_about(verdict)}the opposite holds: {opposite}")
+    return _opened(verdict, f"{_about_one(verdict)}the opposite holds: {opposite}")
 
 
 def _beyond(verdict: Verdict) -> str:
@@ -202,23 +202,23 @@ def _beyond(verdict: Verdict) -> str:
     return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 
-def _about(verdict: Verdict) -> str:
+def _about_one(verdict: Verdict) -> str:
     """What a verdict on pairs of seeds is about: the optimizers, tuned several times, or settings that were found."""
     if verdict.pairs is None:
         return ""
-    if verdict.scope == "optimizers":
+    if verdict.about == "optimizers":
         return f"tuned {count(verdict.num_tunings, 'time')}, "
     return (
         "with these settings " if verdict.num_tunings == 1 else f"with the settings of {verdict.num_tunings} tunings "
     )
 
 
-def scope(verdicts: Sequence[Verdict]) -> str:
+def about(verdicts: Sequence[Verdict]) -> str:
     """What the verdicts that rest on seeds are about, for the reader of the first screen; empty without such."""
     paired = [verdict for verdict in verdicts if verdict.pairs]
     if not paired:
         return ""
-    of_optimizers = [verdict for verdict in paired if verdict.scope == "optimizers"]
+    of_optimizers = [verdict for verdict in paired if verdict.about == "optimizers"]
     if not of_optimizers:
         return (
             "Verdicts on trained networks are about the settings that the tuning found, not about the optimizers: "
