@@ -66,7 +66,7 @@ class TrialQueue:
         self._queue_follow_ups()
 
     def stop_tuning(self) -> None:
-        """Start no further round of tuning; every optimizer still gets as many trials as any other has had."""
+        """End the tuning once every optimizer has had as many trials as the one furthest ahead has begun."""
         num_trials = max(tuning.num_reached for tuning in self._tunings.values())
         for tuning in self._tunings.values():
             tuning.num_trials = min(tuning.num_trials, num_trials)
@@ -104,7 +104,7 @@ class TrialQueue:
 
     def _num_confirmations_to_come(self, name: str) -> int:
         if name in self._queues:
-            return _num_replicates(task for task in self._queues[name] if task.tests)
+            return _num_replicates(task for task in self._queues[name] if task.reads_test_set)
         return self._follow_ups.num_confirmations_to_come(name)
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:

@@ -25,7 +25,7 @@ MEANINGS: dict[Word, str] = {
 """Each verdict in a few words, in the order in which they are counted."""
 
 
-def overview(judgement: Judgement) -> dict[str, Any]:
+def context(judgement: Judgement) -> dict[str, Any]:
     """What the templates show of the verdicts."""
     pairs = verdict_text.pairs(judgement.verdicts)
     return {
