@@ -1,4 +1,4 @@
-"""Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
+"""Verdicts in words: the effect in plain units, what it rests on, one sentence in plain words."""
 
 import math
 import re
@@ -6,23 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims.questions import Question
-from analysis.verdicts.claim import Untested, unit_of
-from analysis.verdicts.rules import Word
+from analysis.report.text import badges
+from analysis.verdicts.claim import Untested
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import NONE, count, listing, percent, points
-
-SYMBOLS: dict[Word, str] = {
-    "SUPPORTED": "✔",
-    "EQUIVALENT": "=",
-    "DIRECTION ONLY": "↗",
-    "REFUTED": "✘",
-    "WORSE": "↘",
-    "NOT BETTER BY WHAT MATTERS": "≤",
-    "INCONCLUSIVE": "?",
-    "NOT TESTABLE": "∅",
-}
-"""A symbol beside each word, so that no verdict is told by its colour alone."""
 
 NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
@@ -50,11 +38,6 @@ def rows(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[dic
     ]
 
 
-def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The sides of all verdicts: columns of the overview."""
-    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts))
-
-
 def not_tested(untested: Sequence[Untested]) -> str:
     """Which claims the study cannot speak about, in one sentence; empty if there are none."""
     if not untested:
@@ -71,19 +54,14 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "b": verdict.b,
         "claim": verdict.claim,
         "word": verdict.word,
-        "symbol": SYMBOLS[verdict.word],
-        "style": style(verdict.word),
+        "symbol": badges.SYMBOLS[verdict.word],
+        "style": badges.style(verdict.word),
         "effect": effect(verdict),
         "interval": interval(verdict),
         "basis": basis(verdict),
         "test": test(verdict),
         "sentence": sentence(verdict),
     }
-
-
-def style(word: Word) -> str:
-    """Class of the badge of a verdict."""
-    return word.lower().replace(" ", "-")
 
 
 def effect(verdict: Verdict) -> str:
@@ -124,16 +102,6 @@ def test(verdict: Verdict) -> str:
 def amount(verdict: Verdict, improvement: float) -> str:
     """An improvement in the unit that readers know."""
     return verdict.question.improvement.amount(improvement, verdict.unit)
-
-
-def on_axis(question: Question, improvement: float) -> float:
-    """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
-    return question.improvement.on_axis(improvement, unit_of(question))
-
-
-def axis_title(question: Question) -> list[str]:
-    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
-    return question.improvement.axis_title(noun_of(question.metric), unit_of(question))
 
 
 def sentence(verdict: Verdict) -> str:
