@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent: written under another name on the same disk, then renamed."""
+"""Drafts: files or folders under other names beside their own, which they get once all of them are written."""
 
 import os
 import pathlib

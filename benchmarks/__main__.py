@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.command_line import Parser, path
-from analysis.ledger.files import publish
+from analysis.ledger.durable import publish
 from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import epochs_schema, trials_schema
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec

@@ -7,8 +7,8 @@ from analysis.plugins import PluginError
 from analysis.verdicts.undecided import Undecided, undecided_in
 from analysis.wording import count, listing
 from study.display.console import say
-from study.display.report import apart
 from study.job import Job
+from study.own_process import in_own_process
 from study.queue.time_budget import TimeBudget
 
 
@@ -25,7 +25,9 @@ def next_round(console: Console, job: Job, budget: TimeBudget | None = None) -> 
     """
     job.ledger.record_look(job.study.spec.extent.num_confirm_seeds)
     try:
-        found = apart(undecided_in, job.study.directory)
+        found = in_own_process(
+            undecided_in, job.study.directory, work="judged the claims", remedy="The same command goes on."
+        )
     except (LedgerError, PluginError):  # the report will say why
         return None
     if not found.seeds:

@@ -31,7 +31,7 @@ FLOORS = {
         {"ingest"},
     ),
     "study": (
-        {"spec", "search", "signals"},
+        {"spec", "search", "signals", "own_process"},
         {"queue", "cluster"},
         {"ledger"},
         {"request"},

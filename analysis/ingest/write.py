@@ -17,7 +17,7 @@ from analysis.ingest.assemble import UNKNOWN, Assembled
 from analysis.ingest.description import Description
 from analysis.ingest.values import SourceError
 from analysis.ledger import schema
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.load import Ledger, load
 from analysis.ledger.study import FORMAT_VERSION, LedgerError, description_crc32
 

@@ -18,6 +18,9 @@ TESTED_PHASES = ("confirm", "ablation")
 """Those on the confirmation seeds, which no choice of a setting has seen; their runs read the test set."""
 PHASES = (*TUNING_PHASES, "sweep", *TESTED_PHASES, "timing")
 
+LOOKED_AT = {"confirm": "confirmed", "explore": "explored", "sweep": "swept", "ablation": "ablated"}
+"""Name under which a look of `study.json` says how many runs of a phase each optimizer had, in the file's order."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -18,8 +18,7 @@ from analysis.report.charts.palette import Palette
 from analysis.report.contents import Figures, which_rows
 from analysis.report.figures.figure import Figure
 from analysis.report.repeats import repeats_text
-from analysis.report.text import methods, summary
-from analysis.report.text.first_screen import overview
+from analysis.report.text import first_screen, methods, summary
 from analysis.report.text.what_would_decide import what_would_decide
 from analysis.report.vega_bundle import chart_library
 from analysis.tables.completeness import completeness
@@ -56,7 +55,7 @@ def render(
     """
     context = {
         **_context(tunings[0], figures, judgement),
-        **overview(judgement),
+        **first_screen.context(judgement),
         **_repeats(tunings),
         "what_would_decide": what_would_decide(tunings, judgement.verdicts),
         "tables": list(tables),

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import vl_convert
 from platformdirs import user_cache_path
 
-from analysis.report.files import replace
+from analysis.report.replace import replace
 
 
 def chart_library() -> str:

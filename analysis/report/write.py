@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from analysis.claims.file import read_claims
 from analysis.ledger.join import load_studies
 from analysis.report.comparison import compare
-from analysis.report.files import replace_all
 from analysis.report.repeats import repeats_table
+from analysis.report.replace import replace_all
 from analysis.report.text.first_screen import tally
 from analysis.tables.overview import overview_of
 from analysis.tables.results import Result

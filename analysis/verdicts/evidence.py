@@ -13,7 +13,7 @@ from analysis.statistics.median import median_interval
 from analysis.statistics.paired import fewest_pairs, sign_flip_interval, sign_flip_p
 from analysis.verdicts.image_error import ImageError
 
-Scope = Literal["optimizers", "settings"]
+About = Literal["optimizers", "settings"]
 """What a verdict is about: the optimizers, however their tuning turns out, or the settings that it happened to find."""
 
 
@@ -59,10 +59,10 @@ class Evidence(ABC):
         num_values: Pairs of seeds, timing blocks or points that the estimate rests on.
 
     Attributes:
-        scope: What a verdict that rests on it is about.
+        about: What a verdict that rests on it is about.
     """
 
-    scope: ClassVar[Scope] = "optimizers"
+    about: ClassVar[About] = "optimizers"
 
     estimate: float
     value_a: float
@@ -110,7 +110,7 @@ class PairedSeeds(Evidence):
         image_error: What the sampling of the test images alone brings; None unless test errors are compared by image.
     """
 
-    scope: ClassVar[Scope] = "settings"
+    about: ClassVar[About] = "settings"
 
     differences: NDArray[np.float64]
     by_repeat: tuple[float, ...]

@@ -104,10 +104,10 @@ def resting_on(evidence: Evidence, verdict: Verdict) -> Verdict:
     level, effect = verdict.level, verdict.smallest_effect
     word, interval = weigh(evidence, level, effect)
     verdict = replace(verdict, word=word, evidence=evidence, interval=interval, p_value=evidence.p_value())
-    needed = _needed(evidence, level, effect) if word == "INCONCLUSIVE" else None
+    number = _decisive_number(evidence, level, effect) if word == "INCONCLUSIVE" else None
     if isinstance(evidence, PairedTunings):
-        return replace(verdict, at_settings=_at_settings(evidence, level, effect), tunings_needed=needed)
-    return replace(verdict, seeds_needed=needed)
+        return replace(verdict, at_settings=_at_settings(evidence, level, effect), tunings_needed=number)
+    return replace(verdict, seeds_needed=number)
 
 
 def _at_settings(evidence: PairedTunings, level: float, effect: float) -> Word | None:
@@ -116,7 +116,7 @@ def _at_settings(evidence: PairedTunings, level: float, effect: float) -> Word |
     return weigh(settings, level, effect)[0] if settings.num_values >= fewest_pairs(level) else None
 
 
-def _needed(evidence: Evidence, level: float, effect: float) -> int | None:
+def _decisive_number(evidence: Evidence, level: float, effect: float) -> int | None:
     """Pairs or tunings at which a claim would be decided if mean and spread stayed as they are."""
     later = (look.number for look in evidence.later(level) if is_decided(evidence.estimate, look, effect))
     return next(later, None)

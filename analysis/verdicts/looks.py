@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.schema import LOOKED_AT
 
 CONFIRM = ("confirm",)
 """Phases whose runs answer a claim on a metric of runs."""
-
-LOOKED_AT = {"confirm": "confirmed", "ablation": "ablated", "explore": "explored", "sweep": "swept"}
-"""Name under which a look says how many runs of a phase each optimizer had."""
 
 
 def share_of(look: int) -> float:

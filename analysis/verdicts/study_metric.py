@@ -6,10 +6,10 @@ from typing import Literal
 
 from analysis.claims.questions import Question
 from analysis.claims.vocabulary import Terms
+from analysis.ledger.schema import LOOKED_AT
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.improvements import IMPROVEMENTS
-from analysis.verdicts.looks import LOOKED_AT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.statistics.intervals import Interval
 from analysis.statistics.paired import hodges_lehmann, standardised_mean, superiority
 from analysis.verdicts.claim import Claim
-from analysis.verdicts.evidence import Evidence, PairedSeeds, Scope
+from analysis.verdicts.evidence import About, Evidence, PairedSeeds
 from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.image_error import ImageError
 from analysis.verdicts.rules import Word
@@ -54,9 +54,9 @@ class Verdict(Claim):
     at_settings: Word | None = None
 
     @property
-    def scope(self) -> Scope | None:
+    def about(self) -> About | None:
         """What it is about; None if not testable."""
-        return self.evidence.scope if self.evidence else None
+        return self.evidence.about if self.evidence else None
 
     @property
     def pairs(self) -> PairedSeeds | None:
@@ -105,7 +105,7 @@ class Verdict(Claim):
         found, ends = self.evidence, self.interval
         return {
             **self.entry(self.word),
-            "about": self.scope,
+            "about": self.about,
             "at_settings": self.at_settings,
             "tunings": self.num_tunings,
             "tunings_needed": self.tunings_needed,

@@ -1,12 +1,7 @@
 """After training: the report, made in a process of its own, and what the terminal shows of it."""
 
 import pathlib
-import signal
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from typing import TypeVar
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +10,7 @@ from analysis.report.write import Report, write_report
 from analysis.statistics.intervals import Estimate
 from analysis.tables.results import Result
 from study.display.console import say
-
-Found = TypeVar("Found")
+from study.own_process import in_own_process
 
 
 def report_apart(directory: pathlib.Path) -> Report:
@@ -25,25 +19,8 @@ def report_apart(directory: pathlib.Path) -> Report:
     Raises:
         OSError: The process has ended before the report was whole.
     """
-    return apart(write_report, directory)
-
-
-def apart(function: Callable[[pathlib.Path], Found], directory: pathlib.Path) -> Found:
-    """What a function makes of the rows in a folder, called in a process of its own.
-
-    Raises:
-        OSError: The process has ended before the function has.
-    """
-    # Ctrl-C reaches all processes of a terminal; it is for the driver to answer.
-    context, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
-    try:
-        with ProcessPoolExecutor(1, mp_context=context, initializer=signal.signal, initargs=ignore) as process:
-            return process.submit(function, directory).result()
-    except BrokenProcessPool:
-        raise OSError(
-            "the process that wrote the report was ended from outside, perhaps for its memory; what is stored stays. "
-            f"Write the report again with: python -m analysis.report {directory}"
-        ) from None
+    remedy = f"Write the report again with: python -m analysis.report {directory}"
+    return in_own_process(write_report, directory, work="wrote the report", remedy=remedy)
 
 
 def print_report(console: Console, report: Report) -> None:

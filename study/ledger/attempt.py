@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import epochs_schema
 from study.ledger.log import LOGS, EpochLog, StoredLog
 from study.ledger.rows import Row, epoch_rows

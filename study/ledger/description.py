@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.ledger.files import publish
+from analysis.ledger.durable import publish
 from analysis.ledger.schema import REPEATS
 from analysis.ledger.study import description_crc32
 from study.spec import FORMAT_VERSION, StudySpec

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
-from analysis.ledger.files import publish
+from analysis.ledger.durable import publish
 from analysis.ledger.parts import read_parts
 from analysis.ledger.schema import KEYS
 from study.ledger.tables import concatenated

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.ledger.files import publish
+from analysis.ledger.durable import publish
 from analysis.ledger.schema import epochs_schema
 from analysis.lines import one_line
 from study.ledger.rows import Row

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.parts import read_part
 from analysis.ledger.schema import KEYS
 from study.ledger.tables import concatenated

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import pyarrow as pa
 
-from analysis.ledger.files import make_folder
+from analysis.ledger.durable import make_folder
 from analysis.ledger.parts import conform
 from analysis.ledger.schema import KEY
 from study.ledger.attempt import ATTEMPTS, write_superseded
-from study.ledger.files import discard_drafts, free_name
+from study.ledger.directory import discard_drafts, free_name
 from study.ledger.log import StoredLog
 from study.ledger.merge import replace_files
 from study.ledger.tables import Table, broken, describe, duplicates, read_table, refuse_foreign

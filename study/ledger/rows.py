@@ -72,7 +72,7 @@ def _trial_row(
         "device": last_result["device"],
         "node": last_result["node_ip"],
     }
-    if task.tests:
+    if task.reads_test_set:
         row |= {"test_loss": None, "test_error": 1.0} if diverged else vars(last_result["tests"][position])
     return row
 

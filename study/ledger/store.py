@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.ledger.files import write_part
-from analysis.ledger.schema import KEY, TESTED_PHASES, epochs_schema, timings_schema, trials_schema
+from analysis.ledger.durable import write_part
+from analysis.ledger.schema import KEY, LOOKED_AT, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
-from study.ledger.files import own_files
+from study.ledger.directory import own_files
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
 from study.ledger.merge import FULL, merge_parts
 from study.ledger.recovery import recover_tables
@@ -28,6 +28,9 @@ from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.spec import StudySpec
+
+IN_EVERY_LOOK = ("confirmed", "explored", "swept")
+"""Others are there only where there are any: a look of before they were counted is still one at the same replicates."""
 
 
 class Ledger:
@@ -200,17 +203,10 @@ class Ledger:
         assert stored is not None
         own = self.outcomes()
         outcomes = [*own, *repeated]
-        confirmed, ablated, explored, swept = (
-            Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
-            for phase in (*TESTED_PHASES, "explore", "sweep")
-        )
         look: dict[str, Any] = {
             "num_confirm_seeds": num_confirm_seeds,
             "num_replicates": len(outcomes),
-            "confirmed": dict(sorted(confirmed.items())),
-            "explored": dict(sorted(explored.items())),
-            "swept": dict(sorted(swept.items())),
-            **({"ablated": dict(sorted(ablated.items()))} if ablated else {}),
+            **_counts(outcomes),
             "confirmed_seeds": _confirmed_seeds(own),
         }
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
@@ -240,6 +236,16 @@ class Ledger:
             status=row["status"],
             validation_error=row["validation_error"],
         )
+
+
+def _counts(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
+    """Replicates of each optimizer by the name of their phase in a look."""
+    found = {}
+    for phase, name in LOOKED_AT.items():
+        counts = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
+        if counts or name in IN_EVERY_LOOK:
+            found[name] = dict(sorted(counts.items()))
+    return found
 
 
 def _confirmed_seeds(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.parts import conform
 from analysis.ledger.schema import timings_schema
 from study.ledger.attempt import ATTEMPTS, write_superseded
-from study.ledger.files import own_files
+from study.ledger.directory import own_files
 from study.ledger.rows import Row
 from study.ledger.tables import read_table
 

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.ledger.files import make_folder
+from analysis.ledger.durable import make_folder
 from study.ledger.attempt import keep_superseded
-from study.ledger.files import free_name
+from study.ledger.directory import free_name
 from study.ledger.log import LOGS, StoredLog, rewrite_log
 from study.ledger.recovery import DAMAGED, move_to_damaged
 from study.ledger.rows import Row

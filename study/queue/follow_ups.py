@@ -4,15 +4,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from analysis.ledger.plan import num_ablations, num_confirmed_settings
+from analysis.ledger.schema import TESTED_PHASES
 from study.queue.tasks import Outcome, Task, TrialKey, new_task
 from study.search import Point
 from study.spec import StudySpec
+
+FOLLOW_UPS = (*TESTED_PHASES, "sweep")
+"""Phases after tuning, the most urgent first: without confirmation there is no verdict."""
 
 CONFIRM_GROUP = 6
 """Fewest replicates that train at once on fresh seeds, if there are as many: larger groups cost less each."""
 
 SWEEP_GROUP = 12
 """The same of a sweep, whose groups are many more than there are workers: none waits for the last one to end."""
+
+
+def urgency(task: Task) -> int:
+    """Place of a task's phase among `FOLLOW_UPS`: the lower, the sooner."""
+    return FOLLOW_UPS.index(task.key.phase)
 
 
 class FollowUps:
@@ -44,12 +53,12 @@ class FollowUps:
         """Replicates of an optimizer that have finished."""
         return sum(len(replicates) for key, replicates in self._finished.items() if key.optimizer == name)
 
-    def tasks(self, name: str, winner: Point | None) -> Iterator[Task]:
-        """What is missing for a winner, None if no trial of the tuning can win: the most urgent phase first."""
-        yield from self._confirm_tasks(name, winner)
+    def tasks(self, name: str, winner: Point | None) -> list[Task]:
+        """What is missing for a winner, None if no trial of the tuning can win: the most urgent first."""
+        found = [*self._confirm_tasks(name, winner)]
         if winner is not None:
-            yield from self._ablation_tasks(name, winner)
-            yield from self._sweep_tasks(name, winner)
+            found += [*self._ablation_tasks(name, winner), *self._sweep_tasks(name, winner)]
+        return sorted(found, key=urgency)
 
     def num_to_come(self, name: str) -> int:
         """Replicates to come after a tuning that goes on; the winner may show that some are not needed."""

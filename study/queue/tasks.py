@@ -31,8 +31,8 @@ class Task:
     """Seed of the data order that the replicates share; None if each has its own."""
 
     @property
-    def tests(self) -> bool:
-        """Whether it is trained on the confirmation seeds and reads the test set."""
+    def reads_test_set(self) -> bool:
+        """Whether its runs do, which are on the confirmation seeds."""
         return self.key.phase in TESTED_PHASES
 
 

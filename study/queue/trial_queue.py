@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from analysis.ledger.schema import TESTED_PHASES, TUNING_PHASES
-from study.queue.follow_ups import FollowUps
+from analysis.ledger.schema import TUNING_PHASES
+from study.queue.follow_ups import FollowUps, urgency
 from study.queue.tasks import Outcome, Task, TrialKey, new_task
 from study.queue.tuning import Tuning
 from study.search import Point, SearchAlgorithm
 from study.spec import StudySpec
 from trainables.randomness import derive_seed
-
-FOLLOW_UPS = (*TESTED_PHASES, "sweep")
-"""Phases after tuning, the most urgent first: without confirmation there is no verdict."""
 
 
 class TrialQueue:
@@ -69,7 +66,7 @@ class TrialQueue:
         self._queue_follow_ups()
 
     def stop_tuning(self) -> None:
-        """Start no further round of tuning; every optimizer still gets as many trials as any other has had."""
+        """End the tuning once every optimizer has had as many trials as the one furthest ahead has begun."""
         num_trials = max(tuning.num_reached for tuning in self._tunings.values())
         for tuning in self._tunings.values():
             tuning.num_trials = min(tuning.num_trials, num_trials)
@@ -107,7 +104,7 @@ class TrialQueue:
 
     def _num_confirmations_to_come(self, name: str) -> int:
         if name in self._queues:
-            return _num_replicates(task for task in self._queues[name] if task.tests)
+            return _num_replicates(task for task in self._queues[name] if task.reads_test_set)
         return self._follow_ups.num_confirmations_to_come(name)
 
     def _new_tuning(self, name: str, algorithm: SearchAlgorithm) -> Tuning:
@@ -141,17 +138,17 @@ class TrialQueue:
         return None
 
     def _next_follow_up(self) -> Task | None:
-        """The most urgent phase first, then the longest queue."""
+        """The most urgent first, of the longest queue if several are."""
         queues = [queue for queue in self._queues.values() if queue]
         if not queues:
             return None
-        return min(queues, key=lambda queue: (FOLLOW_UPS.index(queue[0].key.phase), -len(queue))).pop(0)
+        return min(queues, key=lambda queue: (urgency(queue[0]), -len(queue))).pop(0)
 
     def _queue_follow_ups(self) -> None:
         for name, tuning in self._tunings.items():
             if tuning.finished and name not in self._queues:
                 best = tuning.best()
-                self._queues[name] = list(self._follow_ups.tasks(name, best[1] if best else None))
+                self._queues[name] = self._follow_ups.tasks(name, best[1] if best else None)
                 num_finished = self._follow_ups.num_finished(name)
                 self._num_planned[name] = num_finished + _num_replicates(self._queues[name])
 

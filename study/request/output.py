@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from analysis.ledger.schema import NUMBER, REPEATS, repeat_directory
 from study.ledger import Ledger, MirroredLedger
-from study.ledger.files import free_name
+from study.ledger.directory import free_name
 from study.ledger.lock import repeats
 from study.ledger.mirror.mirror import Mirror, MirrorError, is_content
 from study.request.checks import is_uri

@@ -90,7 +90,7 @@ class QueueSearcher(Searcher):
         }
         checkpoint = self._continuation.config(task) if self._continuation else None
         resources = self._assignments.resources(trial_id)
-        return {"trial": trial, "test": task.tests, "checkpoint": checkpoint, "resources": resources}
+        return {"trial": trial, "test": task.reads_test_set, "checkpoint": checkpoint, "resources": resources}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Another trial may have its place."""

@@ -12,7 +12,7 @@ import ray
 
 from analysis.ledger.schema import repeat_directory, stored_repeats
 from study.ledger import Ledger, locked, read_study, write_study
-from study.ledger.files import discard_drafts, own_files
+from study.ledger.directory import discard_drafts, own_files
 from study.ledger.lock import all_locked, repeats
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.time_budget import time_budgets

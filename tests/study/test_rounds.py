@@ -130,11 +130,11 @@ def following(finished, monkeypatch):
     def ask(seeds, budget=None, **counts):
         found = Undecided(seeds=seeds, **{"num_open": 0, "num_given_up": 0, "num_claims": 3} | counts)
 
-        def answer(_, directory):
+        def answer(_, directory, **__):
             assert directory == finished.study.directory
             return found
 
-        monkeypatch.setattr(rounds, "apart", answer)
+        monkeypatch.setattr(rounds, "in_own_process", answer)
         console = Console(file=io.StringIO(), width=200)
         return rounds.next_round(console, finished, budget), console.file.getvalue()
 
@@ -168,10 +168,10 @@ def test_a_round_that_the_time_budget_has_no_room_for_is_not_begun(following):
 
 @pytest.mark.parametrize("error", [LedgerError, PluginError])
 def test_rows_that_cannot_be_judged_end_the_rounds(error, finished, monkeypatch):
-    def refuse(_, directory):
+    def refuse(_, directory, **__):
         raise error(str(directory))
 
-    monkeypatch.setattr(rounds, "apart", refuse)
+    monkeypatch.setattr(rounds, "in_own_process", refuse)
     assert rounds.next_round(Console(file=io.StringIO()), finished) is None
 
 

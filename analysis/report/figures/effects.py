@@ -7,10 +7,12 @@ from typing import Literal
 
 import polars as pl
 
+from analysis.claims.questions import Question
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.figures.figure import Figure, Panel
 from analysis.report.text import verdict_sentences as verdict_text
+from analysis.verdicts.claim import unit_of
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import level_name
 
@@ -34,7 +36,7 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
     if not judged:
         text = "No claim of this question could be tested, so there is no effect to draw."
         return Figure(name=name, title=title, text=text, panels=(), tables=("verdicts", "run_metrics"))
-    marks = sorted(verdict_text.on_axis(question, end) for end in _neutral(judged))
+    marks = sorted(on_axis(question, end) for end in _neutral(judged))
     claims, seeds = _claims(judged), _seeds(judged)
     scale = question.improvement.scale
     limits = _limits([*_numbers(claims, "mean", "low", "high"), *_numbers(seeds, "value"), *marks], scale)
@@ -43,15 +45,25 @@ def effects(verdicts: Sequence[Verdict], place: int, palette: Palette) -> Figure
         claims.with_columns(pl.col("low").fill_null(limits[0]), pl.col("high").fill_null(limits[1])),
         seeds,
         palette,
-        axis_title=verdict_text.axis_title(question),
+        axis_title=_axis_title(question),
         limits=limits,
-        neutral=(verdict_text.on_axis(question, 0.0), marks[0], marks[-1]),
+        neutral=(on_axis(question, 0.0), marks[0], marks[-1]),
         scale=scale,
     )
     return Figure(
         name=name, title=title, text=_text(judged), tables=("verdicts", "run_metrics"), columns=1, width=620,
         panels=(Panel(chart=chart, description=title),),
     )  # fmt: skip
+
+
+def on_axis(question: Question, improvement: float) -> float:
+    """An improvement in the numbers that sentences write; infinite ones stay so."""
+    return question.improvement.on_axis(improvement, unit_of(question))
+
+
+def _axis_title(question: Question) -> list[str]:
+    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
+    return question.improvement.axis_title(verdict_text.noun_of(question.metric), unit_of(question))
 
 
 def _text(judged: Sequence[Verdict]) -> str:
@@ -62,7 +74,7 @@ def _text(judged: Sequence[Verdict]) -> str:
     )
     if any(verdict.pairs for verdict in judged):
         text += "; each small circle is one pair of runs that share their seed"
-    if any(verdict.pairs and verdict.scope == "optimizers" for verdict in judged):
+    if any(verdict.pairs and verdict.about == "optimizers" for verdict in judged):
         text += ", and the intervals hold the luck of the tunings as well"
     return f"{text}. {judged[0].question.improvement.reading}"
 
@@ -79,11 +91,11 @@ def _claims(judged: Sequence[Verdict]) -> pl.DataFrame:
         assert verdict.interval is not None
         ends = [verdict.interval.low, verdict.interval.high]
         is_log = verdict.question.improvement.scale == "log"
-        low, high = sorted(verdict_text.on_axis(verdict.question, end) for end in ends)
+        low, high = sorted(on_axis(verdict.question, end) for end in ends)
         rows.append(
             {
                 **_sides(verdict),
-                "mean": verdict_text.on_axis(verdict.question, verdict.evidence.estimate),
+                "mean": on_axis(verdict.question, verdict.evidence.estimate),
                 "low": low if math.isfinite(low) and (low > 0 or not is_log) else None,
                 "high": high if math.isfinite(high) else None,
                 "tip": f"{verdict.word}: {verdict_text.effect(verdict)} ({verdict_text.interval(verdict)}, "
@@ -98,7 +110,7 @@ def _seeds(judged: Sequence[Verdict]) -> pl.DataFrame:
     rows = [
         {
             **_sides(verdict),
-            "value": verdict_text.on_axis(verdict.question, float(difference)),
+            "value": on_axis(verdict.question, float(difference)),
             "tip": f"one pair of runs: {verdict_text.amount(verdict, float(difference))}",
         }
         for verdict in judged

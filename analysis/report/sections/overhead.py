@@ -16,7 +16,7 @@ def rows(overview: Overview) -> str:
 SECTION = Section(
     title="Overhead",
     place=5,
-    family="overhead",
+    family="step_time",
     tables={
         "step_cost": lambda tables: cost_table(
             tables.overview.ledger.timings, list(tables.overview.ledger.study.optimizers)

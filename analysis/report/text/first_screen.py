@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from analysis.report.text import nested_sentences
+from analysis.report.text import badges, nested_sentences
 from analysis.report.text import verdict_sentences as verdict_text
-from analysis.report.text.verdict_sentences import SYMBOLS
 from analysis.verdicts.claims_of_study import Judgement
 from analysis.verdicts.rules import Word
 from analysis.verdicts.verdict import Verdict
@@ -25,9 +24,10 @@ MEANINGS: dict[Word, str] = {
 """Each verdict in a few words, in the order in which they are counted."""
 
 
-def overview(judgement: Judgement) -> dict[str, Any]:
+def context(judgement: Judgement) -> dict[str, Any]:
     """What the templates show of the verdicts."""
-    pairs = verdict_text.pairs(judgement.verdicts)
+    # The columns of the matrix: the sides of all verdicts.
+    pairs = list(dict.fromkeys((verdict.a, verdict.b) for verdict in judgement.verdicts))
     return {
         "claims_notes": judgement.notes,
         "verdicts": verdict_text.rows(judgement.claims.questions, judgement.verdicts),
@@ -35,11 +35,11 @@ def overview(judgement: Judgement) -> dict[str, Any]:
         "verdict_sides": [(a, len(list(group))) for a, group in groupby(pairs, key=lambda pair: pair[0])],
         "verdict_count": tally(judgement.verdicts),
         "verdict_words": [
-            {"word": word, "symbol": SYMBOLS[word], "style": verdict_text.style(word), "meaning": meaning}
+            {"word": word, "symbol": badges.SYMBOLS[word], "style": badges.style(word), "meaning": meaning}
             for word, meaning in MEANINGS.items()
             if any(verdict.word == word for verdict in judgement.verdicts)
         ],
-        "verdict_scope": verdict_text.scope(judgement.verdicts),
+        "verdict_about": verdict_text.about(judgement.verdicts),
         "not_tested": verdict_text.not_tested(judgement.untested),
         **nested_sentences.context(judgement),
     }

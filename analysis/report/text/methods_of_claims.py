@@ -103,7 +103,7 @@ def _condition(question: Question, held: Sequence[Verdict]) -> str:
 
 
 def _of_optimizers(verdict: Verdict) -> bool:
-    return verdict.pairs is not None and verdict.scope == "optimizers"
+    return verdict.pairs is not None and verdict.about == "optimizers"
 
 
 def _questions(held: Sequence[Verdict]) -> list[Question]:
@@ -112,7 +112,7 @@ def _questions(held: Sequence[Verdict]) -> list[Question]:
 
 
 def _inference(held: Sequence[Verdict], plan: ErrorPlan) -> str:
-    paired = [verdict for verdict in held if verdict.pairs and verdict.scope == "settings"]
+    paired = [verdict for verdict in held if verdict.pairs and verdict.about == "settings"]
     tuned = [verdict for verdict in held if _of_optimizers(verdict)]
     text = (
         "An improvement is always positive where it speaks for the claim. Runs of both sides that share their seed "

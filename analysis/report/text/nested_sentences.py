@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.report.text import badges
 from analysis.report.text import verdict_sentences as verdict_text
 from analysis.verdicts.claims_of_study import Judgement
 from analysis.verdicts.need import Need, NeedWord
@@ -135,8 +136,8 @@ def _group(pairs: Sequence[Nested]) -> dict[str, Any]:
                 "question": pair.question.name,
                 "noun": _noun(pair),
                 "word": pair.optimizer.word,
-                "symbol": verdict_text.SYMBOLS[pair.optimizer.word],
-                "style": verdict_text.style(pair.optimizer.word),
+                "symbol": badges.SYMBOLS[pair.optimizer.word],
+                "style": badges.style(pair.optimizer.word),
                 "reason": pair.optimizer.reason,
                 "total": _cell(pair.total),
                 "optimizer": _cell(pair.optimizer),

@@ -1,4 +1,4 @@
-"""Verdicts as readers see them: word, symbol, effect in plain units, one sentence in plain words."""
+"""Verdicts in words: the effect in plain units, what it rests on, one sentence in plain words."""
 
 import math
 import re
@@ -6,23 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.claims.questions import Question
-from analysis.verdicts.claim import Untested, unit_of
-from analysis.verdicts.rules import Word
+from analysis.report.text import badges
+from analysis.verdicts.claim import Untested
 from analysis.verdicts.study_metrics import STUDY_METRICS
 from analysis.verdicts.verdict import Verdict
 from analysis.wording import NONE, count, listing, percent, points
-
-SYMBOLS: dict[Word, str] = {
-    "SUPPORTED": "✔",
-    "EQUIVALENT": "=",
-    "DIRECTION ONLY": "↗",
-    "REFUTED": "✘",
-    "WORSE": "↘",
-    "NOT BETTER BY WHAT MATTERS": "≤",
-    "INCONCLUSIVE": "?",
-    "NOT TESTABLE": "∅",
-}
-"""A symbol beside each word, so that no verdict is told by its colour alone."""
 
 NOUNS = {
     "restricted_steps_to_target": "steps to the targets",
@@ -50,11 +38,6 @@ def rows(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> list[dic
     ]
 
 
-def pairs(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    """The sides of all verdicts: columns of the overview."""
-    return list(dict.fromkeys((verdict.a, verdict.b) for verdict in verdicts))
-
-
 def not_tested(untested: Sequence[Untested]) -> str:
     """Which claims the study cannot speak about, in one sentence; empty if there are none."""
     if not untested:
@@ -71,19 +54,14 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "b": verdict.b,
         "claim": verdict.claim,
         "word": verdict.word,
-        "symbol": SYMBOLS[verdict.word],
-        "style": style(verdict.word),
+        "symbol": badges.SYMBOLS[verdict.word],
+        "style": badges.style(verdict.word),
         "effect": effect(verdict),
         "interval": interval(verdict),
         "basis": basis(verdict),
         "test": test(verdict),
         "sentence": sentence(verdict),
     }
-
-
-def style(word: Word) -> str:
-    """Class of the badge of a verdict."""
-    return word.lower().replace(" ", "-")
 
 
 def effect(verdict: Verdict) -> str:
@@ -107,7 +85,7 @@ def basis(verdict: Verdict) -> str:
     if verdict.evidence is None:
         return ""
     study_metric = STUDY_METRICS.get(verdict.question.metric)
-    if verdict.scope == "optimizers" and verdict.pairs:
+    if verdict.about == "optimizers" and verdict.pairs:
         each = verdict.evidence.num_values // verdict.num_tunings
         return f"{count(verdict.num_tunings, 'tuning')} of {count(each, 'seed')}"
     return count(verdict.evidence.num_values, study_metric.counted if study_metric else "seed")
@@ -124,16 +102,6 @@ def test(verdict: Verdict) -> str:
 def amount(verdict: Verdict, improvement: float) -> str:
     """An improvement in the unit that readers know."""
     return verdict.question.improvement.amount(improvement, verdict.unit)
-
-
-def on_axis(question: Question, improvement: float) -> float:
-    """An improvement in the numbers that `amount` writes, for a chart; infinite ones stay so."""
-    return question.improvement.on_axis(improvement, unit_of(question))
-
-
-def axis_title(question: Question) -> list[str]:
-    """What `on_axis` returns, with its unit, and which side speaks for the claim: two lines."""
-    return question.improvement.axis_title(noun_of(question.metric), unit_of(question))
 
 
 def sentence(verdict: Verdict) -> str:
@@ -167,7 +135,7 @@ def _statement(verdict: Verdict) -> str:
             return f"{_comparison(verdict)}, and the whole interval lies {_beyond(verdict)}."
         case "EQUIVALENT":
             differ = f"{a} and {b} differ in {noun} by less than {size}, the least that would matter."
-            return _opened(verdict, f"{_about(verdict)}{differ}")
+            return _opened(verdict, f"{_about_one(verdict)}{differ}")
         case "DIRECTION ONLY":
             return f"{_comparison(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "REFUTED":
@@ -177,7 +145,7 @@ def _statement(verdict: Verdict) -> str:
         case "WORSE":
             return f"{_opposite(verdict)}, but perhaps by less than {size}, the least that would matter."
         case "NOT BETTER BY WHAT MATTERS":
-            better = f"{_about(verdict)}{a} is better than {b} in {noun} by less than {size}"
+            better = f"{_about_one(verdict)}{a} is better than {b} in {noun} by less than {size}"
             return f"{_opened(verdict, better)}, the least that would matter, if it is better at all."
         case "INCONCLUSIVE":
             needed = verdict.seeds_needed or verdict.tunings_needed
@@ -189,12 +157,12 @@ def _statement(verdict: Verdict) -> str:
 def _comparison(verdict: Verdict) -> str:
     question, found = verdict.question, effect(verdict).lstrip("+")
     compared = question.improvement.comparison(noun_of(question.metric), found, verdict.b)
-    return _opened(verdict, f"{_about(verdict)}{verdict.claim}: {compared}")
+    return _opened(verdict, f"{_about_one(verdict)}{verdict.claim}: {compared}")
 
 
 def _opposite(verdict: Verdict) -> str:
     opposite = refuted_by(verdict.question, verdict.a, verdict.b)
-    return _opened(verdict, f"{_about(verdict)}the opposite holds: {opposite}")
+    return _opened(verdict, f"{_about_one(verdict)}the opposite holds: {opposite}")
 
 
 def _beyond(verdict: Verdict) -> str:
@@ -202,23 +170,23 @@ def _beyond(verdict: Verdict) -> str:
     return verdict.question.improvement.beyond(bar, is_zero=not verdict.smallest_effect)
 
 
-def _about(verdict: Verdict) -> str:
+def _about_one(verdict: Verdict) -> str:
     """What a verdict on pairs of seeds is about: the optimizers, tuned several times, or settings that were found."""
     if verdict.pairs is None:
         return ""
-    if verdict.scope == "optimizers":
+    if verdict.about == "optimizers":
         return f"tuned {count(verdict.num_tunings, 'time')}, "
     return (
         "with these settings " if verdict.num_tunings == 1 else f"with the settings of {verdict.num_tunings} tunings "
     )
 
 
-def scope(verdicts: Sequence[Verdict]) -> str:
+def about(verdicts: Sequence[Verdict]) -> str:
     """What the verdicts that rest on seeds are about, for the reader of the first screen; empty without such."""
     paired = [verdict for verdict in verdicts if verdict.pairs]
     if not paired:
         return ""
-    of_optimizers = [verdict for verdict in paired if verdict.scope == "optimizers"]
+    of_optimizers = [verdict for verdict in paired if verdict.about == "optimizers"]
     if not of_optimizers:
         return (
             "Verdicts on trained networks are about the settings that the tuning found, not about the optimizers: "

@@ -24,7 +24,7 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Basin:
-    """Connected set of learning rates around the best one whose error is within epsilon of a level.
+    """Connected set of learning rates around the best one in which no error is above a given one.
 
     Args:
         width: In decades.
@@ -73,27 +73,27 @@ def own_weights(decades: Curve, place: int) -> tuple[Curve, float]:
     return mean_weights(decades, low, high), float(high - low)
 
 
-def basin(decades: Curve, means: Curve, level: float) -> Basin:
-    """Connected set around the lowest mean in which the line through the means is at most `level`.
+def basin(decades: Curve, means: Curve, highest: float) -> Basin:
+    """Connected set around the lowest mean in which the line through the means is at most `highest`.
 
-    Width 0 without censoring if the lowest mean itself is above the level.
+    Width 0 without censoring if the lowest mean itself is above it.
 
     Args:
         decades: log10 of the rates in increasing order, shape (num_rates,).
         means: Mean errors, shape (num_rates,).
-        level: Error up to which the set reaches.
+        highest: Error up to which the set reaches.
     """
-    place, outside = int(np.argmin(means)), means > level + ROUNDING
+    place, outside = int(np.argmin(means)), means > highest + ROUNDING
     if outside[place]:
         return Basin(0.0, False, False)
     above, below = np.flatnonzero(outside[place:]), np.flatnonzero(outside[: place + 1])
     high, low = decades[-1], decades[0]
     if len(above):
         first = place + int(above[0])
-        high = _crossing(decades[first - 1 : first + 1], means[first - 1 : first + 1], level)
+        high = _crossing(decades[first - 1 : first + 1], means[first - 1 : first + 1], highest)
     if len(below):
         last = int(below[-1])
-        low = _crossing(decades[last : last + 2], means[last : last + 2], level)
+        low = _crossing(decades[last : last + 2], means[last : last + 2], highest)
     return Basin(float(high - low), len(below) == 0, len(above) == 0)
 
 
@@ -125,7 +125,7 @@ def depth(held: Sequence[Sweep], eps: float) -> float:
     return max(eps, SEED_DEVIATIONS * float(np.mean(variances)) ** 0.5) if variances else eps
 
 
-def _crossing(decades: Curve, means: Curve, level: float) -> float:
-    """Where the line through two points meets the level; clipped, since a mean may be above it by rounding alone."""
-    part = (level - means[0]) / (means[1] - means[0])
+def _crossing(decades: Curve, means: Curve, error: float) -> float:
+    """Where the line through two points meets an error; clipped, since a mean may be above it by rounding alone."""
+    part = (error - means[0]) / (means[1] - means[0])
     return float(decades[0] + np.clip(part, 0, 1) * (decades[1] - decades[0]))

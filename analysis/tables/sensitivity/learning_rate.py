@@ -20,7 +20,7 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Level:
+class Reference:
     """What the numbers of a sweep are measured from.
 
     Args:
@@ -65,18 +65,18 @@ def responses(
     }
     best = min((float(sweep.means.min()) for sweep in held.values()), default=1.0)
     drawn_best = np.min([means.min(axis=1) for means in drawn.values()], axis=0) if held else np.empty(0)
-    level = Level(best, drawn_best, depth(list(held.values()), eps), initial_error)
+    reference = Reference(best, drawn_best, depth(list(held.values()), eps), initial_error)
     common = common_range(list(held.values()))
     rows = [
         {"optimizer": name, "reason": sweep.reason}
         if isinstance(sweep, Missing)
-        else _row(sweep, drawn[name], level, common)
+        else _row(sweep, drawn[name], reference, common)
         for name, sweep in found.items()
     ]
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 
-def _row(sweep: Sweep, drawn: NDArray[np.float64], level: Level, common: tuple[float, float] | None) -> Row:
+def _row(sweep: Sweep, drawn: NDArray[np.float64], reference: Reference, common: tuple[float, float] | None) -> Row:
     """Row of `responses`; `drawn` holds the means in each resample, shape (num_draws, num_rates)."""
     place = int(np.argmin(sweep.means))
     return {
@@ -85,29 +85,31 @@ def _row(sweep: Sweep, drawn: NDArray[np.float64], level: Level, common: tuple[f
         "num_seeds": sweep.errors.shape[1],
         "best_rate": float(sweep.rates[place]),
         "best_error": float(sweep.means[place]),
-        "initial_error": level.initial_error,
-        "epsilon": level.epsilon,
-        **_sensitivities(sweep, drawn, level, common),
-        **_basin("width", sweep, drawn, level.epsilon, level.best, level.drawn_best),
-        **_basin("width_own", sweep, drawn, level.epsilon, float(sweep.means[place]), drawn.min(axis=1)),
+        "initial_error": reference.initial_error,
+        "epsilon": reference.epsilon,
+        **_sensitivities(sweep, drawn, reference, common),
+        **_basin("width", sweep, drawn, reference.epsilon, reference.best, reference.drawn_best),
+        **_basin("width_own", sweep, drawn, reference.epsilon, float(sweep.means[place]), drawn.min(axis=1)),
         **_headroom(sweep, drawn),
     }
 
 
-def _sensitivities(sweep: Sweep, drawn: NDArray[np.float64], level: Level, common: tuple[float, float] | None) -> Row:
+def _sensitivities(
+    sweep: Sweep, drawn: NDArray[np.float64], reference: Reference, common: tuple[float, float] | None
+) -> Row:
     """E over log eta of min(error(eta), error_0) - best (Wortsman et al., 2023, https://arxiv.org/abs/2309.14322)."""
     row: Row = {}
-    cut, drawn_cut = np.minimum(sweep.means, level.initial_error), np.minimum(drawn, level.initial_error)
+    cut, drawn_cut = np.minimum(sweep.means, reference.initial_error), np.minimum(drawn, reference.initial_error)
     if common:
         weights = mean_weights(sweep.decades, *common)
-        draws = drawn_cut @ weights - level.drawn_best
-        row |= _with_ends("sensitivity_common", float(cut @ weights) - level.best, draws, sweep, 1.0)
+        draws = drawn_cut @ weights - reference.drawn_best
+        row |= _with_ends("sensitivity_common", float(cut @ weights) - reference.best, draws, sweep, 1.0)
         row |= {"common_from": 10 ** common[0], "common_to": 10 ** common[1]}
     own = [own_weights(sweep.decades, place) for place in range(len(sweep.rates))]
     table = np.stack([weights for weights, _ in own])
     place = int(np.argmin(sweep.means))
-    draws = (drawn_cut * table[np.argmin(drawn, axis=1)]).sum(axis=1) - level.drawn_best
-    row |= _with_ends("sensitivity_own", float(cut @ table[place]) - level.best, draws, sweep, 1.0)
+    draws = (drawn_cut * table[np.argmin(drawn, axis=1)]).sum(axis=1) - reference.drawn_best
+    row |= _with_ends("sensitivity_own", float(cut @ table[place]) - reference.best, draws, sweep, 1.0)
     return {**row, "own_decades": own[place][1]}
 
 

@@ -36,7 +36,7 @@ METRIC = StudyMetric(
     noun="time per step",
     counted="timing block",
     interval="that of a median, two of its block ratios in order, exact by the binomial law",
-    family="overhead",
+    family="step_time",
     phases=("confirm",),
     exact_if="timing blocks are independent",
 )

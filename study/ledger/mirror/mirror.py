@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from analysis.ledger.files import publish
+from analysis.ledger.durable import publish
 from analysis.ledger.parts import CHECKED_NAME, crc32_of
 from analysis.lines import one_line
 from analysis.wording import count

@@ -4,10 +4,10 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from analysis.ledger.files import make_folder
+from analysis.ledger.durable import make_folder
 from analysis.ledger.parts import DamagedFileError, read_part
 from analysis.ledger.schema import KEY
-from study.ledger.files import free_name
+from study.ledger.directory import free_name
 
 OUTDATED = "outdated"
 """Folder of the files that another machine's stand for."""

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.ledger import schema
 from analysis.ledger.load import load
+from analysis.ledger.study_file import Look
 from analysis.tables.overview import overview_of
 
 PAGE = pathlib.Path(__file__).parents[3] / "docs" / "ledger.md"
@@ -15,6 +16,11 @@ PAGE = pathlib.Path(__file__).parents[3] / "docs" / "ledger.md"
 
 def test_the_documentation_holds_the_tables_of_the_schema():
     assert PAGE.read_text(encoding="utf-8").endswith("\n" + schema.markdown())
+
+
+def test_a_look_counts_the_runs_of_every_tested_phase():
+    assert {*schema.TESTED_PHASES} <= {*schema.LOOKED_AT} <= {*schema.PHASES}
+    assert {*schema.LOOKED_AT.values()} <= {*Look.model_fields}
 
 
 def test_the_snippets_of_the_documentation_run(ledger_dir):

@@ -80,12 +80,12 @@ def test_a_metric_that_raises_is_named(make_run, error):
 
 
 def test_of_two_families_that_share_a_name_both_are_named(monkeypatch):
-    monkeypatch.setattr("analysis.metrics.overhead.blown_up", METRICS["blown_up"], raising=False)
-    find_metrics(["overhead", "stability"])  # one and the same metric may be seen from two files
+    monkeypatch.setattr("analysis.metrics.step_time.blown_up", METRICS["blown_up"], raising=False)
+    find_metrics(["step_time", "stability"])  # one and the same metric may be seen from two files
     twin = metric(unit="1", better="lower", diverged=None)(METRICS["blown_up"].function)
-    monkeypatch.setattr("analysis.metrics.overhead.blown_up", twin)
+    monkeypatch.setattr("analysis.metrics.step_time.blown_up", twin)
     message = (
-        "analysis/metrics/overhead.py must name its metrics anew, 'blown_up' is taken by analysis/metrics/stability.py"
+        "analysis/metrics/step_time.py must name its metrics anew, 'blown_up' is taken by analysis/metrics/stability.py"
     )
     with pytest.raises(PluginError, match=f"^{re.escape(message)}; rename it\\.$"):
-        find_metrics(["stability", "overhead"])
+        find_metrics(["stability", "step_time"])

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from analysis.report import templates
-from analysis.report.text.verdict_sentences import style
+from analysis.report.text.badges import style
 from analysis.verdicts.rules import Word
 
 CSS = files(templates).joinpath("report.css").read_text(encoding="utf-8")

@@ -248,9 +248,9 @@ def test_tunings_with_seeds_of_their_own_give_exact_pairs_to_the_optimizer_and_t
     pair = of_question(judgement)
     (verdict,) = (verdict for verdict in judgement.verdicts if verdict.question is pair.question)
     own, total, setting = pair.optimizer, pair.total, pair.setting
-    assert (own.scope, own.evidence.num_values) == ("settings", 36)
+    assert (own.about, own.evidence.num_values) == ("settings", 36)
     assert own.interval.high - own.interval.low < 0.01
-    assert (total.scope, setting.scope) == ("optimizers", "optimizers")
+    assert (total.about, setting.about) == ("optimizers", "optimizers")
     assert (total.interval, total.evidence.estimate) == (verdict.interval, verdict.evidence.estimate)
     assert setting.interval.high - setting.interval.low > 0.05, "two of three tunings have found a large rate"
     assert total.evidence.estimate == pytest.approx(own.evidence.estimate + setting.evidence.estimate, abs=1e-12)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from analysis.report.text.badges import SYMBOLS
 from analysis.report.text.first_screen import MEANINGS
-from analysis.report.text.verdict_sentences import SYMBOLS
 from analysis.statistics.intervals import Interval
 from analysis.statistics.paired import sign_flip_interval
 from analysis.verdicts.rules import Word, decide

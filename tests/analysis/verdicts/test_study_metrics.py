@@ -10,7 +10,7 @@ import pytest
 
 from analysis.claims.file import parse_claims
 from analysis.ledger.load import load
-from analysis.ledger.schema import PHASES
+from analysis.ledger.schema import LOOKED_AT, PHASES
 from analysis.plugins import PluginError
 from analysis.report.contents import metric_family
 from analysis.report.sections import SECTIONS
@@ -21,7 +21,6 @@ from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
 from analysis.verdicts.evidence import Draws, Median, NotTestableError, PairedSeeds
 from analysis.verdicts.improvements import IMPROVEMENTS
-from analysis.verdicts.looks import LOOKED_AT
 from analysis.verdicts.study_metrics import STUDY_METRICS, checked
 
 EVERY = pytest.mark.parametrize("name", sorted(STUDY_METRICS))
@@ -127,8 +126,8 @@ def test_evidence_and_the_reason_for_none_are_passed_on():
         ({"unit": 3}, "unit must be a word or a few, got 3; mend it."),
         ({"noun": ""}, "noun must be a word or a few, got ''; mend it."),
         ({"improvement": "twice"}, f"improvement must be one of {', '.join(IMPROVEMENTS)}, got 'twice'; mend it."),
-        ({"phases": ("grid",)}, "phases must be some of confirm, ablation, explore, sweep, got ('grid',); mend it."),
-        ({"phases": "confirm"}, "phases must be some of confirm, ablation, explore, sweep, got 'confirm'; mend it."),
+        ({"phases": ("grid",)}, "phases must be some of confirm, explore, sweep, ablation, got ('grid',); mend it."),
+        ({"phases": "confirm"}, "phases must be some of confirm, explore, sweep, ablation, got 'confirm'; mend it."),
         ({"interval": None}, "interval must be a few words or empty, got None; mend it."),
         ({"exact_if": 3}, "exact_if must be a few words or empty, got 3; mend it."),
         ({"better": "more"}, "better must be 'higher' or 'lower', got 'more'; mend it."),

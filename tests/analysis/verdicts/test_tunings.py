@@ -75,7 +75,7 @@ def judged(folder, claims=CLAIMS):
 
 def test_one_tuning_speaks_of_its_settings(tuned):
     for verdict in judged(tuned(1, better=0.1)):
-        assert (verdict.word, verdict.scope, verdict.num_tunings) == ("SUPPORTED", "settings", 1)
+        assert (verdict.word, verdict.about, verdict.num_tunings) == ("SUPPORTED", "settings", 1)
         assert verdict.at_settings is None
         assert sentence(verdict).startswith("With these settings a classifies better than")
 
@@ -84,7 +84,7 @@ def test_tunings_with_seeds_of_their_own_speak_of_the_optimizers(tuned):
     verdicts = judged(tuned(3, better=0.1, luck=0.002))
     for verdict in verdicts:
         assert (verdict.word, verdict.at_settings) == ("SUPPORTED", "SUPPORTED")
-        assert (verdict.scope, verdict.num_tunings) == ("optimizers", 3)
+        assert (verdict.about, verdict.num_tunings) == ("optimizers", 3)
         assert verdict.evidence.estimate == pytest.approx(0.1, abs=0.02)
         assert sentence(verdict).startswith("Tuned 3 times, a classifies better than")
         assert basis(verdict) == "3 tunings of 12 seeds"
@@ -136,7 +136,7 @@ def test_a_relative_improvement_has_the_variance_of_its_own_scale(tuned):
 def test_tunings_that_share_their_seeds_are_judged_as_they_were(tuned):
     """Old studies: the mean over the repeats at each seed, by the sign-flip test; about settings."""
     for verdict in judged(tuned(3, own_seeds=False, better=0.1)):
-        assert (verdict.scope, verdict.num_tunings, verdict.evidence.num_values) == ("settings", 3, 12)
+        assert (verdict.about, verdict.num_tunings, verdict.evidence.num_values) == ("settings", 3, 12)
         flips = sign_flip_interval(verdict.evidence.differences, verdict.level)
         assert verdict.interval == flips
         assert sentence(verdict).startswith("With the settings of 3 tunings a classifies better than")

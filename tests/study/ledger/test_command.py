@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.report.__main__ import main as report
 from study.ledger import Ledger, locked, read_study
 from study.ledger.__main__ import main

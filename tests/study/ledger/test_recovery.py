@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.parts import read_parts
 from analysis.ledger.schema import timings_schema
 from study.ledger import Ledger, read_study

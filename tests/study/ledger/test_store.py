@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from analysis.ledger.study import ErrorPlan
 from analysis.ledger.study_file import read_study as analysed
@@ -212,6 +212,24 @@ def test_a_look_counts_ablations_where_there_are_any(filled, tmp_path, task):
     filled.record_look(6)
     looks = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
     assert [look.get("ablated") for look in looks] == [None, {"momentum": 1}]
+
+
+def test_a_look_is_stored_in_the_words_and_the_order_of_every_release(filled, tmp_path, task):
+    """Golden: other words or another order would make a look of a stored study a new one, which costs significance."""
+    for phase in ("ablation", "confirm", "sweep"):
+        fresh = dataclasses.replace(task, key=TrialKey("momentum", phase, 0), replicates=(0,), seeds=(11,))
+        train(filled, fresh, [record(0, 1, diverged_step=1)])
+    filled.record_look(6)
+    (look,) = json.loads((tmp_path / "study.json").read_text(encoding="utf-8"))["looks"]
+    assert list(look.items())[1:] == [
+        ("num_confirm_seeds", 6),
+        ("num_replicates", 5),
+        ("confirmed", {"momentum": 1}),
+        ("explored", {"momentum": 2}),
+        ("swept", {"momentum": 1}),
+        ("ablated", {"momentum": 1}),
+        ("confirmed_seeds", {"momentum": {"0": 1}}),
+    ]
 
 
 def test_the_first_run_fixes_the_claims(tmp_path, spec):

@@ -115,9 +115,9 @@ def test_confirmation_goes_before_the_sweep(make_spec, listening, simulate):
 
 def test_only_confirmation_reads_the_test_set_and_has_seeds_of_its_own(make_spec, listening, simulate):
     tasks = simulate(TrialQueue(make_spec(), listening()))
-    confirming = {seed for task in tasks if task.tests for seed in task.seeds}
-    tuning = {seed for task in tasks if not task.tests for seed in task.seeds}
-    assert {task.key.phase for task in tasks if task.tests} == {"confirm"}
+    confirming = {seed for task in tasks if task.reads_test_set for seed in task.seeds}
+    tuning = {seed for task in tasks if not task.reads_test_set for seed in task.seeds}
+    assert {task.key.phase for task in tasks if task.reads_test_set} == {"confirm"}
     assert len(confirming) == 6
     assert len(tuning) == 2
     assert not confirming & tuning
@@ -194,7 +194,7 @@ def test_the_sweep_of_every_hyperparameter_has_the_seeds_of_the_confirmation_and
     confirmed = {r: seed for (key, r), seed in seeds_of(tasks).items() if key.phase == "confirm"}
     swept = [task for task in tasks if task.key.phase == "sweep"]
     assert all(confirmed[r] == seed for (_, r), seed in seeds_of(swept).items())
-    assert not any(task.tests for task in swept)
+    assert not any(task.reads_test_set for task in swept)
     assert {task.order_seed for task in swept} == {None}
 
 
@@ -251,7 +251,7 @@ def test_the_winner_is_trained_without_its_noise_on_the_confirmation_seeds(make_
     _, best = queue.best("noisy")
     assert points_of(ablated) == {TrialKey("noisy", "ablation", 0): {**best, "diffusion": 0.0}}
     assert {task.sampler for task in ablated} == {"ablation"}
-    assert all(task.tests for task in ablated)
+    assert all(task.reads_test_set for task in ablated)
     of = {phase: {r: seed for (key, r), seed in seeds_of(tasks).items() if key.phase == phase} for phase in
           ("ablation", "confirm", "explore")}  # fmt: skip
     assert of["ablation"] == of["confirm"]
@@ -304,7 +304,7 @@ def test_a_winner_that_is_neutral_already_has_no_ablation(make_spec, listening, 
 
 def test_no_confirmation_seeds_no_ablation(make_spec, listening, simulate):
     tasks = simulate(TrialQueue(make_spec(optimizers=NESTED, num_confirm_seeds=0), listening()))
-    assert not any(task.tests for task in tasks)
+    assert not any(task.reads_test_set for task in tasks)
 
 
 def test_an_optimizer_whose_every_trial_fails_has_no_ablation(make_spec, listening, simulate):
@@ -420,7 +420,7 @@ def test_more_confirmation_seeds_train_the_new_ones_alone(
     first = simulate(TrialQueue(make_spec(optimizers=optimizers), listening()))
     stored = all_outcomes(first, outcomes_of, surface)
     rest = simulate(TrialQueue(make_spec(optimizers=optimizers, num_confirm_seeds=9), listening(), stored))
-    assert {task.key for task in rest} == {task.key for task in first if task.tests}
+    assert {task.key for task in rest} == {task.key for task in first if task.reads_test_set}
     assert {replicate for _, replicate in replicates_of(rest)} == {6, 7, 8}
 
 

@@ -9,7 +9,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from analysis.ledger.files import write_part
+from analysis.ledger.durable import write_part
 from analysis.ledger.schema import trials_schema
 from study import __version__
 from study.ledger import write_study

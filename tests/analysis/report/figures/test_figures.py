@@ -14,13 +14,13 @@ from analysis.metrics import METRICS, PAIR_METRICS
 from analysis.report import charts
 from analysis.report.charts.palette import Palette
 from analysis.report.contents import figures, metric_family, study_tables
-from analysis.report.figures.effects import effects
+from analysis.report.figures.effects import effects, on_axis
 from analysis.report.figures.figure import reasons
 from analysis.report.figures.joint_maps import coupling
 from analysis.report.figures.time_to_target import survival
 from analysis.report.figures.tuning_budget import coverage
 from analysis.report.sections import SECTIONS
-from analysis.report.text.verdict_sentences import amount, interval, on_axis, sentence
+from analysis.report.text.verdict_sentences import amount, interval, sentence
 from analysis.statistics.intervals import Interval
 from analysis.tables.overfitting import mean_losses
 from analysis.tables.overview import overview_of

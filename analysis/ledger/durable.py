@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under another name on the same disk, flushed, then renamed."""
+"""Files of a ledger, which a power loss leaves whole or absent: flushed to the disk before they get their names."""
 
 import json
 import os

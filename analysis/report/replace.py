@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Text files of a report, replaced together: no reader finds half of one, and one that does not fit replaces none."""
 
 import pathlib
 from collections.abc import Mapping

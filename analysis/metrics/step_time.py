@@ -1,4 +1,4 @@
-"""What a step costs."""
+"""Time of a step in training, on cores that others shared; of steps timed in turns see `analysis/tables/cost.py`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md speaks of what is there, and of all of it."""
+"""docs/architecture.md speaks of what is there, and of all of it, and the glossary has each word once."""
 
 import pathlib
 import re

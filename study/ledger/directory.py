@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under another name on the same disk, flushed, then renamed."""
+"""What lies in the directory of a study: its own files without its repeats, drafts to discard, names that are free."""
 
 import pathlib
 from collections.abc import Iterator
