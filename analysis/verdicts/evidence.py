@@ -180,7 +180,7 @@ class Median(Evidence):
     Those of step times: they are taken with the settings that were tuned.
     """
 
-    scope: ClassVar[Scope] = "settings"
+    about: ClassVar[About] = "settings"
 
     values: NDArray[np.float64]
 

@@ -122,7 +122,7 @@ def test_the_interval_is_that_of_a_two_way_layout_of_the_raw_rows(tuned):
 
 
 def test_a_relative_improvement_has_the_variance_of_its_own_scale(tuned):
-    """That of the metric over the mean of b: no other pair's rival, nor the order of the optimizers, has a say in it."""
+    """That of the metric over the mean of b: no other pair's rival, nor the optimizers' order, has a say."""
     folder = tuned(3, luck=0.03)
     in_units = judged(folder)
     relative = judged(folder, CLAIMS.replace('"difference"', '"relative"'))
