@@ -57,7 +57,10 @@ class Relative(Improvement):
     name = "relative"
 
     def measure(self, ours: Array, theirs: Array, *, metric: str, better: Direction) -> Array:
-        """Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places."""
+        """Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places.
+
+        That is the mean over all seeds of all tunings together, taken for a constant.
+        """
         scale = float(theirs.mean())
         if scale <= 0:
             raise NotTestableError(f"the rival's mean {metric} is {scale:g}: nothing is relative to it")
