@@ -38,6 +38,9 @@ def _has_losses(run: Run) -> bool:
 def _swing_between(run: Run, low: float, high: float) -> float:
     """Root of the mean over a range of training loss of the mean squared distance of the steps at each loss.
 
+    Between two neighbouring levels of the training loss that is the sum of squares over the number of steps: pieces are
+    weighted by their steps per unit of loss.
+
     Args:
         run: Training losses that cover the range after the first evaluation, and step losses.
         low: Lower end of the range, in nats.

@@ -67,8 +67,8 @@ def budget(run: Run, clock: Clock) -> float:
 def times_to_targets(run: Run, clock: Clock) -> NDArray[np.float64]:
     """When validation accuracy reaches each target of the setup for good, shape (num_targets,).
 
-    Before the first evaluation the accuracy is taken to rise linearly from that of a guess at 0; where that is not
-    known, a target held from the first evaluation on counts as reached there.
+    Between evaluations the accuracy is linear, and so it is before the first one, from that of a guess at 0; where that
+    is not known, a target held from the first evaluation on counts as reached there.
 
     Returns:
         In units of the clock; infinite where the run misses the target or diverges.
@@ -92,7 +92,8 @@ def restricted_time(run: Run, clock: Clock) -> float:
 def restricted_steps_to_target(run: Run) -> float:
     """Steps until validation accuracy stays above a target, mean over the targets, cut off at the budget.
 
-    A diverged replicate scores the budget; see `restricted_time` and `times_to_targets`.
+    A target that is not reached counts as the budget, which a diverged replicate scores; in a claim the targets are
+    those that at least half of the runs of both sides reach. See `restricted_time` and `times_to_targets`.
     """
     return restricted_time(run, "steps")
 

@@ -136,10 +136,11 @@ def collapsed(run: Run) -> float:
 
 @metric(unit="1", better="lower", diverged=SWINGS_WHEN_DIVERGED)
 def oscillation(run: Run) -> float:
-    """Standard deviation of the step losses around their rolling median in the last 20 % of steps, over their mean.
+    """Root mean square of step loss minus rolling median over the last 20 % of steps, over the mean loss there.
 
-    The median is over the 51 steps around each, fewer at the ends. A diverged replicate scores 10: losses that swing
-    by ten times their mean. NaN where step losses are missing, are fewer than 51 or do not have a positive mean.
+    The median is over the 51 steps around each, of the whole run, fewer at its ends. A diverged replicate scores 10:
+    losses that swing by ten times their mean. NaN where step losses are missing, are fewer than 51 or do not have a
+    positive mean.
     """
     losses = run.step_losses()
     if losses.size < WINDOW:
@@ -155,8 +156,10 @@ def matched_loss_swing(one: Run, other: Run) -> tuple[float, float] | None:
     r"""How far the step losses lie from their rolling median where both runs have the same training loss.
 
     S^2 = 1 / (h - l) * integral from l to h of V(x) dx. V(x) is the mean squared distance of the step losses from the
-    median of the 51 around each, over the steps at which the training loss is x, on the way down or up; it is linear in
-    steps between evaluations. From l to h go the losses that both runs come through after their first evaluation.
+    median of the 51 around each, over the steps at which the training loss is x, on the way down or up, each crossing
+    weighted by its steps per unit of loss. The training loss is linear in steps between evaluations, and step s lies
+    from s - 1 to s. From the higher one of both least training losses, l, to the lower one of both highest, h, go those
+    that both runs come through from their first evaluation on.
     So neither a lower training loss nor the haste to it counts, as both do in `oscillation`.
 
     Returns:

@@ -53,7 +53,8 @@ def tuning_interval(differences: NDArray[np.float64], variance: TuningVariance, 
     """Interval of the mean difference that another tuning of both optimizers is expected to have.
 
     Student's t with the pooled variance, but at least with that of this pair: an optimizer of which tuning finds very
-    different settings may vary more than the others. Simulated in `python -m study.audit`.
+    different settings may vary more than the others. The degrees of freedom are those of the pooled variance in both
+    cases. Simulated in `python -m study.audit`.
 
     Args:
         differences: Mean difference in each tuning, shape (num_tunings,).

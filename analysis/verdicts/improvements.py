@@ -61,7 +61,10 @@ class Relative(Improvement):
     def measure(
         self, ours: Array, theirs: Array, *, metric: str, better: Direction, over: Array | None = None
     ) -> Array:
-        """Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places."""
+        """Over the mean of b and not pair by pair: (b - a) / b is not symmetric when a and b change places.
+
+        That is the mean over all seeds of all tunings together, taken for a constant.
+        """
         scale = float((theirs if over is None else over).mean())
         if scale <= 0:
             raise NotTestableError(f"the rival's mean {metric} is {scale:g}: nothing is relative to it")

@@ -24,7 +24,8 @@ def of_all_looks(p_value: float | None, look: int) -> float | None:
 def look_number(ledgers: Sequence[Ledger], a: str, b: str, phases: Sequence[str] = CONFIRM) -> int:
     """How often these two have been looked at, this time included: each look at other runs is one.
 
-    Look k is judged at `share_of(k)` of the error, so that all looks together stay below it.
+    Look k is judged at `share_of(k)` of the error, so that all looks together stay below it. Runs of all settings and
+    tunings count; looks at as many runs as another one, or at none of a side, do not.
 
     Args:
         ledgers: Those of all repeats, the first one first: it has the looks.

@@ -28,7 +28,8 @@ def imprecision_costs(
 
     Of one hyperparameter it is the mean error over the best decade of its curve, above the error at the best value of
     the curve: what somebody loses who aims well but may miss by a factor of up to 3.2 to either side. Decade and value
-    are those of the lowest mean over seeds; the curve is linear between its values.
+    are those of the lowest mean over seeds and then read at each seed; the curve is linear between its values, and the
+    mean over a decade is the unweighted one of five points a quarter of a decade apart (`best_decade`).
 
     That the decade is sought, and is not the one around the winner, takes the luck of tuning out: of two equal
     optimizers one is often tuned nearer to the edge of stability, and would seem more sensitive for that alone.
@@ -80,7 +81,8 @@ def imprecision_table(curves: Curves) -> pl.DataFrame:
 def best_decade(curve: OneAtATime) -> tuple[float, NDArray[np.float64]]:
     """Middle of the decade with the lowest mean error, as a step from the winner, and its mean error at each seed.
 
-    A curve reaches at least a decade to one side of its winner. Of equal decades the one nearest to the winner counts.
+    A decade begins at a whole number of quarter decades from the winner. A curve reaches at least a decade to one side
+    of that, so that at least one fits. Of equal decades the nearest to the winner counts, then the lower one.
     """
     knots = np.arange(round(curve.steps[0] / SPACING), round(curve.steps[-1] / SPACING) + 1) * SPACING
     line = np.stack([np.interp(knots, curve.steps, errors) for errors in curve.errors.T], axis=1)

@@ -78,7 +78,8 @@ def best_error(
 ) -> NDArray[np.float64]:
     """Error of the best of all points in each draw, each seed judging the choice of the others.
 
-    A draw that holds one seed alone has no other: there the lowest error itself is returned.
+    A draw that holds one seed alone has no other: there the lowest error itself is returned. Of points with equal
+    means, as floats, the first one counts.
 
     Args:
         errors: Of each optimizer, shape (num_points, num_seeds).

@@ -181,7 +181,7 @@ def test_an_epoch_ends_with_equal_parts_of_training_and_validation_evaluated(mak
     training = make_training()
     records = training.run_epoch()
     for part in ("train", "validation"):
-        images, labels = getattr(few_images, f"{part}_images")[:40], getattr(few_images, f"{part}_labels")[:40]
+        images, labels = getattr(few_images, f"{part}_images")[:100], getattr(few_images, f"{part}_labels")[:100]
         evaluation = training.evaluate(images, labels)
         assert [getattr(record, f"{part}_loss") for record in records] == evaluation.losses.tolist()
         assert [getattr(record, f"{part}_error") for record in records] == evaluation.errors.tolist()
