@@ -48,8 +48,13 @@ class Figures:
         return [self.headline, *(figure for group in groups for figure in group)]
 
 
-def study_tables(overview: Overview, claims: Claims) -> StudyTables:
+def study_tables(overview: Overview, claims: Claims, tunings: Sequence[Overview] = ()) -> StudyTables:
     """The tables of all sections.
+
+    Args:
+        overview: What they are computed from.
+        claims: What is claimed.
+        tunings: Overview of every tuning, that one first; it alone if none is given.
 
     Raises:
         PluginError: A section has a table of a name that the report has already.
@@ -57,7 +62,7 @@ def study_tables(overview: Overview, claims: Claims) -> StudyTables:
     named = [(name, where) for section, where in ORIGINS.items() for name in section.tables]
     refuse_shared("table", named, dict.fromkeys((*overview.tables(), *OTHER_TABLES), REPORT))
     makers = {name: make for section in SECTIONS for name, make in section.tables.items()}
-    return StudyTables(overview, claims, makers)
+    return StudyTables(overview, claims, makers, tunings)
 
 
 def figures(tables: StudyTables, verdicts: Sequence[Verdict]) -> Figures:

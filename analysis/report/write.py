@@ -60,7 +60,7 @@ def write_report(
     tunings = [overview_of(ledger) for ledger in load_studies(folders).repeats]
     first = tunings[0]
     judgement = judge_claims(tunings, own)
-    of_sections = study_tables(first, judgement.claims)
+    of_sections = study_tables(first, judgement.claims, tunings)
     tables = {**first.tables(), **of_sections.all(), **judgement.tables()}
     if len(tunings) > 1:
         tables["repeats"] = repeats_table(tunings)

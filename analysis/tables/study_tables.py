@@ -1,6 +1,6 @@
 """The tables of a report by name, each computed once, when it is first asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import polars as pl
@@ -16,14 +16,20 @@ class StudyTables:
 
     Args:
         overview: What they are computed from.
+        tunings: Overview of every tuning, that one first; it alone if none is given.
         claims: What is claimed, with what is fixed about the data set.
         makers: How each table is made, by the name of its CSV file; it may ask for other tables.
     """
 
     def __init__(
-        self, overview: Overview, claims: Claims, makers: "Mapping[str, Callable[[StudyTables], pl.DataFrame]]"
+        self,
+        overview: Overview,
+        claims: Claims,
+        makers: "Mapping[str, Callable[[StudyTables], pl.DataFrame]]",
+        tunings: Sequence[Overview] = (),
     ) -> None:
         self.overview, self.claims = overview, claims
+        self.ledgers = tuple(tuning.ledger for tuning in tunings or (overview,))
         self._makers = makers
         self._made: dict[object, Any] = {}
 

@@ -13,7 +13,7 @@ from analysis.report.figures.tuning_budget import expected_best
 from analysis.report.section import Section
 from analysis.tables.overview import Overview
 from analysis.tables.runs import setup_of
-from analysis.tables.sensitivity import SENSITIVITY_TABLES, sensitivity_tables
+from analysis.tables.sensitivity import SENSITIVITY_TABLES, pooled, sensitivity_tables
 from analysis.tables.stability import shown_outcomes
 from analysis.tables.study_tables import StudyTables
 
@@ -23,6 +23,7 @@ def every_table(tables: StudyTables) -> dict[str, pl.DataFrame]:
     chance = tables.once(setup_of).chance_accuracy
     return sensitivity_tables(
         tables.overview.ledger,
+        explored=pooled(tables.ledgers),
         initial_error=1.0 if chance is None else 1.0 - chance,
         collapsed=tables.once(shown_outcomes).filter(pl.col("collapsed")),
     )
@@ -46,7 +47,10 @@ def rows(overview: Overview) -> str:
         sweep = "Learning-rate response, basin and headroom: the sweep of nine learning rates, on the tuning seeds."
     else:
         sweep = "No sweep was planned."
-    return f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose."
+    return (
+        f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose, "
+        "those of all tunings together."
+    )
 
 
 SECTION = Section(

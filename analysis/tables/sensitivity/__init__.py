@@ -19,6 +19,7 @@ from analysis.tables.sensitivity.imprecision import EVERY, imprecision_costs
 from analysis.tables.sensitivity.learning_rate import responses
 from analysis.tables.sensitivity.one_at_a_time import OneAtATime, one_at_a_time
 from analysis.tables.sensitivity.points import Cloud, Missing, clouds, pooled_seed_deviation
+from analysis.tables.sensitivity.pooled import pooled
 from analysis.tables.sensitivity.probability_best import chances_of_best, probabilities_best, probability_best
 from analysis.tables.sensitivity.sweep import Sweep, sweeps
 from analysis.tables.sensitivity.tables import SENSITIVITY_TABLES, sensitivity_tables
@@ -44,6 +45,7 @@ __all__ = [
     "one_at_a_time",
     "ped_anova",
     "plug_in_best",
+    "pooled",
     "pooled_seed_deviation",
     "probabilities_best",
     "probability_best",

@@ -63,8 +63,12 @@ class JointMap:
         return np.asarray((rows == lowest[:, np.newaxis]) & is_known[:, np.newaxis])
 
 
-def joint_maps(ledger: Ledger) -> pl.DataFrame:
+def joint_maps(ledger: Ledger, explored: Ledger | None = None) -> pl.DataFrame:
     """What the surrogate expects in every cell.
+
+    Args:
+        ledger: The first tuning, whose winner the further hyperparameters are at.
+        explored: What the surrogate is made of; `ledger` if None.
 
     Returns:
         One row per cell: `optimizer`, `hyperparameter` (the other one), ends of the cell `rate_low`, `rate_high`,
@@ -73,7 +77,7 @@ def joint_maps(ledger: Ledger) -> pl.DataFrame:
     """
     frames = [pl.DataFrame(schema=_SCHEMA)]
     with threadpool_limits(ONE_THREAD):
-        for name, found in _maps(ledger):
+        for name, found in _maps(ledger, explored or ledger):
             if isinstance(found, Missing):
                 frames.append(pl.DataFrame({"optimizer": [name], "reason": [found.reason]}))
             else:
@@ -81,11 +85,15 @@ def joint_maps(ledger: Ledger) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal")
 
 
-def joint_slopes(ledger: Ledger) -> pl.DataFrame:
+def joint_slopes(ledger: Ledger, explored: Ledger | None = None) -> pl.DataFrame:
     """Slope of the best learning rate along the other hyperparameter, in log-log where that is its scale.
 
     By least squares over the rows of the map in which the best learning rate is known; the interval holds 95 % of the
     slopes of 1,000 draws of the surrogate.
+
+    Args:
+        ledger: As of `joint_maps`.
+        explored: As of `joint_maps`.
 
     Returns:
         Columns `optimizer`, `hyperparameter`, `slope` with `low`, `high`, `unit`, `num_rows`, and `reason` where there
@@ -93,7 +101,7 @@ def joint_slopes(ledger: Ledger) -> pl.DataFrame:
     """
     rows: list[Row] = []
     with threadpool_limits(ONE_THREAD):
-        for name, found in _maps(ledger):
+        for name, found in _maps(ledger, explored or ledger):
             if isinstance(found, Missing):
                 rows.append({"optimizer": name, "reason": found.reason})
             else:
@@ -104,9 +112,9 @@ def joint_slopes(ledger: Ledger) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**words, **numbers, "num_rows": pl.Int64}).select(columns)
 
 
-def _maps(ledger: Ledger) -> Iterator[tuple[str, JointMap | Missing]]:
-    points = with_spread(ledger)
-    best = winners(ledger.study, points)
+def _maps(ledger: Ledger, explored: Ledger) -> Iterator[tuple[str, JointMap | Missing]]:
+    points = with_spread(explored)
+    best = winners(ledger.study, with_spread(ledger))
     for name, optimizer in ledger.study.optimizers.items():
         others = [key for key in optimizer.space if key != RATE]
         if RATE not in optimizer.space or not others or name not in best:

@@ -23,6 +23,7 @@ from analysis.tables.sensitivity.probability_best import probabilities_best
 @dataclass(frozen=True, kw_only=True)
 class _Known:
     ledger: Ledger
+    explored: Ledger
     eps: float
     initial_error: float
     collapsed: pl.DataFrame | None
@@ -30,17 +31,17 @@ class _Known:
 
 _MAKERS: dict[str, Callable[[_Known], pl.DataFrame]] = {
     "learning_rate_sensitivity": lambda known: responses(known.ledger, known.eps, known.initial_error, known.collapsed),
-    "learning_rate_drift": lambda known: drift(known.ledger),
+    "learning_rate_drift": lambda known: drift(known.explored),
     "one_at_a_time": lambda known: curve_means(one_at_a_time(known.ledger)),
     "one_at_a_time_runs": lambda known: curve_runs(one_at_a_time(known.ledger)),
     "imprecision_cost": lambda known: imprecision_table(one_at_a_time(known.ledger)),
-    "joint_map": lambda known: joint_maps(known.ledger),
-    "joint_slope": lambda known: joint_slopes(known.ledger),
-    "good_volume": lambda known: good_volumes(known.ledger, known.eps),
-    "importance": lambda known: importances(known.ledger),
-    "expected_best": lambda known: expected_best(known.ledger),
+    "joint_map": lambda known: joint_maps(known.ledger, known.explored),
+    "joint_slope": lambda known: joint_slopes(known.ledger, known.explored),
+    "good_volume": lambda known: good_volumes(known.explored, known.eps),
+    "importance": lambda known: importances(known.explored),
+    "expected_best": lambda known: expected_best(known.explored),
     "best_so_far": lambda known: best_so_far(known.ledger),
-    "tunability": lambda known: tunability(known.ledger),
+    "tunability": lambda known: tunability(known.explored),
     "probability_best": lambda known: probabilities_best(known.ledger),
 }
 
@@ -64,7 +65,12 @@ SENSITIVITY_TABLES = tuple(_MAKERS)
 
 
 def sensitivity_tables(
-    ledger: Ledger, *, eps: float = EPSILON, initial_error: float = 1.0, collapsed: pl.DataFrame | None = None
+    ledger: Ledger,
+    *,
+    explored: Ledger | None = None,
+    eps: float = EPSILON,
+    initial_error: float = 1.0,
+    collapsed: pl.DataFrame | None = None,
 ) -> dict[str, pl.DataFrame]:
     """All tables about the search space, by file name, rounded to 12 digits.
 
@@ -74,11 +80,14 @@ def sensitivity_tables(
 
     Args:
         ledger: The rows.
+        explored: Those whose points speak of the search space, as `pooled` over all tunings; `ledger` if None.
         eps: Errors that differ by no more count as equally good, as a fraction.
         initial_error: Error of an untrained network.
         collapsed: Keys of replicates that count as lost in the headroom although they did not diverge.
     """
-    known = _Known(ledger=ledger, eps=eps, initial_error=initial_error, collapsed=collapsed)
+    known = _Known(
+        ledger=ledger, explored=explored or ledger, eps=eps, initial_error=initial_error, collapsed=collapsed
+    )
     return {name: _rounded(make(known)) for name, make in _MAKERS.items()}
 
 
