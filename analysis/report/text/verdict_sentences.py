@@ -193,9 +193,11 @@ def about(verdicts: Sequence[Verdict]) -> str:
             "another tuning may find others. Several tunings with seeds of their own (--repeats) tell."
         )
     times = max(verdict.num_tunings for verdict in of_optimizers)
+    of_settings = list(dict.fromkeys(verdict.question.name for verdict in verdicts if verdict.about == "settings"))
+    first = f" Those on “{'” and “'.join(of_settings)}” are about the settings found first." if of_settings else ""
     return (
-        f"Verdicts on trained networks are about the optimizers: each was tuned {count(times, 'time')}, with seeds of "
-        "its own each time, and the luck of the tuning is in every interval."
+        f"Verdicts are about the optimizers: each was tuned {count(times, 'time')}, with seeds of its own each time, "
+        f"and the luck of the tuning is in every interval.{first}"
     )
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,11 +14,12 @@ from scipy import stats
 from analysis.claims.file import parse_claims
 from analysis.ledger.join import load_studies
 from analysis.report.__main__ import main
-from analysis.report.text.verdict_sentences import basis, sentence
+from analysis.report.text.verdict_sentences import about, basis, sentence
 from analysis.statistics.paired import sign_flip_interval
 from analysis.tables.overview import overview_of
 from analysis.verdicts.claims_of_study import judge_claims
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.verdicts.evidence import Median
 
 RATE = {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}
 PLAIN = {"space": {"learning_rate": RATE}, "published": {"learning_rate": 0.01}}
@@ -145,6 +147,18 @@ def test_tunings_that_share_their_seeds_are_judged_as_they_were(tuned):
 def test_a_tuning_without_confirmation_is_not_counted_yet(tuned):
     for verdict in judged(tuned(3, better=0.1, phases=("tuning",))):
         assert (verdict.word, verdict.num_tunings) == ("SUPPORTED", 2)
+
+
+def test_the_first_screen_names_the_questions_that_are_about_settings(tuned):
+    """Steps are timed with the winners of the first tuning alone, and only that is swept."""
+    verdicts = judged(tuned(3, better=0.1))
+    assert about(verdicts).endswith("the luck of the tuning is in every interval.")
+    timed = replace(
+        verdicts[0],
+        question=replace(verdicts[0].question, name="costs little more"),
+        evidence=Median(estimate=0.0, value_a=1.0, value_b=1.0, num_values=9, values=np.zeros(9)),
+    )
+    assert about([*verdicts, timed]).endswith(" Those on “costs little more” are about the settings found first.")
 
 
 def test_the_report_says_what_its_verdicts_are_about(tuned, tmp_path):
