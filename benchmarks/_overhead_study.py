@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import study.run
-from study.search import Proposal, Question, SearchAlgorithm, load_search
+from study.search import PointRequest, Proposal, SearchAlgorithm, load_search
 from study.tune.callback import LedgerCallback
 
 
@@ -37,10 +37,10 @@ class TimedSearch:
     def __init__(self, algorithm: SearchAlgorithm) -> None:
         self._propose = algorithm.propose
 
-    def __call__(self, question: Question) -> Proposal:
+    def __call__(self, request: PointRequest) -> Proposal:
         """Choose a point."""
         start = time.perf_counter()
-        proposal = self._propose(question)
+        proposal = self._propose(request)
         TimedSearch.seconds += time.perf_counter() - start
         return proposal
 

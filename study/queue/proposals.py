@@ -8,7 +8,7 @@ from numbers import Real
 
 from analysis.ledger.schema import TUNING_PHASES
 from analysis.plugins import PluginError, blamed
-from study.search import Point, Proposal, Question, SearchAlgorithm
+from study.search import Point, PointRequest, Proposal, SearchAlgorithm
 
 LONGEST_SAMPLER = 40
 
@@ -16,7 +16,7 @@ TOLERANCE = 1e-9
 """In fractions of a range: rounding may put an end of it a hair outside."""
 
 
-def ask(algorithm: SearchAlgorithm, question: Question) -> Proposal:
+def ask(algorithm: SearchAlgorithm, request: PointRequest) -> Proposal:
     """The algorithm's proposal, which a study can train; its values are plain numbers.
 
     Raises:
@@ -24,13 +24,13 @@ def ask(algorithm: SearchAlgorithm, question: Question) -> Proposal:
             sampler without a name, a value that is not finite or that neither its range nor anybody's choice holds.
     """
     with blamed(f"{_noun(algorithm)} must propose a point", algorithm.where):
-        found = algorithm.propose(question)
-        fault = _fault(found, question)
+        found = algorithm.propose(request)
+        fault = _fault(found, request)
     if fault is not None:
         must, given = fault
         raise PluginError(
             f"{_noun(algorithm)} must propose {must}, {algorithm.where} gave {str(given)[:80]} as point "
-            f"{question.number}; mend it."
+            f"{request.number}; mend it."
         )
     return replace(found, point={key: float(found.point[key]) for key in found.point})
 
@@ -64,7 +64,7 @@ def _noun(algorithm: SearchAlgorithm) -> str:
     return f"The search algorithm {algorithm.name!r}"
 
 
-def _fault(found: object, question: Question) -> tuple[str, object] | None:
+def _fault(found: object, request: PointRequest) -> tuple[str, object] | None:
     """What an answer must be and what it is instead; None if it may be trained on."""
     if not isinstance(found, Proposal):
         return "a study.search.Proposal", type(found).__name__
@@ -74,23 +74,23 @@ def _fault(found: object, question: Question) -> tuple[str, object] | None:
     if not isinstance(sampler, str) or not sampler.isprintable() or not 0 < len(sampler) <= LONGEST_SAMPLER:
         return f"a sampler named by one line of 1 to {LONGEST_SAMPLER} printable characters", repr(sampler)
     point: object = found.point
-    if not isinstance(point, Mapping) or set(point) != set(question.space):
+    if not isinstance(point, Mapping) or set(point) != set(request.space):
         given = ", ".join(map(str, point)) or "none" if isinstance(point, Mapping) else type(point).__name__
-        return f"a value for each of {', '.join(sorted(question.space))} and for nothing else", given
-    if outside := next((name for name in question.space if not _may_be(name, point[name], question)), None):
-        axis = question.space[outside]
+        return f"a value for each of {', '.join(sorted(request.space))} and for nothing else", given
+    if outside := next((name for name in request.space if not _may_be(name, point[name], request)), None):
+        axis = request.space[outside]
         return f"a number from {axis.low:g} to {axis.high:g} for {outside}", repr(point[outside])
-    if found.phase == "published" and _numbers(point) != _numbers(question.published):
-        return f"the published setting in the phase 'published', {_numbers(question.published)}", _numbers(point)
+    if found.phase == "published" and _numbers(point) != _numbers(request.published):
+        return f"the published setting in the phase 'published', {_numbers(request.published)}", _numbers(point)
     return None
 
 
-def _may_be(name: str, value: object, question: Question) -> bool:
+def _may_be(name: str, value: object, request: PointRequest) -> bool:
     """Whether a value lies in its range, or is one that the user or the optimizer's authors have named."""
     if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
         return False
-    axis, number = question.space[name], float(value)
-    if axis.low <= number <= axis.high or number == question.published[name] or number in question.values.get(name, ()):
+    axis, number = request.space[name], float(value)
+    if axis.low <= number <= axis.high or number == request.published[name] or number in request.values.get(name, ()):
         return True
     try:
         return -TOLERANCE <= axis.fraction(number) <= 1 + TOLERANCE

@@ -4,7 +4,7 @@ from collections import defaultdict
 from statistics import fmean
 
 from study.queue.proposals import ask, learns
-from study.search import Observation, Point, Proposal, Question, SearchAlgorithm
+from study.search import Observation, Point, PointRequest, Proposal, SearchAlgorithm
 from study.spec import OptimizerDefinition
 
 
@@ -75,7 +75,7 @@ class Tuning:
         if learns(self._algorithm, number):
             scored = [(self._points.get(n), self.objective(n)) for n in range(number - self._lag + 1)]
             observations = [Observation(point, value) for point, value in scored if point and value is not None]
-        question = Question(
+        request = PointRequest(
             number=number,
             space=self._definition.space,
             published=self._definition.published,
@@ -83,7 +83,7 @@ class Tuning:
             observations=observations,
             values=self._definition.values,
         )
-        return ask(self._algorithm, question)
+        return ask(self._algorithm, request)
 
     def record(self, number: int, point: Point, replicate: int, validation_error: float | None) -> None:
         """Take note of a finished replicate; the error is 1 if it diverged and None if it failed."""

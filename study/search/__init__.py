@@ -1,7 +1,7 @@
 """The search algorithms, one file each; the file's name is the algorithm's name.
 
-An algorithm is a function: it is asked for point `number` of one optimizer and sees nothing but the question, so the
-same question always gets the same answer. Listing the names imports nothing.
+An algorithm is a function: it is asked for point `number` of one optimizer and sees nothing but the request, so the
+same request always gets the same answer. Listing the names imports nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class PointRequest:
     """What an algorithm may know when it is asked for a point.
 
     Args:
@@ -57,14 +57,14 @@ class SearchAlgorithm:
     """One search algorithm.
 
     Args:
-        propose: Answers a question.
+        propose: Answers a request.
         learns: Whether the point of a given number depends on earlier results; if so it waits for them.
         num_points: Number of points of one optimizer if the algorithm fixes it, from its values.
         name: What messages call it; its file leaves it to `load_search`, as it does `where`.
         where: File or package that it comes from, for messages.
     """
 
-    propose: Callable[[Question], Proposal]
+    propose: Callable[[PointRequest], Proposal]
     learns: Callable[[int], bool] = lambda _: False
     num_points: Callable[[Mapping[str, Sequence[float]]], int] | None = None
     name: str = "unnamed"
@@ -88,6 +88,6 @@ def load_search(name: str) -> SearchAlgorithm:
     return replace(SEARCHES.load(name, "SEARCH", SearchAlgorithm), name=name, where=SEARCHES.where(name))
 
 
-def published(question: Question) -> Proposal:
+def published(request: PointRequest) -> Proposal:
     """The published setting, with which every search but a grid begins."""
-    return Proposal(dict(question.published), "published", "published")
+    return Proposal(dict(request.published), "published", "published")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import islice, product
 
-from study.search import Proposal, Question, SearchAlgorithm
+from study.search import PointRequest, Proposal, SearchAlgorithm
 
 
 def num_points(values: Mapping[str, Sequence[float]]) -> int:
@@ -12,10 +12,10 @@ def num_points(values: Mapping[str, Sequence[float]]) -> int:
     return math.prod(len(axis) for axis in values.values())
 
 
-def propose(question: Question) -> Proposal:
+def propose(request: PointRequest) -> Proposal:
     """Combination `number`; the last hyperparameter varies fastest."""
-    combination = next(islice(product(*question.values.values()), question.number, None))
-    return Proposal(dict(zip(question.values, combination, strict=True)), "grid", "grid")
+    combination = next(islice(product(*request.values.values()), request.number, None))
+    return Proposal(dict(zip(request.values, combination, strict=True)), "grid", "grid")
 
 
 SEARCH = SearchAlgorithm(propose=propose, num_points=num_points)

@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import create_trial
 
-from study.search import Point, Proposal, Question, SearchAlgorithm, published
+from study.search import Point, PointRequest, Proposal, SearchAlgorithm, published
 from study.search.sobol import sobol_point
 from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter
@@ -25,32 +25,32 @@ def learns(number: int) -> bool:
     return number >= FIRST_TPE and number % 2 == 0
 
 
-def propose(question: Question) -> Proposal:
+def propose(request: PointRequest) -> Proposal:
     """The point that the number calls for."""
-    number = question.number
+    number = request.number
     if number == 0:
-        return published(question)
+        return published(request)
     if learns(number):
-        return Proposal(tpe_point(question), "exploit", "tpe")
+        return Proposal(tpe_point(request), "exploit", "tpe")
     index = number - 1 if number < FIRST_TPE else (number + FIRST_TPE - 3) // 2
-    return Proposal(sobol_point(question, index), "explore", "sobol")
+    return Proposal(sobol_point(request, index), "explore", "sobol")
 
 
-def tpe_point(question: Question) -> Point:
+def tpe_point(request: PointRequest) -> Point:
     """The point that a tree-structured Parzen estimator proposes (Bergstra et al. 2011).
 
     The sampler works on the unit cube, even in each hyperparameter's scale.
     """
     # The sampler's seed is a 32-bit number.
-    seed = derive_seed(question.seed, f"tpe/{question.number}") % 2**32
+    seed = derive_seed(request.seed, f"tpe/{request.number}") % 2**32
     # Sobol points have explored already, so no start-up trials: Optuna's own would be random.
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=0))
-    cube: dict[str, BaseDistribution] = {name: FloatDistribution(0.0, 1.0) for name in sorted(question.space)}
-    for observation in question.observations:
-        fractions = _fractions(question.space, observation.point)
+    cube: dict[str, BaseDistribution] = {name: FloatDistribution(0.0, 1.0) for name in sorted(request.space)}
+    for observation in request.observations:
+        fractions = _fractions(request.space, observation.point)
         study.add_trial(create_trial(params=fractions, distributions=cube, value=observation.objective))
     fractions = study.ask(cube).params
-    return {name: axis.at(fractions[name]) for name, axis in sorted(question.space.items())}
+    return {name: axis.at(fractions[name]) for name, axis in sorted(request.space.items())}
 
 
 def _fractions(space: Mapping[str, Hyperparameter], point: Point) -> dict[str, float]:

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from study.search import Proposal, Question, SearchAlgorithm, published
+from study.search import PointRequest, Proposal, SearchAlgorithm, published
 from trainables.randomness import derive_seed
 
 
-def propose(question: Question) -> Proposal:
+def propose(request: PointRequest) -> Proposal:
     """The published setting first, then one point from a stream of its own."""
-    if question.number == 0:
-        return published(question)
-    generator = np.random.default_rng(derive_seed(question.seed, f"random/{question.number}"))
-    axes = sorted(question.space.items())
+    if request.number == 0:
+        return published(request)
+    generator = np.random.default_rng(derive_seed(request.seed, f"random/{request.number}"))
+    axes = sorted(request.space.items())
     point = {
         name: axis.at(float(fraction)) for (name, axis), fraction in zip(axes, generator.random(len(axes)), strict=True)
     }

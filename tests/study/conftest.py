@@ -19,7 +19,7 @@ from filelock import FileLock
 from study.cluster.slots import Share, Slots
 from study.queue.tasks import Outcome, Task
 from study.queue.trial_queue import TrialQueue
-from study.search import Proposal, Question, SearchAlgorithm
+from study.search import PointRequest, Proposal, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
 from trainables.spec import Hyperparameter
 
@@ -118,13 +118,13 @@ def listening() -> Callable[..., SearchAlgorithm]:
         def learns(number: int) -> bool:
             return number >= first and number % 2 == 0
 
-        def propose(question: Question) -> Proposal:
-            if question.number == 0:
-                return Proposal(dict(question.published), "published", "published")
-            heard = [(sorted(seen.point.items()), seen.objective) for seen in question.observations]
-            parts = (question.seed, question.number, heard if learns(question.number) else None)
-            point = {name: axis.at(digest(name, *parts)) for name, axis in question.space.items()}
-            return Proposal(point, "exploit" if learns(question.number) else "explore", "listening")
+        def propose(request: PointRequest) -> Proposal:
+            if request.number == 0:
+                return Proposal(dict(request.published), "published", "published")
+            heard = [(sorted(seen.point.items()), seen.objective) for seen in request.observations]
+            parts = (request.seed, request.number, heard if learns(request.number) else None)
+            point = {name: axis.at(digest(name, *parts)) for name, axis in request.space.items()}
+            return Proposal(point, "exploit" if learns(request.number) else "explore", "listening")
 
         return SearchAlgorithm(propose=propose, learns=learns)
 

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.plugins import PluginError
 from study.queue.proposals import ask, fixed_points, learns
-from study.search import Proposal, Question, SearchAlgorithm, load_search
+from study.search import PointRequest, Proposal, SearchAlgorithm, load_search
 from trainables.spec import Hyperparameter
 
 SPACE = {
@@ -17,20 +17,20 @@ SPACE = {
     "momentum": Hyperparameter(low=0.0, high=0.99, scale="log_complement"),
 }
 PUBLISHED = {"learning_rate": 0.01, "momentum": 0.9}
-QUESTION = Question(number=3, space=SPACE, published=PUBLISHED, seed=0)
+REQUEST = PointRequest(number=3, space=SPACE, published=PUBLISHED, seed=0)
 POINT = {"learning_rate": 0.1, "momentum": 0.5}
 WHERE = "study/search/mine.py"
 
 
-def answered(answer, question=QUESTION):
-    """What the study gets of an algorithm that gives or raises this answer to every question."""
+def answered(answer, asked=REQUEST):
+    """What the study gets of an algorithm that gives or raises this answer to every request."""
 
     def propose(_):
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
-    return ask(SearchAlgorithm(propose=propose, name="mine", where=WHERE), question)
+    return ask(SearchAlgorithm(propose=propose, name="mine", where=WHERE), asked)
 
 
 PHASES = "a phase among published, explore, exploit, grid"
@@ -102,11 +102,11 @@ def test_a_point_of_the_space_is_passed_on_as_plain_numbers(point, phase):
 
 def test_points_that_the_user_or_the_authors_name_may_lie_outside_the_space():
     values = {"learning_rate": (2.0, 0.0), "momentum": (0.995,)}
-    question = Question(number=1, space=SPACE, published=PUBLISHED, seed=0, values=values)
-    assert ask(load_search("grid"), question).point == {"learning_rate": 0.0, "momentum": 0.995}
+    asked = PointRequest(number=1, space=SPACE, published=PUBLISHED, seed=0, values=values)
+    assert ask(load_search("grid"), asked).point == {"learning_rate": 0.0, "momentum": 0.995}
     published = {"learning_rate": 3.0, "momentum": 0.9}
-    question = Question(number=0, space=SPACE, published=published, seed=0)
-    assert ask(load_search("random"), question).point == published
+    asked = PointRequest(number=0, space=SPACE, published=published, seed=0)
+    assert ask(load_search("random"), asked).point == published
 
 
 def test_an_algorithm_that_cannot_say_whether_it_learns_or_how_many_points_it_has_is_named():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from study.search import Observation, Question, load_search, search_names
+from study.search import Observation, PointRequest, load_search, search_names
 from trainables.optimizers import load_optimizer, optimizer_names
 from trainables.randomness import derive_seed
 from trainables.spec import Hyperparameter
@@ -51,11 +51,11 @@ def spaces(draw):
 
 
 @st.composite
-def questions(draw, number=numbers):
+def point_requests(draw, number=numbers):
     space = draw(spaces())
     points = st.fixed_dictionaries({name: st.floats(0, 1).map(axis.at) for name, axis in space.items()})
     seen = draw(st.lists(st.tuples(points, st.floats(0, 1)), max_size=6))
-    return Question(
+    return PointRequest(
         number=draw(number),
         space=space,
         published={name: axis.at(0.5) for name, axis in space.items()},
@@ -66,21 +66,21 @@ def questions(draw, number=numbers):
 
 
 def ask(number, *, seed=0, search="optuna", observations=(), space=PLANE, published=PUBLISHED, values=VALUES):
-    question = Question(
+    asked = PointRequest(
         number=number, space=space, published=published, seed=seed, observations=observations, values=values
     )
-    return load_search(search).propose(question)
+    return load_search(search).propose(asked)
 
 
 @pytest.mark.parametrize("name", search_names())
 @settings(max_examples=40, deadline=None)
-@given(question=questions())
-def test_the_same_question_gets_the_same_answer_inside_the_space(name, question):
+@given(asked=point_requests())
+def test_the_same_request_gets_the_same_answer_inside_the_space(name, asked):
     algorithm = load_search(name)
-    proposal = algorithm.propose(question)
-    assert proposal == algorithm.propose(question)
-    assert set(proposal.point) == set(question.space)
-    for hyperparameter, axis in question.space.items():
+    proposal = algorithm.propose(asked)
+    assert proposal == algorithm.propose(asked)
+    assert set(proposal.point) == set(asked.space)
+    for hyperparameter, axis in asked.space.items():
         assert axis.low <= proposal.point[hyperparameter] <= axis.high
 
 
@@ -146,7 +146,7 @@ def test_random_points_are_even_on_the_scale_of_their_hyperparameter():
 
 
 def test_tpe_listens():
-    """The same question but for one objective gets another point."""
+    """The same request but for one objective gets another point."""
     points = [ask(number, search="sobol").point for number in range(1, 9)]
     good_low = [Observation(point, PLANE["learning_rate"].fraction(point["learning_rate"])) for point in points]
     good_high = [Observation(point, 1 - seen.objective) for point, seen in zip(points, good_low, strict=True)]
