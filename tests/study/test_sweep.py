@@ -16,7 +16,8 @@ from analysis.tables.sensitivity import one_at_a_time
 
 WORDS = (
     *("--search", "sobol", "--optimizers", "sgd,momentum,langevin", "--trials", "3", "--seeds", "2", "--epochs", "1"),
-    *("--train-images", "100", "--confirm-seeds", "8", "--no-timing", "--output", "out"),
+    *("--train-images", "100", "--confirm-seeds", "8", "--repeats", "1", "--no-timing"),
+    *("--output", "out"),
 )
 
 
