@@ -54,6 +54,8 @@ def _open(found: Undecided) -> str:
 
 
 def _outcome(found: Undecided) -> str:
+    if not found.num_claims:
+        return "No claim of the file rests on pairs of seeds of this study: more seeds decide nothing."
     if found.num_given_up:
         return (
             f"Of {count(found.num_claims, 'claim')} on pairs of seeds {found.num_given_up} cannot be decided by more "

@@ -1,6 +1,6 @@
 """Which trials a study has beside its tuning and its sweep: the confirmation and the ablations of each optimizer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 RATE = "learning_rate"
 """The hyperparameter that almost every optimizer has."""
@@ -27,3 +27,13 @@ def num_ablations(reduces_to: Mapping[str, Mapping[str, float]], winner: Mapping
         winner: None if it is not known yet. One that has these values is its own ablation.
     """
     return sum(winner is None or {**winner, **at} != dict(winner) for at in reduces_to.values())
+
+
+def seeds_in_order(replicates: Collection[int]) -> int:
+    """How many of the first seeds are there, without a gap.
+
+    Groups of a study that was interrupted may have ended in any order. A look is at the first seeds alone, or it would
+    not be one of the looks that the error was planned for.
+    """
+    held = set(replicates)
+    return next(number for number in range(len(held) + 1) if number not in held)

@@ -22,8 +22,22 @@ class PairedLooks(PairedSeeds):
 
     @classmethod
     def at(cls, pairs: PairedSeeds, schedule: Schedule) -> Self:
-        """The same pairs in the order of their seeds, as many as the schedule says."""
-        return cls(**{field.name: getattr(pairs, field.name) for field in fields(pairs)}, schedule=schedule)
+        """The first of the pairs, as many as the schedule says.
+
+        Args:
+            pairs: All that there are, in the order of their seeds, of one tuning.
+            schedule: Of looks at the first seeds.
+        """
+        number = schedule.looks[-1]
+        improvement, ours, theirs = (values[:number] for values in (pairs.differences, pairs.ours, pairs.theirs))
+        first = PairedSeeds.of(
+            improvement.reshape(1, -1),
+            ours,
+            theirs,
+            dropped_targets=pairs.dropped_targets,
+            image_error=pairs.image_error,
+        )
+        return cls(**{field.name: getattr(first, field.name) for field in fields(first)}, schedule=schedule)
 
     def interval(self, level: float) -> Interval:
         """All that no look has rejected."""

@@ -75,17 +75,17 @@ class _Compared:
 def _paired(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns], level: float) -> Evidence:
     targets = targets_of(a, b, repeats) if question.metric in TIMES_TO_TARGETS else None
     found = _compared(question, a, b, repeats, targets)
-    ours, theirs, dropped = found.ours, found.theirs, found.dropped_targets
-    num_seeds, images = len(found.seeds), image_error(question, a, b, repeats, found.seeds)
-    if len(repeats) > 1 and have_own_seeds(repeats):
-        if not num_seeds:
-            raise NotTestableError("the two sides share no seed")
-        variance = tuning_variance(question, repeats, theirs, found.targets)
-        return PairedTunings.of(found.improvement, ours, theirs, variance, dropped_targets=dropped, image_error=images)
-    if num_seeds < fewest_pairs(level):
-        needed = fewest_pairs(level)
+    num_seeds, rests_on_tunings = len(found.seeds), len(repeats) > 1 and have_own_seeds(repeats)
+    if rests_on_tunings and not num_seeds:
+        raise NotTestableError("the two sides share no seed")
+    if not rests_on_tunings and num_seeds < (needed := fewest_pairs(level)):
         raise NotTestableError(f"{count(num_seeds, 'common seed')}, and a verdict needs {needed}", seeds_needed=needed)
-    return PairedSeeds.of(found.improvement, ours, theirs, dropped_targets=dropped, image_error=images)
+    values = found.improvement, found.ours, found.theirs
+    dropped, images = found.dropped_targets, image_error(question, a, b, repeats, found.seeds)
+    if rests_on_tunings:
+        variance = tuning_variance(question, repeats, found.theirs, targets)
+        return PairedTunings.of(*values, variance, dropped_targets=dropped, image_error=images)
+    return PairedSeeds.of(*values, dropped_targets=dropped, image_error=images)
 
 
 def have_own_seeds(repeats: Sequence[ConfirmedRuns]) -> bool:
@@ -110,7 +110,9 @@ def tuning_variance(
     found = {}
     for pair in combinations(repeats[0].overview.ledger.study.optimizers, 2):
         with suppress(NotTestableError):
-            found[pair] = _compared(question, *pair, repeats, targets, over).improvement.mean(axis=1)
+            compared = _compared(question, *pair, repeats, targets, over)
+            if compared.seeds:
+                found[pair] = compared.improvement.mean(axis=1)
     return TuningVariance.of(found)
 
 
@@ -127,7 +129,9 @@ def _compared(
     (values,) = paired_values([found])
     ours, theirs = values[..., 0], values[..., 1]
     metric = METRICS.get(question.metric) or PAIR_METRICS[question.metric]
-    improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better, over=over)
+    improvement = ours  # as empty as both sides, where they share no seed
+    if seeds:
+        improvement = question.improvement.measure(ours, theirs, metric=metric.name, better=metric.better, over=over)
     return _Compared(
         improvement=improvement,
         ours=ours,

@@ -74,8 +74,14 @@ def _looked_at(question: Question, repeats: Sequence[ConfirmedRuns]) -> Sequence
     return [phase for phase in phases if phase not in CONFIRM] if has_schedule else phases
 
 
+def _has_schedule(question: Question, repeats: Sequence[ConfirmedRuns]) -> bool:
+    """Whether the study has planned the looks at its confirmation seeds and the question rests on them."""
+    plan = repeats[0].overview.ledger.study.error_plan
+    return question.metric not in STUDY_METRICS and len(repeats) == 1 and plan.most_confirm_seeds is not None
+
+
 def _schedule(question: Question, a: str, b: str, repeats: Sequence[ConfirmedRuns]) -> Schedule | None:
-    if question.metric in STUDY_METRICS or len(repeats) > 1:
+    if not _has_schedule(question, repeats):
         return None
     shown = repeats[0].overview.shown.filter(setting="tuned", phase="confirm")
     winners: Mapping[str, int] = dict(shown.select("optimizer", "number").iter_rows())
@@ -94,7 +100,9 @@ def _judge_claim(
         evidence = gather(question, a, b, repeats, level)
     except NotTestableError as reason:
         return replace(verdict, reason=str(reason), seeds_needed=reason.seeds_needed)
-    if schedule and isinstance(evidence, PairedSeeds):
+    if isinstance(evidence, PairedSeeds) and _has_schedule(question, repeats):
+        if schedule is None:
+            return replace(verdict, reason="the first confirmation seeds of a side are not there yet")
         evidence = PairedLooks.at(evidence, schedule)
     return resting_on(evidence, verdict)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.plan import seeds_in_order
 from analysis.statistics.sequential import spent_share
 
 Pair = tuple[int, int]
@@ -62,10 +63,10 @@ def schedule_of(ledger: Ledger, a: str, b: str, winners: Mapping[str, int]) -> S
 
 def confirmed_seeds(ledger: Ledger) -> dict[str, dict[str, int]]:
     """Seeds of each confirmed setting by optimizer and number, as `study.json` stores them of a look."""
-    rows = ledger.trials.filter(phase="confirm").group_by("optimizer", "number").len()
+    rows = ledger.trials.filter(phase="confirm").group_by("optimizer", "number").agg("replicate")
     found: dict[str, dict[str, int]] = {}
-    for name, number, seeds in rows.sort("optimizer", "number").iter_rows():
-        found.setdefault(name, {})[str(number)] = seeds
+    for name, number, replicates in rows.sort("optimizer", "number").iter_rows():
+        found.setdefault(name, {})[str(number)] = seeds_in_order(replicates)
     return found
 
 

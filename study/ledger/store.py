@@ -5,7 +5,7 @@ in training is in the write-ahead log.
 """
 
 import pathlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.ledger.durable import write_part
+from analysis.ledger.plan import seeds_in_order
 from analysis.ledger.schema import KEY, LOOKED_AT, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
@@ -250,10 +251,13 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 def _confirmed_seeds(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
     """Seeds of each confirmed setting by optimizer and number of its trial."""
-    seeds = Counter(outcome.key for outcome in outcomes if outcome.key.phase == "confirm")
+    seeds: dict[TrialKey, list[int]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.key.phase == "confirm":
+            seeds[outcome.key].append(outcome.replicate)
     found: dict[str, dict[str, int]] = {}
     for key in sorted(seeds):
-        found.setdefault(key.optimizer, {})[str(key.number)] = seeds[key]
+        found.setdefault(key.optimizer, {})[str(key.number)] = seeds_in_order(seeds[key])
     return found
 
 

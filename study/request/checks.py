@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from analysis.ledger.study import NO_MODEL
 from analysis.plugins import strays
 from study.cluster.slots import CHOICES
-from study.request.options import DEFAULT_MOST_SEEDS, FEWEST_CONFIRM_SEEDS, RECIPES
+from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.request.records import Request, RunOptions, StudyOptions
 from study.search import search_names
 from study.spec import MODEL, Identity
@@ -80,11 +80,10 @@ def _check_rounds(study: StudyOptions) -> None:
         )
     if study.confirm_seeds == 0:
         raise ValueError(f"{option} needs confirmation seeds to begin with, got --confirm-seeds 0; 12 are usual.")
-    largest = DEFAULT_MOST_SEEDS if most is None else most
-    if study.confirm_seeds > largest - study.until_decided:
+    if most is not None and study.confirm_seeds > most - study.until_decided:
         below = "below" if study.until_decided else "at most"
         raise ValueError(
-            f"--confirm-seeds must be {below} --max-confirm-seeds, got {study.confirm_seeds} and {largest}; "
+            f"--confirm-seeds must be {below} --max-confirm-seeds, got {study.confirm_seeds} and {most}; "
             "lower it or raise --max-confirm-seeds."
         )
 

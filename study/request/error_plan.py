@@ -21,6 +21,7 @@ def fixed_error_plan(request: Request, stored: Mapping[str, Any] | None, place: 
     asked = request.most_confirm_seeds
     if stored is None:
         most = DEFAULT_MOST_SEEDS if asked is None and request.until_decided else asked
+        _refuse_too_many(request, most, place)
         return {"counts_every_claim": True, "most_confirm_seeds": most}
     plan: Mapping[str, Any] | None = stored.get("error_plan")
     most = None if plan is None else plan["most_confirm_seeds"]
@@ -32,14 +33,20 @@ def fixed_error_plan(request: Request, stored: Mapping[str, Any] | None, place: 
             f"the most confirmation seeds must be fixed before anything is looked at: {place} began {began}, got "
             f"{option}; {mend}."
         )
-    if most is not None and request.num_confirm_seeds > most:
-        raise ValueError(
-            f"--confirm-seeds must be at most {most}, the most that {place} began with, got "
-            f"{request.num_confirm_seeds}; choose another --output to plan more."
-        )
+    _refuse_too_many(request, most, place)
     if most is not None and request.num_repeats > 1:
         raise ValueError(
             f"--repeats must be 1 for {place}, whose looks at up to {most} confirmation seeds are planned, got "
             f"{request.num_repeats}: several tunings are judged by another rule; choose another --output."
         )
     return plan
+
+
+def _refuse_too_many(request: Request, most: int | None, place: str) -> None:
+    """Refuse seeds beyond the most, and rounds of more seeds that could not be had."""
+    if most is not None and request.num_confirm_seeds > most - request.until_decided:
+        below = "below" if request.until_decided else "at most"
+        raise ValueError(
+            f"--confirm-seeds must be {below} {most}, the most that {place} may have, got {request.num_confirm_seeds}; "
+            "lower it, or choose another --output and --max-confirm-seeds to plan more."
+        )

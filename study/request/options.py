@@ -28,6 +28,9 @@ DEFAULT_REPEATS = 4
 MOST_REPEATS = 100
 """Each keeps a lock while the command runs."""
 
+MOST_CONFIRM_SEEDS = 1000
+"""Of a plan: the signs of all pairs at all looks are held in memory at once."""
+
 DEFAULT_MOST_SEEDS = 48
 """With --until-decided: four times the confirmation seeds of a study that says nothing of them."""
 
@@ -140,7 +143,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-confirm-seeds",
-        type=at_least(FEWEST_CONFIRM_SEEDS),
+        type=Count(FEWEST_CONFIRM_SEEDS, MOST_CONFIRM_SEEDS),
         metavar="N",
         help="fresh seeds that there may ever be, fixed with the first run: looks at fewer spend less of the error "
         f"(default: none, {DEFAULT_MOST_SEEDS} with --until-decided)",

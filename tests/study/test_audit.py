@@ -86,6 +86,35 @@ def test_a_bank_holds_every_network_of_every_setting():
         assert np.isfinite(held.values["test_error"]).all()
 
 
+def test_what_is_kept_of_a_network_by_hand():
+    """Two targets are reached after the third of eight epochs of 80 steps; every tenth step lies .5 off the median."""
+    losses = np.where(np.arange(640) % 10 == 5, 2.5, 2.0)
+    kept = bank.kept(
+        validation_errors=[0.9, 0.85, 0.74, 0.74, 0.74, 0.74, 0.74, 0.72],
+        test_error=0.7,
+        losses=(1.9, 2.1),
+        step_losses=losses,
+    )
+    assert kept == pytest.approx(
+        {
+            "validation_error": 0.72,
+            "test_error": 0.7,
+            "gap": 0.2,
+            "swing": 0.5 / 10**0.5,
+            "steps": (2 * 240 + 3 * 640) / 5,
+        }
+    )
+    lost = bank.kept(validation_errors=[0.5, 1.0], test_error=0.7, losses=(None, None), step_losses=losses)
+    assert (lost["validation_error"], lost["test_error"], lost["steps"]) == (1.0, 1.0, 640.0)
+    assert np.isnan([lost["gap"], lost["swing"]]).all()
+
+
+def test_the_bank_is_not_overwritten(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        bank.main([str(bank.FILE)])
+    assert "FILE must be new, got " in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_training_the_bank_again_gives_what_it_holds():
     """But for what rounding on another processor makes of 640 steps: the means of 14 networks agree."""

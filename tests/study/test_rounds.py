@@ -91,7 +91,7 @@ def test_an_old_study_keeps_to_its_rule():
         ({"until_decided": True}, stored(None), r"out began without a largest number .*, got --until-decided; choose"),
         ({"most_confirm_seeds": 48}, {}, r"began without .*, got --max-confirm-seeds 48; choose another --output"),
         ({"most_confirm_seeds": 48}, stored(24), r"began with at most 24, got .* 48; give --max-confirm-seeds 24, or"),
-        ({"num_confirm_seeds": 30}, stored(24), r"--confirm-seeds must be at most 24, the most that out began with"),
+        ({"num_confirm_seeds": 30}, stored(24), r"--confirm-seeds must be at most 24, the most that out may have"),
         ({"num_repeats": 3}, stored(24), r"--repeats must be 1 for out, whose looks at up to 24 .* are planned, got 3"),
     ],
 )

@@ -48,8 +48,8 @@ def rows(overview: Overview) -> str:
     else:
         sweep = "No sweep was planned."
     return (
-        f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose, "
-        "those of all tunings together."
+        f"{sweep} Share of good settings, importance and expected best: explore points only, which no sampler chose; "
+        "importance, expected best and the maps of two hyperparameters by the trials of all tunings together."
     )
 
 

@@ -12,9 +12,8 @@ from analysis.ledger.schema import TUNING_PHASES
 def pooled(tunings: Sequence[Ledger]) -> Ledger:
     """The first tuning with the tuning trials of all, numbered on.
 
-    The points of each tuning come from random streams of their own. Its seeds may be its own too: replicate r of two
-    tunings then has nothing in common, and a bootstrap that draws replicates for all at once takes the seeds for more
-    alike than they are, so that its intervals are rather too wide.
+    The points of each tuning come from random streams of their own. Its seeds may be its own too; a bootstrap that
+    draws replicates draws them for all tunings at once, as if they shared them, as it does for one tuning.
 
     Args:
         tunings: Of one study, the first one first.

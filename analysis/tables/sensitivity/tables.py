@@ -37,7 +37,7 @@ _MAKERS: dict[str, Callable[[_Known], pl.DataFrame]] = {
     "imprecision_cost": lambda known: imprecision_table(one_at_a_time(known.ledger)),
     "joint_map": lambda known: joint_maps(known.ledger, known.explored),
     "joint_slope": lambda known: joint_slopes(known.ledger, known.explored),
-    "good_volume": lambda known: good_volumes(known.explored, known.eps),
+    "good_volume": lambda known: good_volumes(known.ledger, known.eps),
     "importance": lambda known: importances(known.explored),
     "expected_best": lambda known: expected_best(known.explored),
     "best_so_far": lambda known: best_so_far(known.ledger),

@@ -5,6 +5,7 @@ import math
 import zlib
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.claims.file import parse_claims
@@ -150,6 +151,36 @@ def test_a_decided_word_is_never_undone(study):
                     assert low <= verdict.interval.low <= verdict.interval.high <= high
                     last[verdict.b] = (verdict.interval.low, verdict.interval.high)
             looks.append(at(seeds))
+
+
+def interrupted(folder, kept):
+    """The study as it is if groups ended in any order: of each optimizer the replicates that are confirmed."""
+    for table in ("trials", "epochs"):
+        for path in (folder / table).glob("*.parquet"):
+            rows = pq.read_table(path)
+            names, phases, replicates = (rows[key].to_pylist() for key in ("optimizer", "phase", "replicate"))
+            has_ended = [
+                phase != "confirm" or name not in kept or replicate in kept[name]
+                for name, phase, replicate in zip(names, phases, replicates, strict=True)
+            ]
+            pq.write_table(rows.filter(has_ended), path)
+    return folder
+
+
+def test_a_look_at_an_interrupted_study_is_at_the_first_seeds_that_both_sides_have(study):
+    whole = against(study(12), "b")
+    folder = interrupted(study(24), {"a": range(18), "b": [*range(12), *range(18, 24)]})
+    assert confirmed_seeds(load(folder))["b"] == {"0": 12, "1": 12}
+    verdict = against(folder, "b")
+    assert verdict.schedule.looks == (12,)
+    assert np.array_equal(verdict.evidence.differences, whole.evidence.differences)
+    assert verdict.interval == whole.interval
+
+
+def test_there_is_no_look_where_the_first_seeds_of_a_side_are_missing(study):
+    verdict = against(interrupted(study(24), {"a": range(18), "b": range(6, 24)}), "b")
+    assert (verdict.word, verdict.schedule) == ("NOT TESTABLE", None)
+    assert verdict.reason == "the first confirmation seeds of a side are not there yet"
 
 
 def test_open_claims_ask_for_a_round_of_seeds_for_both_sides(study):

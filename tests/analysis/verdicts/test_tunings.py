@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
@@ -133,6 +134,18 @@ def test_a_relative_improvement_has_the_variance_of_its_own_scale(tuned):
         assert (scaled.interval.low, scaled.interval.high) == pytest.approx(
             (plain.interval.low / rival, plain.interval.high / rival)
         )
+
+
+def test_an_optimizer_that_shares_no_seed_with_the_others_is_left_out_of_the_luck(tuned):
+    folder = tuned(3, better=0.1, luck=0.002)
+    for path in (folder / "repeats" / "2" / "trials").glob("*.parquet"):
+        rows, is_of_c, is_early = pq.read_table(path), pl.col("optimizer") == "c", pl.col("replicate") < 6
+        kept = pl.from_arrow(rows).select((pl.col("phase") != "confirm") | (is_of_c ^ is_early)).to_series()
+        pq.write_table(rows.filter(kept.to_arrow()), path)
+    verdict, alone, _ = judged(folder)
+    assert (verdict.word, alone.word) == ("SUPPORTED", "NOT TESTABLE")
+    assert alone.reason == "the two sides share no seed"
+    assert np.isfinite([verdict.interval.low, verdict.interval.high, verdict.p_value]).all()
 
 
 def test_tunings_that_share_their_seeds_are_judged_as_they_were(tuned):

@@ -150,7 +150,7 @@ REFUSED = {
     ),
     "until decided from beyond its default": (
         [*OPTUNA, "--repeats", "1", "--until-decided", "--confirm-seeds", "48"],
-        r"--confirm-seeds must be below --max-confirm-seeds, got 48 and 48; lower it or raise --max-confirm-seeds\.",
+        r"--confirm-seeds must be below 48, the most that .* may have, got 48; lower it, or choose another --output .*",
     ),
     **{
         f"{count} sweep seeds": (

@@ -43,5 +43,5 @@ def test_two_tunings_have_the_points_that_a_forest_needs(side, ledger_of):
     assert lacking["reason"].null_count() == 0
     assert shown["reason"].null_count() == shown.height
     assert shown["importance"].to_list() == [1.0]
-    assert together["good_volume"]["num_points"].max() == 32
-    assert alone["best_so_far"].equals(together["best_so_far"])
+    for name in ("best_so_far", "good_volume"):
+        assert alone[name].equals(together[name])
