@@ -25,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--short",
         action="store_true",
-        help=f"{SHORT[0]} and {SHORT[1]} simulated studies in the place of {LONG[0]:,}, which take some 20 minutes",
+        help=f"{SHORT[0]} and {SHORT[1]} simulated studies in the place of {LONG[0]:,}, which take about half an hour",
     )
     options = parser.parse_args(words)
     num_studies, num_tuned = SHORT if options.short else LONG

@@ -201,7 +201,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         metavar="N",
         help="images that each epoch is evaluated on, beside as many of training (default: half as many as those of "
-        "training, at most all; those of the study that goes on)",
+        "training, at most all; a study that goes on by --output keeps its own)",
     )
     group.add_argument("--epochs", type=at_least(1), help=f"passes over it ({_defaults('num_epochs')})")
     group.add_argument("--batch-size", type=at_least(1), help=f"images per step ({_defaults('batch_size')})")
