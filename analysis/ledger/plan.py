@@ -5,6 +5,9 @@ from collections.abc import Collection, Mapping
 RATE = "learning_rate"
 """The hyperparameter that almost every optimizer has."""
 
+MOST_REPEATS = 100
+"""Tunings of a study: each keeps a lock while its command runs."""
+
 CONFIRM_ROUND = 6
 """Confirmation seeds that are added at a time where a study goes on until its claims are decided."""
 

@@ -21,7 +21,7 @@ from analysis.report.repeats import repeats_text
 from analysis.report.text import first_screen, methods, summary
 from analysis.report.text.what_would_decide import what_would_decide
 from analysis.report.vega_bundle import chart_library
-from analysis.tables.completeness import completeness
+from analysis.tables.completeness import completeness_of_all
 from analysis.tables.overview import Overview
 from analysis.tables.results import Result
 from analysis.verdicts.claims_of_study import Judgement
@@ -54,7 +54,7 @@ def render(
         PluginError: A figure cannot be drawn.
     """
     context = {
-        **_context(tunings[0], figures, judgement),
+        **_context(tunings, figures, judgement),
         **first_screen.context(judgement),
         **_repeats(tunings),
         "what_would_decide": what_would_decide(tunings, judgement.verdicts),
@@ -68,8 +68,9 @@ def render(
     return {**drawn, "report.md": environment().get_template("report.md").render(context), "report.html": page}
 
 
-def _context(overview: Overview, figures: Figures, judgement: Judgement) -> dict[str, Any]:
-    study, found = overview.ledger.study, completeness(overview)
+def _context(tunings: Sequence[Overview], figures: Figures, judgement: Judgement) -> dict[str, Any]:
+    overview, found = tunings[0], completeness_of_all(tunings)
+    study = overview.ledger.study
     palette = Palette.of(study.optimizers)
     return {
         "question": summary.QUESTION,

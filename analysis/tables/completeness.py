@@ -1,5 +1,6 @@
 """How much of a study is there: trials done of trials planned, and what is missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,11 +15,26 @@ from analysis.wording import count, listing
 
 @dataclass(frozen=True)
 class Completeness:
-    """Trials that ended, trials planned, and a sentence for each optimizer that lacks some."""
+    """Trials that ended, trials planned, and a sentence for each optimizer that lacks some; of how many tunings."""
 
     done: int
     planned: int
     missing: tuple[str, ...]
+    tunings: int = 1
+
+
+def completeness_of_all(tunings: Sequence[Overview]) -> Completeness:
+    """That of several tunings together; whose trials are missing is said but for the first one."""
+    found = [completeness(overview) for overview in tunings]
+    missing = [*found[0].missing]
+    for overview, own in zip(tunings[1:], found[1:], strict=True):
+        missing += [f"repeat {overview.ledger.study.repeat}, {line}" for line in own.missing]
+    return Completeness(
+        done=sum(own.done for own in found),
+        planned=sum(own.planned for own in found),
+        missing=tuple(missing),
+        tunings=len(tunings),
+    )
 
 
 def completeness(overview: Overview) -> Completeness:

@@ -6,6 +6,7 @@ Each optimizer has been trained at Sobol points of its space on 800 of the packa
 in the default study, and evaluated on 800 others.
 """
 
+import os
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,6 +97,8 @@ def main(words: Sequence[str] | None = None) -> int:
     file = parser.parse_args(words).file
     if file.exists():
         parser.error(f"FILE must be new, got {str(file)!r}; choose another or remove it.")
+    if not os.access(file.parent, os.W_OK) or not file.parent.is_dir():
+        parser.error(f"FILE must lie in a folder that may be written to, got {str(file)!r}; choose another.")
     write(file, [row for optimizer in NUM_POINTS for row in trained(optimizer, NUM_POINTS[optimizer])])
     return 0
 

@@ -55,7 +55,7 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
     if until_decided:
         most = jobs[0].study.most_confirm_seeds
         say(console, f"Then {CONFIRM_ROUND} more seeds at a time for the winners of open claims, up to {most}.")
-    needed, family = _seeds_of_a_verdict(jobs[0])
+    needed, family = _seeds_of_a_verdict(jobs[0]) if len(jobs) == 1 else (0, 0)  # several tunings have another rule
     if 0 < extent.num_confirm_seeds < needed:
         say(
             console,

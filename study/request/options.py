@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from analysis.command_line import Parser
-from analysis.ledger.plan import CONFIRM_ROUND
+from analysis.ledger.plan import CONFIRM_ROUND, MOST_REPEATS
 from study import __version__
 from study.cluster.slots import CHOICES, Resources
 from study.request.numbers import Count, at_least, fraction, positive
@@ -24,9 +24,6 @@ LAG = 8
 
 DEFAULT_REPEATS = 4
 """Tunings. Two are the fewest that speak of optimizers; the intervals of four are less than half as wide."""
-
-MOST_REPEATS = 100
-"""Each keeps a lock while the command runs."""
 
 MOST_CONFIRM_SEEDS = 1000
 """Of a plan: the signs of all pairs at all looks are held in memory at once."""

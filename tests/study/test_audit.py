@@ -109,10 +109,15 @@ def test_what_is_kept_of_a_network_by_hand():
     assert np.isnan([lost["gap"], lost["swing"]]).all()
 
 
-def test_the_bank_is_not_overwritten(capsys):
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [(bank.FILE, "FILE must be new, got "), (bank.FILE / "a", "FILE must lie in"), ("no/folder/a", "FILE must lie in")],
+)
+def test_a_bank_that_cannot_be_written_is_refused_before_it_is_trained(file, message, capsys):
     with pytest.raises(SystemExit, match="2"):
-        bank.main([str(bank.FILE)])
-    assert "FILE must be new, got " in capsys.readouterr().err
+        bank.main([str(file)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 @pytest.mark.slow

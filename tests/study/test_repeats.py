@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import ray
 
+from analysis.ledger.plan import MOST_REPEATS
 from analysis.ledger.schema import repeat_directory, stored_repeats
 from study.ledger import Ledger, locked, read_study, write_study
 from study.ledger.directory import discard_drafts, own_files
@@ -18,7 +19,7 @@ from study.queue.tasks import Outcome, Task, TrialKey
 from study.queue.time_budget import time_budgets
 from study.queue.trial_queue import TrialQueue
 from study.request.checks import check
-from study.request.options import MOST_REPEATS, parse
+from study.request.options import parse
 from study.request.study import build_studies
 from study.run import main
 from study.search import load_search

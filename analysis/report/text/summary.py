@@ -110,9 +110,10 @@ def _moved(overview: Overview) -> str:
 
 def status(found: Completeness) -> str:
     """How much of the study is there."""
+    tunings = f" in {found.tunings} tunings" if found.tunings > 1 else ""
     if not found.missing:
-        return f"complete: {count(found.done, 'trial')}"
-    return f"partial: {found.done:,} of {count(found.planned, 'trial')}"
+        return f"complete: {count(found.done, 'trial')}{tunings}"
+    return f"partial: {found.done:,} of {count(found.planned, 'trial')}{tunings}"
 
 
 def notes(overview: Overview) -> list[str]:

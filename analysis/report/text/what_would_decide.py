@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from analysis.ledger.load import Ledger
+from analysis.ledger.plan import MOST_REPEATS
 from analysis.ledger.study import Study
 from analysis.tables.overview import Overview
 from analysis.verdicts.verdict import Verdict
@@ -24,7 +25,8 @@ def what_would_decide(tunings: Sequence[Overview], verdicts: Sequence[Verdict]) 
     ledgers = [overview.ledger for overview in tunings]
     study, entries = ledgers[0].study, []
     for number, claims in _by_number((verdict.tunings_needed, verdict) for verdict in verdicts):
-        entries.append(_entry(_more_tunings(ledgers, number), claims, _command(study, "--repeats", number)))
+        command = _command(study, "--repeats", number) if number <= MOST_REPEATS else ""
+        entries.append(_entry(_more_tunings(ledgers, number), claims, command))
     for number, claims in _by_number((verdict.seeds_needed, verdict) for verdict in verdicts):
         entries.append(_entry(_more_seeds(ledgers[0], number, claims), claims, _seeds_command(study, number)))
     return entries[:MOST_LINES]
@@ -84,7 +86,10 @@ def _seeds_command(study: Study, number: int) -> str:
     words = _last_words(study)
     if words and study.error_plan.most_confirm_seeds:
         return shlex.join(words if "--until-decided" in words else [*words, "--until-decided"])
-    return _command(study, "--confirm-seeds", number)
+    # Seeds are what the claims of a single tuning want: by default the command would tune more often.
+    words = shlex.split(_command(study, "--confirm-seeds", number))
+    has_repeats = any(word.split("=")[0] == "--repeats" for word in words)
+    return shlex.join(words if has_repeats or not words else [*words, "--repeats", "1"])
 
 
 def _command(study: Study, option: str, number: int) -> str:

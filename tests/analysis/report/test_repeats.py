@@ -52,6 +52,9 @@ def test_the_page_shows_every_tuning_and_says_of_which_the_figures_are(report):
     assert section.count("<tr") == 1 + 5
     assert "The other tables and all figures are those of repeat 0, the verdicts rest on all." in section
     assert "not confirmed" in section
+    status = re.search(r'<p class="status partial">Study partial: (\d+) of (\d+) trials in 3 tunings</p>', page)
+    assert int(status[1]) < int(status[2])
+    assert "<li>repeat 4, sgd: " in page
     stored = pl.read_csv(report / "tables" / "repeats.csv")
     rate = stored.filter(repeat=1, optimizer="momentum")["tuned.momentum"][0]
     assert f'<span class="name">momentum</span> {rate:.3g}' in section

@@ -49,7 +49,7 @@ def test_more_seeds_are_named_with_their_time_and_command(overview):
     assert way["text"] == (
         f"12 more seeds (about {seconds} {name} of training here) may decide momentum classifies better than sgd:"
     )
-    assert way["command"] == f"{COMMAND} --confirm-seeds 24"
+    assert way["command"] == f"{COMMAND} --confirm-seeds 24 --repeats 1"
 
 
 def test_more_tunings_are_named_the_same_way_and_the_cheapest_come_first(overview):
@@ -58,6 +58,13 @@ def test_more_tunings_are_named_the_same_way_and_the_cheapest_come_first(overvie
     assert [way["command"] for way in ways] == [f"{COMMAND} --repeats {number}" for number in (5, 9)]
     assert ways[0]["text"].startswith("2 more tunings (about ")
     assert ways[1]["text"].startswith("6 more tunings (about ")
+
+
+def test_there_is_no_command_for_more_tunings_than_a_study_may_have(overview):
+    most, beyond = what_would_decide([overview] * 3, [waiting(tunings_needed=100), waiting(tunings_needed=101)])
+    assert most["command"] == f"{COMMAND} --repeats 100"
+    assert beyond["command"] == ""
+    assert "98 more tunings" in beyond["text"]
 
 
 def test_claims_that_so_much_would_decide_stand_together(overview):
@@ -72,7 +79,13 @@ def test_the_command_has_the_option_once(overview, given):
     ways = what_would_decide(
         [changed(overview, command=f"python -m study.run {given} --output 'a b'")], [waiting(seeds_needed=24)]
     )
-    assert ways[0]["command"] == "python -m study.run --output 'a b' --confirm-seeds 24"
+    assert ways[0]["command"] == "python -m study.run --output 'a b' --confirm-seeds 24 --repeats 1"
+
+
+@pytest.mark.parametrize("given", ["--repeats 1", "--repeats=1"])
+def test_seeds_for_one_tuning_are_not_asked_of_four(overview, given):
+    (way,) = what_would_decide([changed(overview, command=f"{COMMAND} {given}")], [waiting(seeds_needed=24)])
+    assert way["command"] == f"{COMMAND} {given} --confirm-seeds 24"
 
 
 def test_a_study_that_has_fixed_its_most_seeds_goes_on_until_decided(overview):
