@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from analysis.command_line import Parser, path
 from study.search import Point
-from trainables.spec import Hyperparameter
 
 FILE = pathlib.Path(__file__).with_name("bank.parquet")
 
@@ -132,27 +131,34 @@ def trained(optimizer: str, num_points: int) -> Iterator[dict[str, Any]]:
         at = {f"x{place}": float(fraction) for place, fraction in enumerate(fractions)}
         for first in range(0, NUM_SEEDS, GROUP):
             seeds = range(first, first + GROUP)
-            for seed, kept in zip(seeds, _train(optimizer, dict(axes), fractions, seeds), strict=True):
+            for seed, kept in zip(seeds, train_at(optimizer, fractions, seeds), strict=True):
                 yield {"optimizer": optimizer, "point": point, "seed": seed, **at, **kept}
 
 
-def _train(
-    optimizer: str, space: Mapping[str, Hyperparameter], fractions: Array, seeds: range
-) -> list[dict[str, float]]:
+def train_at(optimizer: str, fractions: Array, seeds: range) -> list[dict[str, float]]:
+    """What is kept of the networks at one setting.
+
+    Args:
+        optimizer: Its name.
+        fractions: Place of each of its hyperparameters, by name in order, in its range.
+        seeds: Numbers of the seeds.
+    """
     from trainables.data.dataset import load_dataset
     from trainables.optimizers import resolve_optimizer
     from trainables.training.loop import Training
     from trainables.training.trial import TrialConfig
 
+    spec = resolve_optimizer(optimizer, {})
+    axes = sorted(spec.space.items())
     config = TrialConfig(
         optimizer=optimizer,
-        hyperparameters={name: axis.at(float(at)) for (name, axis), at in zip(space.items(), fractions, strict=True)},
+        hyperparameters={name: axis.at(float(at)) for (name, axis), at in zip(axes, fractions, strict=True)},
         seeds=tuple(FIRST_SEED + seed for seed in seeds),
         batch_size=BATCH_SIZE,
         num_epochs=NUM_EPOCHS,
     )
     data = load_dataset("cifar10-mini").subset(NUM_IMAGES, NUM_IMAGES)
-    training = Training(config, resolve_optimizer(optimizer, {}), data)
+    training = Training(config, spec, data)
     epochs = []
     while not training.finished:
         epochs += training.run_epoch()

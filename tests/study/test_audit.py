@@ -1,7 +1,5 @@
 """The audits pass, and would not if the verdicts were careless."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 
@@ -124,12 +122,12 @@ def test_a_bank_that_cannot_be_written_is_refused_before_it_is_trained(file, mes
 def test_training_the_bank_again_gives_what_it_holds():
     """But for what rounding on another processor makes of 640 steps: the means of 14 networks agree."""
     held = bank.Bank.of("momentum")
-    rows = list(islice(bank.trained("momentum", 4), 3 * bank.NUM_SEEDS, 3 * bank.NUM_SEEDS + bank.GROUP))
-    assert [row["x0"] for row in rows] == pytest.approx([held.cube[3, 0]] * bank.GROUP)
+    best = int(held.values["test_error"].mean(axis=1).argmin())
+    found = bank.train_at("momentum", held.cube[best], range(bank.GROUP))
     for name in bank.COLUMNS:
-        stored = held.values[name][3, : bank.GROUP]
+        stored = held.values[name][best, : bank.GROUP]
         error = np.hypot(*2 * [stored.std(ddof=1) / bank.GROUP**0.5])
-        assert np.mean([row[name] for row in rows]) == pytest.approx(stored.mean(), abs=3 * error), name
+        assert np.mean([kept[name] for kept in found]) == pytest.approx(stored.mean(), abs=3 * error), name
 
 
 def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch):

@@ -56,7 +56,9 @@ def test_no_name_of_one_optimizer_is_called_better(seed, study_command, user_fil
     assert done.returncode == 0, done.stderr
     verdicts = json.loads((tmp_path / "out" / "report" / "verdicts.json").read_text(encoding="utf-8"))
     assert len(verdicts) == 4 * len(QUESTIONS)
-    assert {verdict["about"] for verdict in verdicts} == {"optimizers"}
-    assert {verdict["tunings"] for verdict in verdicts} == {3}
+    # Short runs may share no range of training loss; two of the questions do without one.
+    testable = [verdict for verdict in verdicts if verdict["verdict"] != "NOT TESTABLE"]
+    assert len(testable) >= 2 * 4
+    assert {(verdict["about"], verdict["tunings"]) for verdict in testable} == {("optimizers", 3)}
     false = {verdict["question"] for verdict in verdicts if verdict["verdict"] in DIRECTIONAL}
     assert len(false) < 2, verdicts

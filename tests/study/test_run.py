@@ -396,7 +396,7 @@ def test_the_command_trains_an_optimizer_of_another_folder(study_command, user_f
 LEARNING = (
     *("--search", "grid", "--values", "sgd.learning_rate=0.03,0.05", "langevin.learning_rate=0.05"),
     *("langevin.diffusion=1e-6,1e-5", "--optimizers", "sgd,langevin", "--train-images", "400", "--batch-size", "10"),
-    *("--epochs", "8", "--seeds", "2", "--confirm-seeds", "8", "--repeats", "1", "--no-sweep", "--no-timing"),
+    *("--epochs", "8", "--seeds", "2", "--confirm-seeds", "9", "--repeats", "1", "--no-sweep", "--no-timing"),
 )
 
 
@@ -406,12 +406,12 @@ def test_the_command_trains_the_winner_without_its_noise_and_says_what_that_show
     address = ray.get_runtime_context().gcs_address
     done = study_command(*LEARNING, "--output", "out", "--address", address, env={"RAY_AUTH_MODE": "token"})
     assert done.returncode == 0, done.stderr
-    assert "1 ablation, 8 confirmation seeds, without sweep" in done.stdout
-    assert "48 networks to train" in done.stdout
+    assert "1 ablation, 9 confirmation seeds, without sweep" in done.stdout
+    assert "53 networks to train" in done.stdout
     trials = table(tmp_path / "out", "trials").sort("replicate")
     winner = trials.filter(optimizer="langevin", phase="confirm", number=1)
     ablation = trials.filter(phase="ablation")
-    assert ablation["optimizer"].to_list() == ["langevin"] * 8
+    assert ablation["optimizer"].to_list() == ["langevin"] * 9
     assert set(ablation["diffusion"]) == {0.0}
     for name in ("learning_rate", "seed"):
         assert ablation[name].to_list() == winner[name].to_list()
@@ -421,7 +421,7 @@ def test_the_command_trains_the_winner_without_its_noise_and_says_what_that_show
     assert by_part["optimizer"] == pytest.approx((ablation["test_error"] - winner["test_error"]).mean())
     assert by_part["total"] == pytest.approx(by_part["optimizer"] + by_part["setting"])
     assert "langevin at diffusion 0 is sgd" in (report / "report.md").read_text(encoding="utf-8")
-    assert read_study(tmp_path / "out")["looks"][0]["ablated"] == {"langevin": 8}
+    assert read_study(tmp_path / "out")["looks"][0]["ablated"] == {"langevin": 9}
 
 
 @pytest.mark.slow
