@@ -1,6 +1,8 @@
 """Runs on fresh seeds by side of a comparison, what paired differences are made of, and every metric of each."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -12,6 +14,8 @@ from analysis.tables.ablations import ablations, trial_of
 from analysis.tables.overview import Overview
 from analysis.tables.settings import TRIAL
 from analysis.tables.study_tables import StudyTables
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class ConfirmedRuns:
     overview: Overview
     claims: Claims
     _runs: dict[str, dict[int, Run]] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def dataset(self) -> str:
@@ -56,6 +61,13 @@ class ConfirmedRuns:
             runs = runs_of(self._trials(side), self.overview.ledger.epochs, self.setup)
             self._runs[side] = {run.trial["replicate"]: run for run in runs}
         return self._runs[side]
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of these runs under a key, made when it is first asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
 
     def num_failed(self, side: str) -> int:
         """Fresh seeds of a side whose process failed, so that they have no outcome."""

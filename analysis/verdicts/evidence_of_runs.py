@@ -174,9 +174,16 @@ def paired_values(comparisons: Sequence[Sequence[Pairs]]) -> list[NDArray[np.flo
 def measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
     """The metric of both sides by replicate: one seed made both runs of a pair.
 
+    Every claim of a question needs the pairs of all optimizers, for the luck of tunings: they are measured once.
+
     Raises:
         NotTestableError: A side has no runs, or a run no value.
     """
+    key = (question.metric, a, b, targets.kept if targets else None)
+    return confirmed.once(key, lambda: _measured(question, a, b, confirmed, targets))
+
+
+def _measured(question: Question, a: str, b: str, confirmed: ConfirmedRuns, targets: Targets | None) -> Pairs:
     ours, theirs = (require_runs(name, confirmed.of(name)) for name in (a, b))
     if targets:
         ours, theirs = targets.of(ours), targets.of(theirs)
