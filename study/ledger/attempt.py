@@ -3,14 +3,14 @@
 import pathlib
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 
 from analysis.ledger.durable import write_part
 from analysis.ledger.schema import epochs_schema
 from study.ledger.log import LOGS, EpochLog, StoredLog
-from study.ledger.rows import Row, epoch_rows
+from study.ledger.rows import EpochRow, epoch_rows
 from study.queue.tasks import Task
 from trainables.training.trial import ReplicateEpoch
 
@@ -43,7 +43,7 @@ class Attempt:
         earlier: Self | None,
     ) -> None:
         self._directory, self.name, self.task, self.number, self._checkpoint = directory, name, task, number, checkpoint
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[EpochRow] = []
         self._log: EpochLog | None = None
         self._log_path = directory / LOGS / f"{name}.arrows"
         # An attempt that has not ended its first epoch has nothing to go on from.
@@ -109,7 +109,7 @@ class Attempt:
         self.end_earlier()
 
 
-def keep_superseded(directory: pathlib.Path, name: str, rows: Sequence[Row]) -> None:
+def keep_superseded(directory: pathlib.Path, name: str, rows: Sequence[EpochRow]) -> None:
     """Store rows of the log that no longer count."""
     if rows:
         table = pa.Table.from_pylist(list(rows), schema=epochs_schema())

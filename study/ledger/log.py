@@ -7,14 +7,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 
 from analysis.ledger.durable import publish
 from analysis.ledger.schema import epochs_schema
 from analysis.lines import one_line
-from study.ledger.rows import Row
+from study.ledger.rows import EpochRow
 
 LOGS = "log"
 """Folder of the logs."""
@@ -45,7 +44,7 @@ class EpochLog:
         self._file = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_stream(self._file, LOG_SCHEMA.with_metadata(metadata))
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[EpochRow]) -> None:
         """Store rows.
 
         Raises:
@@ -71,7 +70,7 @@ class StoredLog:
     """
 
     path: pathlib.Path
-    rows: list[dict[str, Any]]
+    rows: list[EpochRow]
     checkpoint: str | None
     damage: str | None
 
@@ -89,7 +88,7 @@ def read_logs(directory: pathlib.Path) -> list[StoredLog]:
 
 def read_log(path: pathlib.Path) -> StoredLog:
     """Read a log, of which a killed writer or a full disk may have left any first part."""
-    rows: list[dict[str, Any]] = []
+    rows: list[EpochRow] = []
     checkpoint = damage = None
     try:
         if not FILE_NAME.fullmatch(path.stem):
@@ -140,7 +139,7 @@ def checksum(column: pa.Array) -> int:
     return zlib.crc32(values.to_numpy(zero_copy_only=False), crc)
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[list[dict[str, Any]]]:
+def _batches(reader: pa.RecordBatchReader) -> Iterator[list[EpochRow]]:
     while True:
         try:
             batch, metadata = reader.read_next_batch_with_custom_metadata()

@@ -10,7 +10,7 @@ from study.ledger.attempt import keep_superseded
 from study.ledger.directory import free_name
 from study.ledger.log import LOGS, StoredLog, rewrite_log
 from study.ledger.recovery import DAMAGED, move_to_damaged
-from study.ledger.rows import Row
+from study.ledger.rows import EpochRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,12 @@ def _set_aside(directory: pathlib.Path, log: StoredLog) -> str:
     )
 
 
-def _group(rows: Sequence[Row]) -> tuple[object, ...]:
-    first = rows[0] if rows else {}
-    replicates = tuple(sorted({row["replicate"] for row in rows}))
-    return first.get("optimizer"), first.get("phase"), first.get("number"), replicates
+def _group(rows: Sequence[EpochRow]) -> tuple[object, ...]:
+    if not rows:
+        return ()
+    first = rows[0]
+    return first["optimizer"], first["phase"], first["number"], tuple(sorted({row["replicate"] for row in rows}))
 
 
-def _identity(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("optimizer", "phase", "number", "replicate", "epoch", "attempt"))
+def _identity(row: EpochRow) -> tuple[object, ...]:
+    return row["optimizer"], row["phase"], row["number"], row["replicate"], row["epoch"], row["attempt"]

@@ -9,7 +9,7 @@ from ray.tune.experiment import Trial
 
 from study.display.progress import Progress
 from study.ledger import Attempt, Ledger
-from study.ledger.rows import failed_rows, trial_rows
+from study.ledger.rows import TrialEnd, failed_rows, trial_rows
 from study.tune.assignments import Assignments
 from study.tune.checkpoints import Continuation
 from study.tune.commits import Commit
@@ -63,12 +63,12 @@ class LedgerCallback(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Store a trial that has trained to its end; one that Tune has stopped before is left for the next run."""
-        result = trial.last_result
-        if result.get("done"):
+        if trial.last_result.get("done"):
+            end = TrialEnd.of(trial.last_result)
             with self._settlement.storing():
-                self._vouch(result["node_ip"])
+                self._vouch(end.node)
             attempt = self._attempts[trial.trial_id]
-            self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, result))
+            self._commit(trial, trial_rows(attempt.task, attempt.number, attempt.rows, end))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Have a trial trained once more, or store it as failed for good. The loss of a node is no failure of it."""

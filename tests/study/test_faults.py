@@ -21,7 +21,7 @@ import pytest
 from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, read_study, write_study
 from study.ledger.check import check_ledger
-from study.ledger.rows import trial_rows
+from study.ledger.rows import TrialEnd, trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.run import main
 from tests.processes import wait_for
@@ -230,7 +230,7 @@ class Writing:
                 self._begin("log")
                 attempt.append(records_of(epoch))
             self._begin("commit")
-            rows = trial_rows(task, attempt.number, attempt.rows, {"device": "cpu", "node_ip": "here"})
+            rows = trial_rows(task, attempt.number, attempt.rows, TrialEnd(device="cpu", node="here"))
             self.ledger.commit(attempt, rows)
         self._begin("merge")
         self.before_merge()

@@ -14,7 +14,7 @@ from analysis.ledger.parts import read_parts
 from study.ledger import Ledger, MirroredLedger, read_study
 from study.ledger.check import check_ledger
 from study.ledger.mirror.mirror import Mirror, MirrorError
-from study.ledger.rows import trial_rows
+from study.ledger.rows import TrialEnd, trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.output import open_output
 from study.run import main
@@ -100,7 +100,7 @@ class Machine:
             attempt = ledger.begin(task)
             for epoch in (1, 2):
                 attempt.append(records_of(epoch, self.seconds))
-            rows = trial_rows(task, attempt.number, attempt.rows, {"device": "cpu", "node_ip": "here"})
+            rows = trial_rows(task, attempt.number, attempt.rows, TrialEnd(device="cpu", node="here"))
             ledger.commit(attempt, rows)
 
 

@@ -20,14 +20,14 @@ from analysis.ledger.parts import read_parts
 from analysis.ledger.schema import timings_schema
 from study.ledger import Ledger, read_study
 from study.ledger.log import EpochLog, read_log
-from study.ledger.rows import epoch_rows, trial_rows
+from study.ledger.rows import TrialEnd, epoch_rows, trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.spec import StudySpec
 from trainables.training.trial import ReplicateEpoch
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")
 KEY = ["optimizer", "phase", "number", "replicate"]
-RESULT = {"device": "cpu", "node_ip": "127.0.0.1"}
+END = TrialEnd(device="cpu", node="127.0.0.1")
 NUM_EPOCHS = 3
 
 examples = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,7 +71,7 @@ def train(ledger, task, *, checkpoint=None):
     attempt = ledger.begin(task, checkpoint=checkpoint)
     for epoch in range(1, NUM_EPOCHS + 1):
         attempt.append(records_of(task, epoch))
-    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
+    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, END))
 
 
 def rows(directory, *folders):
@@ -318,7 +318,7 @@ def test_what_an_attempt_has_trained_is_kept_when_it_is_started_again(tmp_path, 
     third = ledger.begin(task, earlier=second)
     for epoch in (1, 2, 3):
         third.append(records_of(task, epoch))
-    ledger.commit(third, trial_rows(task, third.number, third.rows, RESULT))
+    ledger.commit(third, trial_rows(task, third.number, third.rows, END))
     assert rows(tmp_path, "trials")["attempt"].to_list() == [2, 2]
     assert set(rows(tmp_path, "epochs")["attempt"]) == {2}
     assert reported(tmp_path, "attempts") == [("sgd", 0, 0, 1), ("sgd", 0, 1, 1)]
@@ -333,7 +333,7 @@ def test_an_attempt_goes_on_from_the_epochs_before_its_checkpoint(tmp_path, spec
         first.append(records_of(task, epoch))
     second = ledger.begin(task, checkpoint="here", earlier=first)
     second.append(records_of(task, 3))
-    ledger.commit(second, trial_rows(task, second.number, second.rows, RESULT))
+    ledger.commit(second, trial_rows(task, second.number, second.rows, END))
     epochs = rows(tmp_path, "epochs")
     assert epochs.select("replicate", "epoch", "attempt").rows() == [
         (replicate, epoch, int(epoch == 3)) for replicate in (0, 1) for epoch in (1, 2, 3)
@@ -353,7 +353,7 @@ def test_a_later_run_goes_on_with_a_log_that_has_a_checkpoint(tmp_path, spec):
     assert ledger.unfinished(task_of(1)) is None
     second = ledger.begin(task, checkpoint="there")
     second.append(records_of(task, 3))
-    ledger.commit(second, trial_rows(task, second.number, second.rows, RESULT))
+    ledger.commit(second, trial_rows(task, second.number, second.rows, END))
     assert [row[3] for row in reported(tmp_path, "epochs")] == [1, 2, 3] * 2
     assert reported(tmp_path, "attempts") == []
     assert list((tmp_path / "log").iterdir()) == []
@@ -373,7 +373,7 @@ def test_a_log_cut_off_in_an_append_goes_on_from_the_rows_before(tmp_path, spec)
     second = ledger.begin(task, checkpoint="there")
     for epoch in (2, 3):
         second.append(records_of(task, epoch))
-    ledger.commit(second, trial_rows(task, second.number, second.rows, RESULT))
+    ledger.commit(second, trial_rows(task, second.number, second.rows, END))
     assert [row[3] for row in reported(tmp_path, "epochs")] == [1, 2, 3] * 2
     assert reported(tmp_path, "attempts") == []
 
@@ -444,7 +444,7 @@ def test_a_crash_at_any_step_loses_no_stored_trial_and_doubles_none(spec, tmp_pa
                     attempt = ledger.begin(task, checkpoint=checkpoint, earlier=first)
                     for epoch in range(1 + continues, NUM_EPOCHS + 1):
                         attempt.append(records_of(task, epoch))
-                    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
+                    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, END))
                     stored.append(number)
                     ledger.begin(task_of(9), checkpoint=checkpoint).append(records_of(task_of(9), 1))
                     ledger.close()
@@ -513,7 +513,7 @@ def test_any_interleaving_reads_back_to_exactly_the_acknowledged_rows(make_spec,
             logged[number] = epoch
             acknowledged[number, epoch] += 2
             if epoch == NUM_EPOCHS:
-                ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
+                ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, END))
                 committed.add(number)
                 del running[number]
     ledger = Ledger(directory, spec)

@@ -15,7 +15,7 @@ from analysis.ledger.schema import SCHEMA_VERSION, epochs_schema, trials_schema
 from analysis.ledger.study import ErrorPlan
 from analysis.ledger.study_file import read_study as analysed
 from study.ledger import Ledger, read_study, write_study
-from study.ledger.rows import failed_rows, trial_rows
+from study.ledger.rows import TrialEnd, failed_rows, trial_rows
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.spec import StudySpec
 from trainables.training.trial import ReplicateEpoch
@@ -55,7 +55,7 @@ def record(replicate, epoch, *, diverged_step=None):
     )
 
 
-RESULT = {"device": "cpu", "node_ip": "127.0.0.1"}
+END = TrialEnd(device="cpu", node="127.0.0.1")
 
 
 def train(ledger, task, *epochs):
@@ -63,7 +63,7 @@ def train(ledger, task, *epochs):
     attempt = ledger.begin(task)
     for records in epochs:
         attempt.append(records)
-    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, RESULT))
+    ledger.commit(attempt, trial_rows(task, attempt.number, attempt.rows, END))
 
 
 @pytest.fixture
