@@ -17,6 +17,7 @@ from study.job import Job, Plan, local_workers
 from study.ledger import Ledger
 from study.ledger.lock import all_locked
 from study.ledger.mirror.mirror import MirrorError
+from study.request.options import program
 from study.request.output import Output
 from study.request.provenance import provenance, resume_command
 from study.request.records import Request
@@ -24,6 +25,7 @@ from study.request.study import build_studies, study_output
 from study.rounds import next_round
 from study.signals import StopRequest
 from study.tune.step_timing import is_due
+from study.watcher import told_if_killed
 from trainables.storage.checkpoints import Checkpoints
 
 
@@ -51,7 +53,8 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
         return _estimate(request, output)
     output.check()
     resume = resume_command(words, output.word)
-    with all_locked(output.directory, request.num_repeats, output.stored_repeats()):
+    ended = f"{program()} was killed, or Ray has ended it; all finished epochs are stored. Go on with: {resume}"
+    with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(ended):
         try:
             return _complete(request, output, address, words, stop)
         except KeyboardInterrupt:
@@ -116,7 +119,7 @@ def _estimate(request: Request, output: Output) -> int:
 
 
 def _report(console: Console, words: Sequence[str], output: Output, jobs: Sequence[Job], stop: StopRequest) -> int:
-    first = jobs[0]
+    first, is_reported = jobs[0], False
     try:
         report = report_apart(first.study.directory)
         repeated = [outcome for job in jobs[1:] for outcome in job.ledger.outcomes()]
@@ -127,13 +130,16 @@ def _report(console: Console, words: Sequence[str], output: Output, jobs: Sequen
             say(console, f"All of it, the report included, is also at {output.word}")
         if len(jobs) > 1:
             say(console, f"The table is that of the first of {len(jobs)} tunings; the report has all of them.")
+        is_reported = True
     except LedgerError as error:
         console.print(f"No report: {error}", soft_wrap=True, highlight=False, markup=False)
     except PluginError as error:
         again = f"All rows are stored; then write it with: python -m analysis.report {first.study.directory}"
         console.print(f"No report: {error} {again}", soft_wrap=True, highlight=False, markup=False)
-    if stop.signal is None and all(job.queue.finished for job in jobs):
+    is_finished = stop.signal is None and all(job.queue.finished for job in jobs)
+    if is_finished and is_reported:
         return 0
-    resume = resume_command(words, output.word)
-    console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
+    if not is_finished:
+        resume = resume_command(words, output.word)
+        console.print(f"Not finished; go on with: {resume}", soft_wrap=True, highlight=False, markup=False)
     return 1 if stop.signal is None else 128 + stop.signal

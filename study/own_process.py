@@ -8,6 +8,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
 
+from study.raw_output import raw_output_apart
+
 Found = TypeVar("Found")
 
 
@@ -28,7 +30,10 @@ def in_own_process(
     # Ctrl-C reaches all processes of a terminal; it is for the driver to answer.
     context, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
     try:
-        with ProcessPoolExecutor(1, mp_context=context, initializer=signal.signal, initargs=ignore) as process:
+        with (
+            raw_output_apart(),
+            ProcessPoolExecutor(1, mp_context=context, initializer=signal.signal, initargs=ignore) as process,
+        ):
             return process.submit(function, directory).result()
     except BrokenProcessPool:
         raise OSError(

@@ -31,6 +31,7 @@ FLOORS = {
         {"ingest"},
     ),
     "study": (
+        {"raw_output", "watcher"},
         {"spec", "search", "signals", "own_process"},
         {"queue", "cluster"},
         {"ledger"},

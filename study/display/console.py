@@ -1,14 +1,19 @@
 """Where a run prints."""
 
+import sys
+
 from rich.console import Console
 
 WIDTH_OF_A_FILE = 160
 
 
 def new_console() -> Console:
-    """The terminal; lines in a file or pipe may be longer than the 80 columns that rich assumes."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_OF_A_FILE)
+    """Standard output as it is now, whatever is put in its place later.
+
+    Lines in a file or pipe may be longer than the 80 columns that rich assumes.
+    """
+    console = Console(file=sys.stdout)
+    return console if console.is_terminal else Console(file=sys.stdout, width=WIDTH_OF_A_FILE)
 
 
 def say(console: Console, text: str) -> None:

@@ -53,7 +53,10 @@ class Progress:
         self._task = self._bar.add_task(
             "training", total=queue.num_replicates(), completed=self._num_done_before, left=""
         )
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=False)
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=4, transient=False,
+            redirect_stdout=False, redirect_stderr=False,  # what others print is kept apart
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:

@@ -5,7 +5,7 @@ in training is in the write-ahead log.
 """
 
 import pathlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.ledger.durable import write_part
-from analysis.ledger.plan import seeds_in_order
-from analysis.ledger.schema import KEY, LOOKED_AT, epochs_schema, timings_schema, trials_schema
+from analysis.ledger.schema import KEY, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
 from study.ledger.directory import own_files
 from study.ledger.log import FILE_NAME, StoredLog, read_logs
+from study.ledger.looks import look_at
 from study.ledger.merge import FULL, merge_parts
+from study.ledger.presence import Presence
 from study.ledger.recovery import recover_tables
 from study.ledger.rows import Row
 from study.ledger.tables import concatenated, read_table, refuse_foreign
@@ -30,8 +31,8 @@ from study.ledger.unfinished import retire_logs
 from study.queue.tasks import Outcome, Task, TrialKey
 from study.spec import StudySpec
 
-IN_EVERY_LOOK = ("confirmed", "explored", "swept")
-"""Others are there only where there are any: a look of before they were counted is still one at the same replicates."""
+TABLES = ("trials", "epochs")
+"""Folders that every commit writes to."""
 
 
 class Ledger:
@@ -58,6 +59,7 @@ class Ledger:
         self._num_attempts: Counter[str] = Counter()
         self._unfinished: dict[tuple[TrialKey, tuple[int, ...]], StoredLog] = {}
         self._run = 0
+        self._presence = Presence(directory)
 
     def recover(self) -> list[str]:
         """Bring the directory in order after whatever ended the last run; only the holder of its lock may.
@@ -103,7 +105,11 @@ class Ledger:
             task: What is trained.
             checkpoint: Name of the checkpoint that its worker writes, if it does.
             earlier: The attempt of this run that it supersedes, or goes on with.
+
+        Raises:
+            OSError: The study's directory is gone.
         """
+        self._presence.check()
         group = _group(task.key, task.replicates[0])
         number = self._num_attempts[group]
         self._num_attempts[group] += 1
@@ -124,14 +130,17 @@ class Ledger:
             trials: One row per replicate.
 
         Raises:
-            OSError: The disk is full or may not be written.
+            OSError: The disk is full or may not be written, or the study's directory is gone.
         """
+        self._presence.check(*TABLES)
         attempt.end_earlier()
         rows = {"epochs": attempt.rows, "trials": [{**row, "run": self._run} for row in trials]}
         for name, content in rows.items():
             if content:
                 table = pa.Table.from_pylist(content, schema=self.schemas[name])
                 write_part(table, self._directory / name, attempt.name)
+        self._presence.check(*TABLES)
+        self._presence.add(attempt.name, len(trials))
         attempt.remove_log()
 
     def close(self, *, finished: bool = False) -> None:
@@ -141,10 +150,12 @@ class Ledger:
             finished: Whether nothing is left to train.
 
         Raises:
-            OSError: The disk is full or may not be written.
+            OSError: The disk is full or may not be written, or rows that were stored are gone.
         """
+        self._presence.check(*TABLES)
         retire_logs(self._directory, read_logs(self._directory), keep=self._continues and not finished)
         self.merge()
+        self._presence.check_rows(len(self.outcomes()))
 
     def merge(self) -> None:
         """Merge small files.
@@ -190,6 +201,7 @@ class Ledger:
         self._run = len(runs) - 1
         fixed = {name: stored[name] for name in ("claims", "error_plan") if stored.get(name)}
         write_study(self._directory, {**self._spec.to_dict(), "runs": runs, "looks": looks, **fixed})
+        self._presence.check(*TABLES)
 
     def record_look(self, num_confirm_seeds: int, repeated: Iterable[Outcome] = ()) -> None:
         """Store that the results have been looked at; every look at a growing study costs significance.
@@ -202,14 +214,7 @@ class Ledger:
         """
         stored = read_study(self._directory)
         assert stored is not None
-        own = self.outcomes()
-        outcomes = [*own, *repeated]
-        look: dict[str, Any] = {
-            "num_confirm_seeds": num_confirm_seeds,
-            "num_replicates": len(outcomes),
-            **_counts(outcomes),
-            "confirmed_seeds": _confirmed_seeds(own),
-        }
+        look = look_at(self.outcomes(), repeated, num_confirm_seeds)
         if stored["looks"] and stored["looks"][-1].items() >= look.items():
             return
         look = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **look}
@@ -237,28 +242,6 @@ class Ledger:
             status=row["status"],
             validation_error=row["validation_error"],
         )
-
-
-def _counts(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
-    """Replicates of each optimizer by the name of their phase in a look."""
-    found = {}
-    for phase, name in LOOKED_AT.items():
-        counts = Counter(outcome.key.optimizer for outcome in outcomes if outcome.key.phase == phase)
-        if counts or name in IN_EVERY_LOOK:
-            found[name] = dict(sorted(counts.items()))
-    return found
-
-
-def _confirmed_seeds(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
-    """Seeds of each confirmed setting by optimizer and number of its trial."""
-    seeds: dict[TrialKey, list[int]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.key.phase == "confirm":
-            seeds[outcome.key].append(outcome.replicate)
-    found: dict[str, dict[str, int]] = {}
-    for key in sorted(seeds):
-        found.setdefault(key.optimizer, {})[str(key.number)] = seeds_in_order(seeds[key])
-    return found
 
 
 def _group(key: TrialKey, replicate: int) -> str:

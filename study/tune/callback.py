@@ -111,7 +111,8 @@ class LedgerCallback(Callback):
         task = self._assignments.task(trial.trial_id)
         checkpoint = self._continuation.name(task) if self._continuation else None
         earlier = self._put_back.pop((task.key, task.replicates), None)
-        self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
+        with self._settlement.storing():
+            self._attempts[trial.trial_id] = self._ledger.begin(task, checkpoint=checkpoint, earlier=earlier)
 
     def _commit(self, trial: Trial, rows: list[dict[str, Any]]) -> None:
         self._settlement.add(Commit(trial.trial_id, self._attempts.pop(trial.trial_id), rows))

@@ -12,14 +12,14 @@ from study import command
 from study.run import main
 
 
-def test_a_report_that_a_plug_in_prevents_leaves_the_study_as_it_ended(monkeypatch):
+def test_a_report_that_a_plug_in_prevents_is_no_good_end(monkeypatch):
     def fails(_):
         raise PluginError("The metric 'mine' must be a number of every run, my_package raises KeyError(0); mend it.")
 
     monkeypatch.setattr(command, "report_apart", fails)
     job = SimpleNamespace(study=SimpleNamespace(directory=pathlib.Path("there")), queue=SimpleNamespace(finished=True))
     said = io.StringIO()
-    assert command._report(Console(file=said), [], None, [job], SimpleNamespace(signal=None)) == 0
+    assert command._report(Console(file=said), [], None, [job], SimpleNamespace(signal=None)) == 1
     assert said.getvalue() == (
         "No report: The metric 'mine' must be a number of every run, my_package raises KeyError(0); mend it. "
         "All rows are stored; then write it with: python -m analysis.report there\n"

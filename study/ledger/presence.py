@@ -1,0 +1,71 @@
+"""That what a run has stored is still where it was stored."""
+
+import pathlib
+
+
+class Presence:
+    """Remembers the folders of a study as they were first seen, and how many rows of `trials` this run has put there.
+
+    Whoever deletes, moves or replaces a folder while a study runs takes rows that count as stored: to write on would be
+    to train to the end and keep the rest.
+
+    Args:
+        directory: The study's directory.
+    """
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
+        self._seen: dict[pathlib.Path, tuple[int, int]] = {}
+        self._rows: dict[str, int] = {}
+
+    def check(self, *names: str) -> None:
+        """Refuse a folder that is gone, or that is another one by now.
+
+        Args:
+            names: Folders within that may have come since the last call.
+
+        Raises:
+            OSError: One that was seen before is gone.
+        """
+        for folder in (self._directory, *(self._directory / name for name in names)):
+            found = _identity(folder)
+            if self._seen.get(folder, found) != found:
+                raise OSError(
+                    f"{folder} was deleted, moved or replaced while the study ran, and with it rows that were stored: "
+                    "no more is trained; put it back and give the same command, which trains what is missing."
+                )
+            if found is not None:
+                self._seen[folder] = found
+
+    def add(self, name: str, num_rows: int) -> None:
+        """Note what was stored; threads may do so at once.
+
+        Args:
+            name: Of the attempt.
+            num_rows: Of `trials`.
+        """
+        self._rows[name] = num_rows
+
+    def check_rows(self, num_found: int) -> None:
+        """Refuse fewer rows of `trials` than this run alone has stored.
+
+        Args:
+            num_found: What is there, that of earlier runs included.
+
+        Raises:
+            OSError: Some are gone.
+        """
+        num_stored = sum(self._rows.values())
+        if num_found < num_stored:
+            raise OSError(
+                f"{self._directory} holds {num_found} rows of trials where this run has stored {num_stored}: files "
+                "were deleted while it ran; the same command trains what is missing."
+            )
+
+
+def _identity(folder: pathlib.Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
