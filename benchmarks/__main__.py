@@ -21,6 +21,7 @@ from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
+from study.request.numbers import at_least
 from study.request.provenance import provenance
 
 SCHEMA = pa.schema(
@@ -79,18 +80,18 @@ def _parse(words: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]:
         "--output", type=path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
         help="a file that does not exist yet (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement (default: each part's own)")
+    parser.add_argument(
+        "--repetitions", type=at_least(1), metavar="N", help="of each measurement (default: each part's own)"
+    )
     parser.add_argument("--small", action="store_true", help="sizes for a trial run, whose figures mean nothing")
     parser.add_argument(
-        "--data-dir", type=pathlib.Path, default=os.environ.get("CIFAR10_DIR"), metavar="DIR",
+        "--data-dir", type=path, default=os.environ.get("CIFAR10_DIR"), metavar="DIR",
         help="where the full CIFAR-10 is (default: CIFAR10_DIR, else the mini set is used)",
     )  # fmt: skip
     options = parser.parse_args(words)
     options.parts = options.parts or known
     if unknown := [name for name in options.parts if name not in known]:
         parser.error(f"PART must be some of {', '.join(known)}, got {unknown[0]!r}")
-    if options.repetitions is not None and options.repetitions < 1:
-        parser.error(f"--repetitions must be at least 1, got {options.repetitions}")
     if options.output.exists():
         parser.error(f"--output must be a new file, {options.output} exists; choose another or delete it")
     if not options.output.absolute().parent.is_dir():

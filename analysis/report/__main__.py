@@ -53,7 +53,7 @@ def _written(
 def _parser() -> Parser:
     parser = Parser(prog="python -m analysis.report", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "study_dir", type=pathlib.Path, nargs="+", metavar="STUDY_DIR",
+        "study_dir", type=path, nargs="+", metavar="STUDY_DIR",
         help="folder of the study; several if they hold parts or repeats of one",
     )  # fmt: skip
     parser.add_argument(
@@ -61,7 +61,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--output", type=path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)")
     parser.add_argument(
-        "--claims", type=pathlib.Path, metavar="FILE.toml", help="other claims than those that the study began with"
+        "--claims", type=path, metavar="FILE.toml", help="other claims than those that the study began with"
     )
     return parser
 

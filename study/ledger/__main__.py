@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m study.ledger", description="Look after the ledger of a study.", allow_abbrev=False)
-    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    parser.add_argument("study_dir", type=path, metavar="STUDY_DIR", help="folder of the study")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     actions.add_parser("check", help="verify every file, count rows, list gaps and duplicates; changes nothing")
     actions.add_parser("compact", help="merge small files, which every run does at its end")

@@ -5,9 +5,12 @@ import pathlib
 import re
 from collections.abc import Collection, Sequence
 
+from analysis.command_line import refused_path
 from analysis.ledger.study import NO_MODEL
 from analysis.plugins import strays
 from study.cluster.slots import CHOICES
+from study.request.numbers import decimal
+from study.request.optimizer_files import OURS, read_files
 from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.request.records import Request, RunOptions, StudyOptions
 from study.search import search_names
@@ -15,9 +18,7 @@ from study.spec import MODEL, Identity
 from trainables import optimizers
 from trainables.data.sizes import DATASETS, SplitSizes
 from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
-from trainables.optimizers import check_user_name, optimizer_names
-
-PACKAGES = ("analysis", "study", "trainables")
+from trainables.optimizers import optimizer_names
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|s3|gs):", re.ASCII)
 """Beginning of a URI, also of one that is not allowed or lacks a slash: no such word names a folder."""
@@ -38,7 +39,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         )
     _check_rounds(study)
     _check_sweep(study)
-    files = _read_files(study.optimizer_file)
+    files = read_files(study.optimizer_file)
     values = parse_values(study.values)
     if study.search != "grid" and values:
         raise ValueError(f"--values is for --search grid, got --search {study.search}; leave one of them out.")
@@ -96,13 +97,10 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """
     values: dict[str, dict[str, list[float]]] = {}
     for word in words:
-        name, _, listed = word.partition("=")
+        name, listed = (part.strip() for part in word.partition("=")[::2])
         optimizer, _, hyperparameter = name.partition(".")
-        try:
-            numbers = [float(number) for number in listed.split(",")]
-        except ValueError:
-            numbers = []
-        if not (optimizer and hyperparameter and numbers and all(map(math.isfinite, numbers))):
+        numbers = [decimal(number) for number in listed.split(",")]
+        if not (optimizer and hyperparameter and all(map(math.isfinite, numbers))):
             raise ValueError(
                 f"--values takes OPTIMIZER.HYPERPARAMETER=V1,V2,... with finite numbers, got {word[:80]!r}."
             )
@@ -156,11 +154,13 @@ def _check_output(word: str | None) -> None:
     here = pathlib.Path.cwd()
     if word is None or is_uri(word):
         return
+    if fault := refused_path(word):
+        raise ValueError(f"--output {fault}.")
     output = pathlib.Path(word)
     if not output.resolve().is_relative_to(here):
         return
     first = next(iter(output.resolve().relative_to(here).parts), "")
-    if first in PACKAGES:
+    if first in OURS:
         raise ValueError(
             f"--output must not lie in a folder named {first} of the working directory, where `python -m` would look "
             f"for the package of that name, got {str(output)!r}; choose another, as in --output results/{output.name}."
@@ -209,8 +209,15 @@ def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
 
 def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
     """Names in the order given: of --optimizers, else of --values, else the defaults; files come last."""
-    names = (list(values) or list(optimizers.DEFAULTS)) if given is None else ",".join(given).split(",")
+    names = list(values) or list(optimizers.DEFAULTS)
+    if given is not None:
+        names = [name.strip() for name in ",".join(given).split(",")]
     known = [*optimizer_names(), *files]
+    if "" in names:
+        raise ValueError(
+            f"--optimizers must have a name before and after each comma, got {','.join(given or [])[:60]!r}; "
+            f"name some of {', '.join(known)}."
+        )
     for name in names:
         if name not in known:
             raise ValueError(
@@ -240,18 +247,3 @@ def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
     claims = read_claims(path, VOCABULARY)
     claims.check_names([*optimizer_names(), *files])
     return claims.text
-
-
-def _read_files(paths: Sequence[pathlib.Path]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for path in paths:
-        if path.suffix != ".py":
-            raise ValueError(f"--optimizer-file must name a Python file (*.py), got {str(path)!r}.")
-        check_user_name(path.stem)
-        if path.stem in files:
-            raise ValueError(f"--optimizer-file must give each name once, got {path.stem!r} twice; rename one file.")
-        try:
-            files[path.stem] = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"--optimizer-file must name a readable text file, got {str(path)!r}: {error}.") from None
-    return files
