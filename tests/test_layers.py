@@ -40,7 +40,7 @@ FLOORS = {
         {"rounds"},
         {"tune"},
         {"command"},
-        {"run", "audit"},
+        {"run", "audit", "claims"},
     ),
     "trainables": (
         {"lines"},

@@ -5,6 +5,7 @@ import pathlib
 import re
 from collections.abc import Collection, Sequence
 
+from analysis.claims.default import default_claims
 from analysis.command_line import refused_path
 from analysis.ledger.study import NO_MODEL
 from analysis.plugins import strays
@@ -43,7 +44,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
     values = parse_values(study.values)
     if study.search != "grid" and values:
         raise ValueError(f"--values is for --search grid, got --search {study.search}; leave one of them out.")
-    names = _optimizers(study.optimizers, files, values)
+    names = named_optimizers(study.optimizers, files, values)
     if study.search == "grid":
         _check_grid(study, names, values)
     _check_dataset(study.dataset, run)
@@ -207,8 +208,12 @@ def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
     return sizes, batch_size
 
 
-def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
-    """Names in the order given: of --optimizers, else of --values, else the defaults; files come last."""
+def named_optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
+    """Names in the order given: of --optimizers, else of --values, else the defaults; files come last.
+
+    Raises:
+        ValueError: A name is not known, or stands twice.
+    """
     names = list(values) or list(optimizers.DEFAULTS)
     if given is not None:
         names = [name.strip() for name in ",".join(given).split(",")]
@@ -227,6 +232,17 @@ def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Col
         if names.count(name) > 1:
             raise ValueError(f"--optimizers must name each optimizer once, got {name!r} {names.count(name)} times.")
     return (*names, *(name for name in files if name not in names))
+
+
+def claims_by_default(names: Sequence[str], files: Collection[str]) -> str:
+    """Text of the claims of a study for which none are given.
+
+    Args:
+        names: Its optimizers.
+        files: Those that come from files of the user; those of installed packages are the user's own as well.
+    """
+    ours = set(optimizers.OPTIMIZERS.names_in_folder()) - set(files)
+    return default_claims([name for name in names if name not in ours], [name for name in names if name in ours])
 
 
 def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:

@@ -114,7 +114,8 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--claims",
         type=path,
         metavar="FILE.toml",
-        help="claims to judge, fixed with the first run (default: the article's, as in analysis/claims/article.toml)",
+        help="claims to judge, fixed with the first run (default: the article's questions, on your own optimizers if "
+        "there are any; `python -m study.claims new` prints them to be edited)",
     )
     group.add_argument(
         "--values",

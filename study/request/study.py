@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.claims.file import hash_of, packaged_text
+from analysis.claims.file import hash_of
 from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
 from study.queue.proposals import fixed_points
+from study.request.checks import claims_by_default
 from study.request.error_plan import fixed_error_plan
 from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
@@ -119,7 +120,7 @@ def _fixed_claims(
 ) -> Mapping[str, object] | None:
     """The claims that the first run has fixed, or that this first run fixes."""
     if stored is None:
-        text = packaged_text() if request.claims is None else request.claims
+        text = claims_by_default(request.optimizers, request.files) if request.claims is None else request.claims
         return {"text": text, "hash": hash_of(text), "known": [*optimizer_names(), *request.files]}
     fixed: Mapping[str, object] | None = stored.get("claims")
     if request.claims is not None and (fixed is None or fixed["text"] != request.claims):
