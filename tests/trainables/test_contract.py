@@ -179,7 +179,7 @@ def test_an_optimizer_that_mixes_elements_is_given_the_layers():
         spec, spec.published, parameters=parameters, gradients=gradients, generators=[torch.Generator()] * 2
     )
     for optimizer in optimizers:
-        shapes = [parameter.shape for parameter in optimizer.param_groups[0]["params"]]
+        shapes = [parameter.shape for parameter in optimizer.optimizer.param_groups[0]["params"]]
         assert shapes == [layer.shape[1:] for layer in split_layers(parameters)]
 
 
