@@ -21,6 +21,11 @@ def optimizer_names() -> list[str]:
     return OPTIMIZERS.names()
 
 
+def is_foreign(name: str) -> bool:
+    """Whether an optimizer is a user's own file or part of an installed package: code that may change torch for all."""
+    return name not in OPTIMIZERS.names_in_folder()
+
+
 def load_optimizer(name: str) -> OptimizerSpec:
     """The optimizer of the given name.
 

@@ -13,7 +13,7 @@ class BoundOptimizer:
     """An optimizer that always updates the tensors that it was built for, from the gradients of now.
 
     Torch lets an optimizer drop gradients, put others in their place and give a parameter another tensor; in a network
-    of modules all of that works. Here networks and gradients are tensors of their own, which would not be seen any more.
+    of modules all of that works. Here networks and gradients are tensors of their own, which would be lost sight of.
 
     Args:
         optimizer: Built for `parameters`.
