@@ -12,7 +12,7 @@ from ray import tune
 
 from trainables.data.dataset import Dataset
 from trainables.foreign.state import TorchState
-from trainables.optimizers import is_foreign, resolve_optimizer
+from trainables.optimizers import resolve_optimizer, worker_owner
 from trainables.storage.trial_checkpoint import TrialCheckpoint
 from trainables.training.step_timing import time_steps
 from trainables.training.trial import ReplicateTest, TrialConfig
@@ -50,8 +50,7 @@ class RayTrainable(tune.Trainable):
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Ask for what the config says: trials of one study may run on CPUs and GPUs."""
-        name = config["trial"]["optimizer"]
-        return WorkerRequest(config["resources"], owner=name if is_foreign(name) else None)
+        return WorkerRequest(config["resources"], worker_owner(config["trial"]["optimizer"]))
 
     def setup(self, config: dict[str, Any], data: Dataset, sources: Mapping[str, str]) -> None:  # type: ignore[override]
         """Build the networks and the optimizer, as they were at the checkpoint if there is one to go on from.
@@ -63,7 +62,7 @@ class RayTrainable(tune.Trainable):
         """
         device = _worker_device()
         trial = TrialConfig.from_dict(config["trial"])
-        self._foreign = trial.optimizer if is_foreign(trial.optimizer) else None
+        self._foreign = worker_owner(trial.optimizer)
         state = self._torch_state()
         spec = resolve_optimizer(trial.optimizer, sources)
         self._refuse_changes(state, "the import of its code")

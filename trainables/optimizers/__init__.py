@@ -26,6 +26,11 @@ def is_foreign(name: str) -> bool:
     return name not in OPTIMIZERS.names_in_folder()
 
 
+def worker_owner(name: str) -> str | None:
+    """The foreign optimizer whose trials alone a worker is given that has trained this optimizer; None for any of ours."""
+    return name if is_foreign(name) else None
+
+
 def load_optimizer(name: str) -> OptimizerSpec:
     """The optimizer of the given name.
 
