@@ -27,7 +27,7 @@ def is_foreign(name: str) -> bool:
 
 
 def worker_owner(name: str) -> str | None:
-    """The foreign optimizer whose trials alone a worker is given that has trained this optimizer; None for any of ours."""
+    """Whose trials alone a worker gets that has trained an optimizer: those of a foreign one; None for all of ours."""
     return name if is_foreign(name) else None
 
 
