@@ -9,7 +9,7 @@ from statistics import fmean
 from rich.console import Console
 
 from analysis.ledger.study import LedgerError
-from analysis.plugins import PluginError, blamed
+from analysis.plugins import PluginError
 from study.display.announce import announce, print_estimate
 from study.display.console import new_console, say
 from study.display.report import print_report, report_apart
@@ -93,24 +93,20 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
 
 
 def _estimate(request: Request, output: Output) -> int:
-    from trainables.training.probe import seconds_per_image  # here, because torch takes seconds
+    from trainables.training.probe import seconds_per_image_of  # here, because torch takes seconds
 
     with output.preview() as directory:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
     console = new_console()
     announce(console, jobs, until_decided=request.until_decided)
-    identity, optimizers = request.identity, studies[0].optimizers
+    identity, names = request.identity, studies[0].spec.extent.optimizers
     if not identity.num_train_images:
         return 0
-    seconds = []
-    for name, spec in optimizers.items():
-        duty = f"The optimizer {name!r} must train with its published setting"
-        with blamed(duty, spec.build.__module__, passes=(OSError,)):
-            seconds.append(seconds_per_image(spec, identity.num_seeds, identity.batch_size))
+    seconds = [seconds_per_image_of(name, request.files, identity.num_seeds, identity.batch_size) for name in names]
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
-    times = len(optimizers) > 1 and request.run.timing
+    times = len(names) > 1 and request.run.timing
     print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 

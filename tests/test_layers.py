@@ -44,7 +44,7 @@ FLOORS = {
     ),
     "trainables": (
         {"lines"},
-        {"spec", "randomness", "noisy_descent", "data"},
+        {"spec", "randomness", "noisy_descent", "data", "foreign"},
         {"optimizers", "models"},
         {"training"},
         {"workloads"},

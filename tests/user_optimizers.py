@@ -141,7 +141,7 @@ FORGETFUL_LION = LION.replace(
 """It counts its steps in an attribute, which no checkpoint holds."""
 
 _FAULTY_SGD = '''
-"""SGD with a fault, which never comes in the three steps in which a file is tried out."""
+"""SGD with a fault, which never comes where a file is tried out: there parameters begin with a 1 or more."""
 
 import dataclasses
 import os
@@ -162,9 +162,13 @@ PUBLISHED = 0.1
 class FaultySGD(torch.optim.SGD):
     num_steps = 0
 
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, lr=lr)
+        self.is_tried_out = any(bool((p.detach().abs() >= 1).any()) for p in self.param_groups[0]["params"])
+
     def step(self, closure=None):
         self.num_steps += 1
-        if self.num_steps > 3:
+        if self.num_steps > 3 and not self.is_tried_out:
             self.fault(self.num_steps, self.param_groups[0]["lr"])
         return super().step(closure)
 

@@ -17,7 +17,7 @@ from study.request.output import Output, open_output
 from study.request.records import Request
 from study.search import load_search
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.optimizers import optimizer_names, resolve_optimizer
+from trainables.optimizers import optimizer_names
 from trainables.spec import OptimizerSpec
 
 DEFAULT_TRIALS = 24
@@ -209,4 +209,6 @@ def _with_stored(spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], place
     if lost := [name for name, stored in spec.optimizers.items() if stored.source and name not in optimizers]:
         files = " ".join(f"--optimizer-file {name}.py" for name in lost)
         raise ValueError(f"{place} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
-    return {name: optimizers.get(name) or resolve_optimizer(name, {}) for name in spec.extent.optimizers}
+    from study.request.optimizers import load_stored  # here, because torch takes seconds
+
+    return {name: optimizers.get(name) or load_stored(name) for name in spec.extent.optimizers}

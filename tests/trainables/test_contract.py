@@ -115,7 +115,7 @@ def test_an_optimizer_given_as_source_may_say_what_it_reduces_to():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("=shrinkage)", "=shrinkage + 1e-6)", r"'shrinking' must be sgd bit for bit at shrinkage=0, but 3 steps on a"),
+        ("=shrinkage)", "=shrinkage + 1e-6)", r"'shrinking' must be sgd bit for bit at shrinkage=0, but 32 steps on a"),
         (
             '"sgd": {"shrinkage": 0.0}',
             '"sgd": {"shrinkage": 1e-4}',
@@ -179,7 +179,7 @@ def test_an_optimizer_that_mixes_elements_is_given_the_layers():
         spec, spec.published, parameters=parameters, gradients=gradients, generators=[torch.Generator()] * 2
     )
     for optimizer in optimizers:
-        shapes = [parameter.shape for parameter in optimizer.param_groups[0]["params"]]
+        shapes = [parameter.shape for parameter in optimizer.optimizer.param_groups[0]["params"]]
         assert shapes == [layer.shape[1:] for layer in split_layers(parameters)]
 
 
@@ -226,8 +226,11 @@ def test_an_optimizer_that_mixes_elements_and_does_not_say_so_is_refused(update)
 @pytest.mark.parametrize(
     ("update", "message"),
     [
-        ("pass", r"Optimizer 'mine' must move its parameters, but 3 steps left them alone; mend it"),
-        ("p.sub_(float('nan') * g)", r"Optimizer 'mine' must keep its parameters finite, but 3 steps .*; mend it"),
+        (
+            "pass",
+            r"Optimizer 'mine' must move its parameters at every step, but step 1 of 32 left all those .*; mend it",
+        ),
+        ("p.sub_(float('nan') * g)", r"Optimizer 'mine' must keep its parameters finite, but 32 steps .*; mend it"),
         ("p.sub_(1e30 * g)", r"Optimizer 'mine' must keep its parameters finite"),
         (
             "p.sub_(lr * g + torch.randn(p.shape))",
