@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from trainables.foreign.process import stage
 from trainables.models.simple_cnn.network import NUM_PARAMETERS
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
@@ -43,7 +44,8 @@ class Descent:
             before = self.theta.clone()
             torch.add(self.theta, 1 + self.num_steps % 3, out=self._gradients)
             for optimizer in self._optimizers:
-                optimizer.step()
+                with stage("a step of it"):
+                    optimizer.step()
             self.num_steps += 1
             if self.idle_step is None and not (self.theta != before).any(dim=1).all():
                 self.idle_step = self.num_steps
@@ -80,13 +82,14 @@ class Descent:
     def _build(self) -> None:
         self._gradients = torch.zeros_like(self.theta)
         self._generators = [torch.Generator().manual_seed(derive_seed(r, "noise")) for r in self._replicates]
-        self._optimizers = build_optimizers(
-            self._spec,
-            self._hyperparameters,
-            parameters=self.theta,
-            gradients=self._gradients,
-            generators=self._generators,
-        )
+        with stage("building it"):
+            self._optimizers = build_optimizers(
+                self._spec,
+                self._hyperparameters,
+                parameters=self.theta,
+                gradients=self._gradients,
+                generators=self._generators,
+            )
 
 
 def start(replicates: Sequence[int]) -> torch.Tensor:

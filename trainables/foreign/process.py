@@ -9,17 +9,47 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 
+class _Stage:
+    """Whose turn it is in the process, in words; empty if it is not that of foreign code."""
+
+
+_channel: Connection | None = None
+"""In such a process: where its stages are told."""
+
+
 @contextmanager
-def own_process(make: Callable[..., Callable[..., Any]], *arguments: object) -> Iterator[Callable[..., Any]]:
+def stage(words: str) -> Iterator[None]:
+    """Within, foreign code runs that has to end in time; in no such process it may take as long as it likes.
+
+    Args:
+        words: What runs, a noun.
+    """
+    _tell(words)
+    try:
+        yield
+    finally:
+        _tell("")
+
+
+def _tell(words: str) -> None:
+    if _channel is not None:
+        _channel.send((_Stage, words))
+
+
+@contextmanager
+def own_process(
+    make: Callable[..., Callable[..., Any]], *arguments: object, seconds: float | None = None
+) -> Iterator[Callable[..., Any]]:
     """A function that is made and called in a new process, which ends with the block.
 
     Args:
         make: Called there once; returns the function. Like all that goes back and forth it must be known by name there.
         arguments: What it is called with.
+        seconds: Limit of each `stage`; None for none.
 
     Yields:
         Calls the function there. It raises a ValueError with the message of one that the function, or `make`, has
-        raised, and a RuntimeError for anything else or if the process has ended.
+        raised, and a RuntimeError for anything else, if the process has ended or if a stage does not end in time.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe()
@@ -30,7 +60,7 @@ def own_process(make: Callable[..., Callable[..., Any]], *arguments: object) -> 
     def call(*words: object) -> Any:
         try:
             ours.send(words)
-            kind, found = ours.recv()
+            kind, found = _answer(ours, seconds)
         except (EOFError, OSError):
             process.join()
             raise RuntimeError(f"it has ended its process, with exit code {process.exitcode}") from None
@@ -47,9 +77,25 @@ def own_process(make: Callable[..., Callable[..., Any]], *arguments: object) -> 
         ours.close()
 
 
+def _answer(channel: Connection, seconds: float | None) -> tuple[Any, Any]:
+    """What comes after all stages.
+
+    Raises:
+        RuntimeError: A stage does not end in time.
+    """
+    kind, found = _Stage, ""
+    while kind is _Stage:
+        if found and not channel.poll(seconds):
+            raise RuntimeError(f"{found} has not ended within {seconds:g} seconds")
+        kind, found = channel.recv()
+    return kind, found
+
+
 def _serve(channel: Connection, make: Callable[..., Callable[..., Any]], arguments: tuple[object, ...]) -> None:
     """Answer calls until nobody asks any more, or one has failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; it is for the parent
+    global _channel
+    _channel = channel
     try:
         words = channel.recv()
         try:
