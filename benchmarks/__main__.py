@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from analysis.command_line import Parser, path
+from analysis.command_line import Parser, path, stoppable
 from analysis.ledger.durable import publish
 from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
+from study.display.table import print_table
 from study.request.numbers import at_least
 from study.request.provenance import provenance
 
@@ -42,6 +43,7 @@ WIDEST = 1000
 """Characters in the longest line of the table in a file."""
 
 
+@stoppable("python -m benchmarks")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 2 for a bad request or a part that cannot be loaded, 1 if one fails while it measures."""
     parser, options = _parse(words)
@@ -148,7 +150,7 @@ def _print(measured: Sequence[Row], console: Console) -> None:
         )
     # Only a terminal breaks lines: whoever searches a file or a pipe looks for whole names.
     wide = console if console.is_terminal else Console(width=WIDEST)
-    wide.print(table, highlight=False, markup=False)
+    print_table(wide, table)
 
 
 if __name__ == "__main__":

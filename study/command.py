@@ -50,12 +50,12 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
     if run.dry_run:
         return _estimate(request, output)
     output.check()
-    resume = resume_command(words, output.word)
+    stop.resume = resume = resume_command(words, output.word)
     with all_locked(output.directory, request.num_repeats, output.stored_repeats()):
         try:
             return _complete(request, output, address, words, stop)
         except KeyboardInterrupt:
-            return stop.answer(resume)
+            return stop.answer()
         except MirrorError as error:
             raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
         except OSError as error:
@@ -106,7 +106,7 @@ def _estimate(request: Request, output: Output) -> int:
     seconds = [seconds_per_image_of(name, request.files, identity.num_seeds, identity.batch_size) for name in names]
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
-    times = len(names) > 1 and request.run.timing
+    times = request.run.timing and (is_due(jobs[0]) or (len(names) > 1 and not jobs[0].queue.finished))
     print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 

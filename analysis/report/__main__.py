@@ -7,10 +7,11 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import DISK, Parser, path, refuse_own_folders
+from analysis.command_line import DISK, Parser, path, refuse_own_folders, stoppable
 from analysis.lines import one_line
 
 
+@stoppable("python -m analysis.report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 2 if the studies cannot be reported on, 1 if the disk takes no report."""
     parser = _parser()

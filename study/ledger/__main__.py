@@ -5,7 +5,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, refuse_own_folders
+from analysis.command_line import Parser, path, refuse_own_folders, stoppable
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.lines import one_line
@@ -18,6 +18,7 @@ from study.ledger.store import Ledger
 from study.spec import StudySpec
 
 
+@stoppable("python -m study.ledger")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 1 if something is wrong with the ledger or the disk, 2 for a bad request."""
     parser = _parser()

@@ -71,7 +71,7 @@ def test_an_installed_optimizer_is_the_user_s_own(monkeypatch):
 
 @pytest.mark.slow
 def test_a_study_with_an_own_optimizer_and_no_claims_has_verdicts_on_it(tmp_path):
-    small = ["--train-images", "200", "--epochs", "4", "--trials", "4", "--seeds", "1", "--confirm-seeds", "9"]
+    small = ["--train-images", "400", "--no-sweep", "--trials", "4", "--seeds", "1", "--confirm-seeds", "9"]
     words = [sys.executable, "-m", "study.run", *STUDY, *small, "--repeats", "1", "--output", "out"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_a_study_with_an_own_optimizer_and_no_claims_has_verdicts_on_it(tmp_path
     verdicts = json.loads((report / "verdicts.json").read_text(encoding="utf-8"))
     assert [(entry["a"], entry["b"]) for entry in verdicts] == 6 * [("lion", "sgd"), ("lion", "adam")]
     assert not [entry for entry in verdicts if entry["verdict"] == "NOT TESTED"]
-    assert all(entry["seeds"] for entry in verdicts if entry["question"] in ("classifies better", "costs little more"))
+    assert [entry["seeds"] for entry in verdicts if entry["question"] == "classifies better"] == [9, 9]
     page = (report / "report.md").read_text(encoding="utf-8")
     assert "| | lion against sgd | lion against adam |" in page
     assert "They are the default claims on lion: the article's questions, as nobody had given others." in page
