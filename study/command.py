@@ -106,7 +106,8 @@ def _estimate(request: Request, output: Output) -> int:
     seconds = [seconds_per_image_of(name, request.files, identity.num_seeds, identity.batch_size) for name in names]
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
-    times = request.run.timing and (is_due(jobs[0]) or (len(names) > 1 and not jobs[0].queue.finished))
+    # Until training has ended nothing is due, but will be.
+    times = request.run.timing and len(names) > 1 and (is_due(jobs[0]) or not jobs[0].queue.finished)
     print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 
