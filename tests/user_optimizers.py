@@ -148,8 +148,6 @@ import torch
 
 from trainables.spec import Hyperparameter, OptimizerSpec
 
-COUNTER = itertools.count(1)
-
 
 class OwnSGD(torch.optim.SGD):
     num_steps = 0
@@ -229,8 +227,8 @@ FORGETFUL_STEPS = {
 }
 """Steps of `own_sgd` that rest on what no checkpoint holds."""
 
-COUNTING_SGD = own_sgd(SCALED.format(factor="(1 - 1e-3 * (next(COUNTER) > 400))"))
-"""It remembers in its module, which only another process does not share."""
+HASHING_SGD = own_sgd(SCALED.format(factor="(0.5 + hash('mine') % 2**20 / 2**21)"))
+"""Another one in every process: Python salts the hashes of text."""
 
 CHANGING_IMPORTS = {
     "torch.optim.Adam.step = torch.no_grad()(lambda self, closure=None: None)": r"torch\.optim\.adam\.Adam\.step",
