@@ -87,7 +87,7 @@ def _settings(watches_draws: bool) -> dict[str, object]:
         "the use of cuDNN": cudnn.enabled,
         "the choice of cuDNN's algorithms": (cudnn.benchmark, cudnn.deterministic),
         "the use of MKL-DNN": torch.backends.mkldnn.enabled,
-        "the flushing of denormal numbers": float(torch.tensor([1e-39], dtype=torch.float32) / 2) == 0,
+        "the flushing of denormal numbers": float(torch.tensor([1e-39], dtype=torch.float32, device="cpu") / 2) == 0,
         **{f"autocast on {device}": torch.is_autocast_enabled(device) for device in ("cpu", "cuda")},
         **{f"the answer to {name.name}": signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)},
         **{f"${name}": value for name, value in os.environ.items() if name.startswith(VARIABLES)},

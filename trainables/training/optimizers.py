@@ -45,7 +45,7 @@ class BoundOptimizer:
             parameter.grad = gradient
         self.optimizer.step()
         for parameter, tensor, address in self._tensors:
-            if parameter.data_ptr() != address:
+            if parameter.data_ptr() != address or not parameter.is_set_to(tensor):
                 _take_over(parameter, tensor)
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from functools import cache, partial
 
 import torch
 
+from analysis.plugins import blamed
 from trainables.data.dataset import Dataset, load_dataset
 from trainables.data.sizes import DATASETS
 from trainables.foreign.process import own_process
@@ -40,7 +41,10 @@ def seconds_per_image_of(name: str, sources: Mapping[str, str], num_replicates: 
 
 
 def _found(name: str, sources: Mapping[str, str], num_replicates: int, batch_size: int) -> float:
-    return seconds_per_image(resolve_optimizer(name, sources), num_replicates, batch_size)
+    spec = resolve_optimizer(name, sources)
+    duty = f"The optimizer {name!r} must train with its published setting"
+    with blamed(duty, spec.build.__module__, passes=(OSError,)):
+        return seconds_per_image(spec, num_replicates, batch_size)
 
 
 def seconds_per_image(spec: OptimizerSpec, num_replicates: int, batch_size: int) -> float:
