@@ -9,7 +9,7 @@ from statistics import fmean
 from rich.console import Console
 
 from analysis.ledger.study import LedgerError
-from analysis.plugins import PluginError, blamed
+from analysis.plugins import PluginError
 from study.display.announce import announce, print_estimate
 from study.display.console import new_console, say
 from study.display.report import print_report, report_apart
@@ -52,13 +52,16 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
     if run.dry_run:
         return _estimate(request, output)
     output.check()
-    resume = resume_command(words, output.word)
-    ended = f"{program()} was killed, or Ray has ended it; all finished epochs are stored. Go on with: {resume}"
+    stop.resume = resume = resume_command(words, output.word)
+    ended = (
+        f"{program()} was ended at once, by a signal or by Ray; all finished epochs are stored. Go on with: {resume}"
+    )
     with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(ended):
+        stop.watched = True
         try:
             return _complete(request, output, address, words, stop)
         except KeyboardInterrupt:
-            return stop.answer(resume)
+            return stop.answer()
         except MirrorError as error:
             raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
         except OSError as error:
@@ -96,24 +99,21 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
 
 
 def _estimate(request: Request, output: Output) -> int:
-    from trainables.training.probe import seconds_per_image  # here, because torch takes seconds
+    from trainables.training.probe import seconds_per_image_of  # here, because torch takes seconds
 
     with output.preview() as directory:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
     console = new_console()
     announce(console, jobs, until_decided=request.until_decided)
-    identity, optimizers = request.identity, studies[0].optimizers
+    identity, names = request.identity, studies[0].spec.extent.optimizers
     if not identity.num_train_images:
         return 0
-    seconds = []
-    for name, spec in optimizers.items():
-        duty = f"The optimizer {name!r} must train with its published setting"
-        with blamed(duty, spec.build.__module__, passes=(OSError,)):
-            seconds.append(seconds_per_image(spec, identity.num_seeds, identity.batch_size))
+    seconds = [seconds_per_image_of(name, request.files, identity.num_seeds, identity.batch_size) for name in names]
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
-    times = len(optimizers) > 1 and request.run.timing
+    # Until training has ended nothing is due, but will be.
+    times = request.run.timing and len(names) > 1 and (is_due(jobs[0]) or not jobs[0].queue.finished)
     print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 

@@ -41,11 +41,11 @@ FLOORS = {
         {"rounds"},
         {"tune"},
         {"command"},
-        {"run", "audit"},
+        {"run", "audit", "claims"},
     ),
     "trainables": (
         {"lines"},
-        {"spec", "randomness", "noisy_descent", "data"},
+        {"spec", "randomness", "noisy_descent", "data", "foreign"},
         {"optimizers", "models"},
         {"training"},
         {"workloads"},

@@ -49,7 +49,7 @@ def read_description(path: pathlib.Path) -> Description:
         SourceError: The file is missing, is neither TOML nor JSON, or says something that has no meaning.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(

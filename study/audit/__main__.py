@@ -11,9 +11,10 @@ from itertools import chain
 
 from rich.table import Table
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, stoppable
 from study.audit import seeds, tuning
 from study.display.console import new_console
+from study.display.table import print_table
 
 SHORT, LONG = (100, 40), (1000, 1000)
 """Simulated studies behind each share: of given settings, and with their tuning, which takes a quarter of a second."""
@@ -36,9 +37,10 @@ def main(words: Sequence[str] | None = None) -> int:
     for audit in chain(seeds.audits(num_studies), tuning.audits(num_tuned)):
         passed &= audit.is_passed
         table.add_row(audit.name, audit.expected, audit.found, "passed" if audit.is_passed else "FAILED")
-    new_console().print(table, highlight=False, markup=False)
+        print(f"{audit.name}: {audit.found}", file=sys.stderr, flush=True)  # the next one may take an hour
+    print_table(new_console(), table)
     return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stoppable("python -m study.audit")(main)())

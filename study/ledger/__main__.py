@@ -5,7 +5,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, refuse_own_folders
+from analysis.command_line import Parser, path, refuse_own_folders, stoppable
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.lines import one_line
@@ -18,6 +18,7 @@ from study.ledger.store import Ledger
 from study.spec import StudySpec
 
 
+@stoppable("python -m study.ledger")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 1 if something is wrong with the ledger or the disk, 2 for a bad request."""
     parser = _parser()
@@ -34,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m study.ledger", description="Look after the ledger of a study.", allow_abbrev=False)
-    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    parser.add_argument("study_dir", type=path, metavar="STUDY_DIR", help="folder of the study")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     actions.add_parser("check", help="verify every file, count rows, list gaps and duplicates; changes nothing")
     actions.add_parser("compact", help="merge small files, which every run does at its end")

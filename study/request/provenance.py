@@ -58,7 +58,13 @@ def resume_command(arguments: Sequence[str], output: str) -> str:
     """
     if "--fresh" not in arguments:
         return command(arguments)
-    return command([*(word for word in arguments if word != "--fresh"), "--output", output])
+    before = ["", *arguments]
+    kept = [
+        word
+        for word, last in zip(arguments, before, strict=False)
+        if word not in ("--fresh", "--output") and not word.startswith("--output=") and last != "--output"
+    ]
+    return command([*kept, "--output", output])
 
 
 def _version(package: str) -> str | None:

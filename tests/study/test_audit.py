@@ -109,7 +109,11 @@ def test_what_is_kept_of_a_network_by_hand():
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [(bank.FILE, "FILE must be new, got "), (bank.FILE / "a", "FILE must lie in"), ("no/folder/a", "FILE must lie in")],
+    [
+        (bank.FILE, "FILE must be new, got "),
+        (bank.FILE / "a", "FILE: must be a path that can be reached, got "),
+        ("no/folder/a", "FILE must lie in"),
+    ],
 )
 def test_a_bank_that_cannot_be_written_is_refused_before_it_is_trained(file, message, capsys):
     with pytest.raises(SystemExit, match="2"):

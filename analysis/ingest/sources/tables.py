@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path
 from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.sources import Found, Source, add_description, readings_of
@@ -205,8 +205,8 @@ def _run(
 
 
 def _add_options(parser: Parser) -> None:
-    parser.add_argument("--trials", type=pathlib.Path, required=True, metavar="FILE", help="one row per run")
-    parser.add_argument("--epochs", type=pathlib.Path, metavar="FILE", help="one row per run and epoch")
+    parser.add_argument("--trials", type=path, required=True, metavar="FILE", help="one row per run")
+    parser.add_argument("--epochs", type=path, metavar="FILE", help="one row per run and epoch")
     parser.add_argument("--ignore", nargs="+", default=[], action="extend", metavar="COLUMN", help="pass over a column")
     add_description(parser, phase="explore")
 
