@@ -56,7 +56,7 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
     ended = (
         f"{program()} was ended at once, by a signal or by Ray; all finished epochs are stored. Go on with: {resume}"
     )
-    with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(ended):
+    with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(with_way_on):
         stop.watched = True
         try:
             return _complete(request, output, address, words, stop)
