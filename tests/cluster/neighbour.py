@@ -10,6 +10,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -51,23 +52,25 @@ def run_code(told) -> Iterator[str]:
         "without a token": {"RAY_AUTH_MODE": "disabled"},
         "with a wrong token": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": WRONG},
     }
-    for address in (told["gcs"], "auto"):
-        tried = {
-            way: subprocess.Popen(
-                [sys.executable, "-c", JOIN, address],
-                env={**os.environ, "RAY_py_gcs_connect_timeout_s": "5", **variables},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            for way, variables in ways.items()
-        }
-        for way, process in tried.items():
-            with suppress(subprocess.TimeoutExpired):  # of a driver that the Ray has refused and that goes on trying
-                process.wait(timeout=JOIN_SECONDS)
-            process.kill()
-            if out := process.communicate()[0].strip():
-                yield f"a task at {address} {way} as user {out}"
+    tried = {
+        f"at {address} {way}": subprocess.Popen(
+            [sys.executable, "-c", JOIN, address],
+            # Its file would be in a folder that Ray opens to its own user alone.
+            env={**os.environ, "RAY_event_log_reporter_enabled": "0", **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for address in (told["gcs"], "auto")
+        for way, variables in ways.items()
+    }
+    deadline = time.monotonic() + JOIN_SECONDS
+    for way, process in tried.items():
+        with suppress(subprocess.TimeoutExpired):  # of a driver that the Ray has refused and that goes on trying
+            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        process.kill()
+        if out := process.communicate()[0].strip():
+            yield f"a task {way} as user {out}"
 
 
 def call(told) -> Iterator[str]:

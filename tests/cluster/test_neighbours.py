@@ -163,9 +163,9 @@ def test_what_the_neighbour_tries_works_on_a_ray_that_is_open(machine):
     assert refusals == 0
     assert set(got) == {"run_code", "call", "post", "connect", "read"}
     victim = machine.host.run(["id", "-u", VICTIM], cwd="/").stdout.strip()
-    assert [line.rpartition(" ")[2] for line in got["run_code"]].count(victim) >= 2, got["run_code"]
+    assert {line.rpartition(" ")[2] for line in got["run_code"]} == {victim}
     assert any("GetNodeStats" in line for line in got["call"])
-    assert any("/get_or_create_runtime_env" in line for line in got["post"])
+    assert any("/api/job_agent/jobs/" in line for line in got["post"])
     assert any("the token in" in line for line in got["read"])
 
 
@@ -203,3 +203,34 @@ def test_nothing_of_a_killed_study_stays_open(machine):
         assert time.monotonic() < deadline, machine.listening()
         time.sleep(0.2)
     assert {path.stat().st_mode & 0o777 for path in (machine.root / "tmp").iterdir()} == {0o700}
+
+
+JOIN = """
+import ray
+from study.cluster.connection import connected
+from study.signals import StopRequest
+try:
+    with connected("auto", StopRequest()):
+        print("joined", ray.get_runtime_context().gcs_address)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_auto_passes_over_the_ray_of_a_local_study(machine):
+    def join(user):
+        process = machine.as_user(user, ["python", "-c", JOIN], env={"RAY_AUTH_MODE": ""}, stdout=-1)
+        return process.communicate(timeout=PATIENCE_SECONDS)[0].strip()
+
+    start(machine, STUDY, 0o022)
+    private = machine.raylet()[0]["--gcs-address"]
+    for user in (VICTIM, NEIGHBOUR):
+        assert join(user) == (
+            "--address auto needs a Ray cluster that runs on this machine, there is only that of a local study, at "
+            f"{private}; start one with `ray start --head`, or leave --address out to run without."
+        )
+    head = ["ray", "start", "--head", "--port=6379", "--num-cpus=0", "--include-dashboard=false"]
+    process = machine.as_user(VICTIM, head, env={"RAY_AUTH_MODE": "disabled"}, stdout=subprocess.DEVNULL)
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
+    assert join(VICTIM) == f"joined {machine.host.address}:6379"
