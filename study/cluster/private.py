@@ -26,6 +26,9 @@ LONGEST_PARENT = 20
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Switched off, the nodes of a Ray are on one machine and listen at its loopback address, on Linux too."""
 
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+"""Where torch keeps what it compiles, and runs it from; by itself under a name in `/tmp` that anyone may take first."""
+
 
 @contextmanager
 def private_ray() -> Iterator[dict[str, Any]]:
@@ -37,9 +40,8 @@ def private_ray() -> Iterator[dict[str, Any]]:
         OSError: The folder cannot be made.
     """
     scratch = tempfile.TemporaryDirectory(prefix=PREFIX, dir=_parent(), ignore_cleanup_errors=True)
-    closed = settings(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), **{LOOPBACK: "0"})
     spans_machines = ray_constants.ENABLE_RAY_CLUSTER
-    with scratch as closed_folder, closed:
+    with scratch as closed_folder, settings(**_variables(closed_folder)):
         ray_constants.ENABLE_RAY_CLUSTER = False  # Ray has read the variable when it was imported
         _forget_token()
         try:
@@ -71,6 +73,12 @@ def _parent() -> str:
         return given
     usual = tempfile.gettempdir()
     return usual if len(usual) <= LONGEST_PARENT else "/tmp"
+
+
+def _variables(folder: str) -> dict[str, str]:
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    compiled = os.environ.get(COMPILED) or str(pathlib.Path(folder, "torch"))
+    return {**token, LOOPBACK: "0", COMPILED: compiled}
 
 
 def _forget_token() -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import grpc
 
-JOIN_SECONDS = 45
+JOIN_SECONDS = 30
 WRONG = "b" * 64
 CALLS = (
     "NodeInfoGcsService/GetAllNodeInfo",
