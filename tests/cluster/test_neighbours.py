@@ -29,6 +29,7 @@ time.sleep(1000)
 
 PREPARE = r"""
 set -e
+mount -t tmpfs -o mode=755 none /run
 stage=$(mktemp -d /run/neighbours-XXXXXX)
 mkdir "$stage/etc" && cp -a /etc/. "$stage/etc"
 number=0
