@@ -10,6 +10,7 @@ from analysis.report.comparison import compare
 from analysis.report.repeats import repeats_table
 from analysis.report.replace import replace_all
 from analysis.report.text.first_screen import tally
+from analysis.tables.origins import mixture
 from analysis.tables.overview import overview_of
 from analysis.tables.results import Result
 from analysis.verdicts.claims_of_study import judge_claims
@@ -24,11 +25,13 @@ class Report:
         path: Where its page lies.
         results: The result of each optimizer, in the order of the study.
         verdicts: How many claims came out how, in one sentence; empty if the study holds the sides of none.
+        mixture: Which rows came after a change of code or versions; empty if all were made alike.
     """
 
     path: pathlib.Path
     results: tuple[Result, ...]
     verdicts: str
+    mixture: str = ""
 
 
 def write_report(
@@ -71,7 +74,12 @@ def write_report(
     }
     folder = folders[0] / "report" if output is None else output
     replace_all(folder, contents)
-    return Report(folder / "report.html", tuple(first.results), tally(judgement.verdicts))
+    return Report(
+        folder / "report.html",
+        tuple(first.results),
+        tally(judgement.verdicts),
+        mixture([each.ledger for each in tunings]),
+    )
 
 
 def write_comparison(

@@ -80,6 +80,14 @@ class Ledger:
         self._count_attempts()
         return [*notes, *unfinished.notes]
 
+    def restart_unfinished(self) -> bool:
+        """Have trials that were cut off begin anew instead of going on; returns whether there were any."""
+        held = bool(self._unfinished)
+        retire_logs(self._directory, read_logs(self._directory), keep=False)
+        self._unfinished = {}
+        self._count_attempts()
+        return held
+
     def _count_attempts(self) -> None:
         """No number is used again, whether its rows count, are superseded or were damaged."""
         for path in own_files(self._directory):

@@ -49,6 +49,15 @@ class Table:
         )
 
 
+def runs_of_rows(directory: pathlib.Path) -> set[int | None]:
+    """Numbers of the runs that have stored trials; None stands for rows of releases that did not say so."""
+    found: set[int | None] = set()
+    for path in (directory / "trials").glob("*.parquet"):
+        rows = read_part(path).rows
+        found |= set(rows["run"].unique().to_pylist()) if "run" in rows.column_names else {None}
+    return found
+
+
 def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
     """Read and verify all files of a table.
 
