@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.ledger.durable import publish
+from analysis.ledger.regular import LARGEST_TABLE_FILE, read_regular
 from analysis.ledger.schema import epochs_schema
 from analysis.lines import one_line
 from study.ledger.rows import Row
@@ -94,7 +95,7 @@ def read_log(path: pathlib.Path) -> StoredLog:
     try:
         if not FILE_NAME.fullmatch(path.stem):
             raise ValueError("its name is none of a log")
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST_TABLE_FILE)
         if content:  # else the writer was killed before its first batch
             source = pa.BufferReader(content)
             reader = pa.ipc.open_stream(source)

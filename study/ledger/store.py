@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from analysis.ledger.durable import write_part
 from analysis.ledger.plan import seeds_in_order
+from analysis.ledger.regular import refuse_special
 from analysis.ledger.schema import KEY, LOOKED_AT, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
@@ -95,7 +96,8 @@ class Ledger:
                 self._note_attempt(match["group"], int(match["attempt"]))
         for folder in ("trials", "epochs", f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs"):
             for path in (self._directory / folder).glob("*.parquet"):
-                with suppress(pa.ArrowException, OSError):
+                with suppress(pa.ArrowException, OSError, ValueError):
+                    refuse_special(path)
                     rows = pq.read_table(path, columns=[*KEY, "attempt"]).group_by(KEY).aggregate([("attempt", "max")])
                     for row in rows.to_pylist():
                         key = TrialKey(row["optimizer"], row["phase"], row["number"])

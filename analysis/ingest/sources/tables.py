@@ -18,6 +18,7 @@ from analysis.ledger import schema
 from analysis.ledger.schema import KEY, PHASES, STATUSES, TRIALS_HEAD, TRIALS_TAIL
 from analysis.ledger.study import Optimizer
 from analysis.lines import one_line
+from analysis.spreadsheet import unquoted
 
 TRIAL = "trial"
 """Column that joins both tables where number and replicate are left to this program."""
@@ -110,7 +111,7 @@ def _value(row: Mapping[str, object], reading: Reading, kind: pa.DataType, origi
             raise SourceError(f"{origin}: {reading.key} must be true or false, got {value!r}; mend it.")
         return str(value).lower() == "true"
     if pa.types.is_string(kind):
-        return str(value)
+        return unquoted(str(value))
     if isinstance(value, str):
         raise SourceError(
             f"{origin}: {reading.key} can only come from Parquet, CSV has no lists; say --ignore {reading.key}."
