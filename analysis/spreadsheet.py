@@ -7,6 +7,8 @@ import polars as pl
 FORMULA = r"^'*[=+\-@\t\r]"
 """How a cell begins that a spreadsheet takes for a formula, or one that was quoted already."""
 
+QUOTED = r"^'+[=+\-@\t\r]"
+
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -26,6 +28,8 @@ def _quoted(name: str) -> pl.Expr:
     return pl.when(is_formula).then(pl.concat_str(pl.lit("'"), text)).otherwise(text).alias(name)
 
 
-def unquoted(text: str) -> str:
-    """The text of a cell as it was before `quoted`."""
-    return text[1:] if text.startswith("'") and re.match(FORMULA, text) else text
+def unquoted(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows as they were before `quoted`; all columns are text."""
+    is_quoted = pl.all().str.contains(QUOTED)
+    plain = rows.with_columns(pl.when(is_quoted).then(pl.all().str.slice(1)).otherwise(pl.all()).name.keep())
+    return plain.rename({name: name[1:] for name in plain.columns if re.match(QUOTED, name)})

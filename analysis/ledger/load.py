@@ -95,6 +95,8 @@ def _read(
         raise LedgerError(
             f"{error}; the command of the study sets it aside and trains its trials again, or restore it from a copy."
         ) from None
+    except ValueError as error:
+        raise LedgerError(str(error)) from None
     tables = [wanted.empty_table()]
     for part in parts:
         try:

@@ -26,7 +26,7 @@ CHECKED_NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
 """Files of schema version 1 and of other writers have no checksum in their name; only the pages within may have one."""
 
 MOST_ROWS = 5_000_000
-"""Of a file: a study of a thousand trials and a thousand epochs has fewer, and more fill the memory of a laptop."""
+"""Of a table: a study of a thousand trials and a thousand epochs has fewer, and more fill the memory of a laptop."""
 
 RETRIES = 5
 BATCH_ROWS = 16_384
@@ -154,17 +154,46 @@ def read_parts(folder: pathlib.Path, sparse: SparseColumn | None = None) -> list
 
     Raises:
         DamagedFileError: A file is damaged; the message names it.
+        ValueError: There are more rows than fit into memory.
     """
     # A run may merge files meanwhile: then the new one is there before the old ones go.
     for _ in range(RETRIES):
         paths = sorted(folder.glob("*.parquet"))
         try:
-            parts = [read_part(path, sparse) for path in paths]
+            parts = read_all(paths, sparse)
         except FileNotFoundError:
             continue
         if sorted(folder.glob("*.parquet")) == paths:
             return counting(parts)
     raise DamagedFileError(folder, OSError("its files change all the time"))
+
+
+def read_all(paths: Iterable[pathlib.Path], sparse: SparseColumn | None = None) -> list[Part]:
+    """The files of a table, as long as they fit into memory together.
+
+    Raises:
+        DamagedFileError: A file is damaged.
+        ValueError: There are too many rows.
+        FileNotFoundError: There is no such file.
+    """
+    parts: list[Part] = []
+    for path in paths:
+        parts.append(read_part(path, sparse))
+        refuse_too_many(path.parent, parts)
+    return parts
+
+
+def refuse_too_many(folder: pathlib.Path, parts: Iterable[Part]) -> None:
+    """Refuse more rows than fit into memory together.
+
+    Raises:
+        ValueError: There are.
+    """
+    if (number := sum(part.rows.num_rows for part in parts)) > MOST_ROWS:
+        raise ValueError(
+            f"a table may have at most {MOST_ROWS:,} rows, {str(folder)!r} has {number:,} or more; remove the files "
+            "of another study."
+        )
 
 
 def counting(parts: Iterable[Part]) -> list[Part]:
