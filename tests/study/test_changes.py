@@ -1,9 +1,14 @@
-"""A study that goes on with other code or other versions than those that made its rows."""
+"""A study that goes on with other code, other versions, or files that are none of a study."""
+
+import os
 
 import polars as pl
+import pytest
 
 from study.ledger import read_study, write_study
+from study.ledger.__main__ import main as look_after
 from study.request.changes import has_changed
+from study.run import main
 
 WORDS = (
     *("--search", "random", "--dataset", "synthetic", "--optimizers", "sgd", "--repeats", "1", "--seeds", "1"),
@@ -64,3 +69,55 @@ def test_the_last_run_that_has_begun_is_the_one_whose_trials_were_cut_off(make_s
     assert not has_changed(new, tmp_path)
     write_study(tmp_path, {**make_spec().to_dict(), "runs": [], "looks": []})
     assert not has_changed(new, tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_description_that_is_no_file_is_refused_without_waiting(make, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    make(tmp_path / "out" / "study.json")
+    for run, words in ((main, [*WORDS, "--dry-run"]), (main, WORDS), (look_after, ["out", "check"])):
+        assert run(list(words)) == 2
+        said = capsys.readouterr().err
+        assert "out/study.json must describe a study, but cannot be read" in said
+        assert "it must be a regular file, and is a folder, pipe, socket or device" in said
+        assert said.count("\n") == 1
+
+
+def test_a_table_that_is_no_file_is_set_aside_and_no_one_waits_for_it(make_spec, tmp_path, capsys):
+    write_study(tmp_path, {**make_spec().to_dict(), "runs": [], "looks": []})
+    for folder in ("trials", "epochs", "timings", "attempts/trials"):
+        (tmp_path / folder).mkdir(parents=True)
+        os.mkfifo(tmp_path / folder / "x.parquet")
+    (tmp_path / "log").mkdir()
+    os.mkfifo(tmp_path / "log" / "sgd-explore-00001-000-0.arrows")
+    assert look_after([str(tmp_path), "check"]) == 1
+    assert capsys.readouterr().out.count("it must be a regular file") == 5
+    assert look_after([str(tmp_path), "compact"]) == 0
+    assert sorted(path.parent.name for path in (tmp_path / "damaged").rglob("x.parquet*")) == [
+        *("epochs", "timings", "trials")
+    ]
+
+
+def test_an_export_is_not_written_through_a_link_that_a_study_brings_along(make_spec, tmp_path, capsys):
+    write_study(tmp_path / "study", {**make_spec().to_dict(), "runs": [], "looks": []})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "study" / "export").symlink_to(tmp_path / "elsewhere")
+    assert look_after([str(tmp_path / "study"), "export", "--csv"]) == 2
+    assert "study/export' is a link to " in capsys.readouterr().err
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["--trials", "--seeds", "--confirm-seeds", "--sweep-seeds", "--epochs"])
+def test_a_plan_that_no_ledger_could_hold_is_refused(word, capsys):
+    assert main([*WORDS, word, str(10**9), "--dry-run"]) == 2
+    assert capsys.readouterr().err == (
+        f"python -m study.run: error: {word} must be at most 1,000,000, got 1000000000; lower it.\n"
+    )
+
+
+def test_a_stored_plan_without_bound_is_refused_before_anything_is_planned(make_spec, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path / "out", {**make_spec(num_trials=10**12).to_dict(), "runs": [], "looks": []})
+    assert main([*WORDS, "--dry-run"]) == 2
+    assert "extent.num_trials must be less than or equal to 1000000, got 1000000000000" in capsys.readouterr().err
