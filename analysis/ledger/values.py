@@ -102,14 +102,16 @@ def _rules(rows: pl.DataFrame, study: Study) -> Iterator[tuple[str, str, pl.Expr
 
 
 def _settings(study: Study) -> Iterator[tuple[str, str, pl.Expr]]:
-    """Settings that a search has chosen lie where their scale is defined."""
+    """Settings that a search has chosen lie where their scale is defined, or are neutral values."""
     for optimizer in study.optimizers.values():
         is_own = (pl.col("optimizer") == optimizer.name) & pl.col("phase").is_in(SEARCHED)
         for name, axis in optimizer.space.items():
+            neutral = [at[name] for at in optimizer.reduces_to.values() if name in at]
+            is_searched = is_own & pl.col(name).is_in(neutral).not_()
             if axis.scale == "log":
-                yield name, "above 0 on a logarithmic scale", is_own & (pl.col(name) <= 0)
+                yield name, "above 0 on a logarithmic scale", is_searched & (pl.col(name) <= 0)
             elif axis.scale == "log_complement":
-                yield name, "below 1 on the scale log_complement", is_own & (pl.col(name) >= 1)
+                yield name, "below 1 on the scale log_complement", is_searched & (pl.col(name) >= 1)
 
 
 def check_lengths(trials: pl.DataFrame, epochs: pl.DataFrame, study: Study) -> None:
