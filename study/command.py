@@ -1,10 +1,11 @@
 """Carries out a request that has passed the checks: trains what is left and reports, or prints the plan."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 from rich.console import Console
 
@@ -17,6 +18,8 @@ from study.job import Job, Plan, local_workers
 from study.ledger import Ledger
 from study.ledger.lock import all_locked
 from study.ledger.mirror.mirror import MirrorError
+from study.request.changes import has_changed, refuse_changes, runs_with_rows
+from study.request.code import code_of
 from study.request.options import program
 from study.request.output import Output
 from study.request.provenance import provenance, resume_command
@@ -56,7 +59,7 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
     ended = (
         f"{program()} was ended at once, by a signal or by Ray; all finished epochs are stored. Go on with: {resume}"
     )
-    with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(with_way_on):
+    with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(ended):
         stop.watched = True
         try:
             return _complete(request, output, address, words, stop)
@@ -88,14 +91,38 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
         jobs = [rounds(jobs[0]) or jobs[0]]
     for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
+    is_trained = all(job.queue.finished for job in jobs)
+    is_left = not is_trained or (is_due(jobs[0]) and run.timing)
+    origin = _origin(request, words, jobs) if is_left else {}
+    restarted = [] if is_trained else [_restarts(job, origin) for job in jobs]
+    if any(restarted):
+        say(console, "Note: trials that were cut off begin anew: they had begun with other code or other versions.")
     announce(console, jobs, until_decided=request.until_decided)
-    if not all(job.queue.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
+    if is_left:
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
             from study.tune.driver import train  # here, because Ray takes seconds in which a signal may come
 
-            jobs = train(console, run, address, provenance(words), jobs, stop, rounds)
+            jobs = train(console, run, address, origin, jobs, stop, rounds)
     return _report(console, words, output, jobs, stop)
+
+
+def _restarts(job: Job, origin: Mapping[str, Any]) -> bool:
+    """Have trials that were cut off begin anew where they would go on with other code; returns whether any do."""
+    return has_changed(origin, job.study.directory) and job.ledger.restart_unfinished()
+
+
+def _origin(request: Request, words: Sequence[str], jobs: Sequence[Job]) -> dict[str, Any]:
+    """What the rows to come will say of where they come from.
+
+    Raises:
+        ValueError: Rows are to be trained, those that are there were made otherwise, and that is not accepted.
+    """
+    study = jobs[0].study
+    origin = provenance(words, code_of(study.spec))
+    if not request.run.accept_changes and not all(job.queue.finished for job in jobs):
+        refuse_changes(origin, runs_with_rows([job.study.directory for job in jobs]), study.place)
+    return origin
 
 
 def _estimate(request: Request, output: Output) -> int:
@@ -104,6 +131,7 @@ def _estimate(request: Request, output: Output) -> int:
     with output.preview() as directory:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
+        _origin(request, (), jobs)
     console = new_console()
     announce(console, jobs, until_decided=request.until_decided)
     identity, names = request.identity, studies[0].spec.extent.optimizers

@@ -22,7 +22,7 @@ SHARED = "analysis.plugins"
 
 FLOORS = {
     "analysis": (
-        {"plugins", "lines", "drafts"},
+        {"plugins", "lines", "drafts", "links", "spreadsheet"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},

@@ -47,6 +47,8 @@ def print_report(console: Console, report: Report) -> None:
     print_table(console, table)
     if failed := sum(result.failed for result in report.results):
         say(console, f"{count(failed, 'tuning trial')} failed; the column `message` of the ledger's trials says why.")
+    if report.mixture:
+        say(console, f"Note: {report.mixture}")
     if report.verdicts:
         say(console, report.verdicts)
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)

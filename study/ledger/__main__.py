@@ -9,6 +9,7 @@ from analysis.command_line import Parser, path, refuse_own_folders, stoppable
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.lines import one_line
+from analysis.links import refuse_link
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study
@@ -65,6 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _export(directory: pathlib.Path, ledger: Ledger, output: pathlib.Path) -> int:
     refuse_own_folders(output, [directory])
+    if output == directory / "export":
+        refuse_link(output)
     try:
         written = export_csv(directory, ledger.schemas, output)
     except OSError as error:

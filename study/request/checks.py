@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from analysis.claims.default import default_claims
 from analysis.command_line import refused_path
-from analysis.ledger.study import NO_MODEL
+from analysis.ledger.study import MOST_PLANNED, NO_MODEL
 from analysis.plugins import strays
 from study.cluster.slots import CHOICES
 from study.request.numbers import decimal
@@ -38,6 +38,7 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
             f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
             "with fewer pairs no exact test can reach significance at 0.05."
         )
+    _check_sizes(study)
     _check_rounds(study)
     _check_sweep(study)
     files = read_files(study.optimizer_file)
@@ -67,6 +68,13 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         claims=claims,
         run=run,
     )
+
+
+def _check_sizes(study: StudyOptions) -> None:
+    """Refuse plans that no ledger could hold."""
+    for name in ("trials", "seeds", "confirm_seeds", "sweep_seeds", "epochs"):
+        if (given := getattr(study, name)) is not None and given > MOST_PLANNED:
+            raise ValueError(f"--{name.replace('_', '-')} must be at most {MOST_PLANNED:,}, got {given}; lower it.")
 
 
 def _check_rounds(study: StudyOptions) -> None:

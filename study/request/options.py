@@ -278,6 +278,11 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         default=2,
         help="times that a trial whose worker dies or raises is started again (default: %(default)s)",
     )
+    group.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with a study whose rows were made by other code or other versions; the report says so at its top",
+    )
     group.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 
