@@ -1,0 +1,150 @@
+"""Audits of nested pairs: what an optimizer adds, and what its setting does, are told apart where both are known."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binom
+
+from analysis.tables.overview import Overview
+from analysis.tables.runs import ConfirmedRuns
+from analysis.verdicts.nested import Nested, compare_nested
+from study.audit.curves import KNOB, RATE, RATE_ALONE, WITH_KNOB, Formula, changed
+from study.audit.ledgers import Plan, claims_on, simulated
+from study.audit.seeds import SURE, Audit
+from trainables.spec import Hyperparameter
+
+NUM_TUNINGS, NUM_FRESH = 4, 4
+WITH_IT, SIMPLER, OTHER = "nested", "simple", "other"
+PARTS = ("total", "optimizer", "setting")
+
+PLANTED = 0.05
+"""Error that what the optimizer adds takes away, twice the smallest effect."""
+
+NOTHING_ADDED = Formula(space=WITH_KNOB, reduces_to={SIMPLER: {KNOB: 0.0}})
+PLAIN = Formula(space=RATE_ALONE)
+POOR_RANGE = {RATE: Hyperparameter(low=1e-3, high=3e-3, scale="log", unit="1")}
+"""A decade or more below the best rate: whoever searches there has a worse setting, and no other optimizer."""
+
+
+class Kind(NamedTuple):
+    """What is planted, in words, the optimizer and the simpler one."""
+
+    name: str
+    nested: Formula
+    simpler: Formula
+
+
+KINDS = (
+    Kind("that adds nothing", NOTHING_ADDED, PLAIN),
+    Kind(f"that adds {PLANTED:g}", changed(NOTHING_ADDED, knob=PLANTED), PLAIN),
+    Kind("whose rival has a worse range", NOTHING_ADDED, changed(PLAIN, space=POOR_RANGE)),
+)
+
+
+class Outcome(NamedTuple):
+    """A nested pair of one study, and what each part would be without the luck of seeds."""
+
+    found: Nested
+    truth: Mapping[str, float]
+
+
+def audits(num_studies: int) -> Iterator[Audit]:
+    """Every audit of this kind in turn.
+
+    Args:
+        num_studies: Simulated studies behind each share.
+    """
+    for place, kind in enumerate(KINDS):
+        outcomes = list(compared(np.random.default_rng([2, place]), kind, num_studies))
+        yield planted_share(outcomes, kind.name) if kind.nested.knob else false_directions(outcomes, kind.name)
+        if kind.simpler.space is POOR_RANGE:
+            yield setting_found(outcomes, kind.name)
+        for part in PARTS:
+            yield coverage(outcomes, part, kind.name)
+
+
+def compared(random: np.random.Generator, kind: Kind, num_studies: int) -> Iterator[Outcome]:
+    """The nested pair of each of many studies, by test error."""
+    formulae = {WITH_IT: kind.nested, SIMPLER: kind.simpler, OTHER: PLAIN}
+    plan = Plan(optimizers=formulae, num_fresh=NUM_FRESH, has_curves=False)
+    claims = claims_on((WITH_IT,), (SIMPLER, OTHER), ("test_error",))
+    for _ in range(num_studies):
+        repeats = [simulated(random, plan, repeat) for repeat in range(NUM_TUNINGS)]
+        (found,) = compare_nested([ConfirmedRuns(overview, claims) for overview in repeats], claims, ())
+        yield Outcome(found, _truth(repeats, formulae))
+
+
+def _truth(repeats: Sequence[Overview], formulae: Mapping[str, Formula]) -> dict[str, float]:
+    """Mean over the winners of each part, by the formula."""
+    errors = []
+    for overview in repeats:
+        ours, theirs = (overview.best[name].hyperparameters for name in (WITH_IT, SIMPLER))
+        nested, simpler = formulae[WITH_IT], formulae[SIMPLER]
+        points = ((nested, ours), (nested, {**ours, KNOB: 0.0}), (simpler, theirs))
+        errors.append([formula.expected_error(point) for formula, point in points])
+    with_it, without_it, rival = np.mean(errors, axis=0)
+    return {"total": rival - with_it, "optimizer": without_it - with_it, "setting": rival - without_it}
+
+
+def false_directions(outcomes: Sequence[Outcome], what: str) -> Audit:
+    """The knob does nothing: a direction of the optimizer's part is false."""
+    found, error = 0, 0.0
+    for outcome in outcomes:
+        own = outcome.found.optimizer
+        error = 1 - own.level
+        found += own.interval is not None and (own.interval.low > 0 or own.interval.high < 0)
+    most = int(binom.ppf(SURE, len(outcomes), error))
+    equivalent = np.mean([outcome.found.optimizer.word == "EQUIVALENT" for outcome in outcomes])
+    return Audit(
+        f"nested optimizer {what}: a direction of what it adds",
+        f"at most {error:.1%} ({most} within chance)",
+        f"{found / len(outcomes):.1%} ({found}); equivalent in {equivalent:.0%}",
+        found <= most,
+    )
+
+
+def planted_share(outcomes: Sequence[Outcome], what: str) -> Audit:
+    """What is planted in the optimizer is found there, and no direction is found in the setting beyond the error."""
+    needed = np.mean([_is_above(outcome, "optimizer") for outcome in outcomes])
+    return Audit(
+        f"nested optimizer {what}: found in its part", "in at least 80% of studies", f"{needed:.1%}", bool(needed >= 0.8)
+    )
+
+
+def setting_found(outcomes: Sequence[Outcome], what: str) -> Audit:
+    """What is planted in the setting is found there."""
+    share = np.mean([_is_above(outcome, "setting") for outcome in outcomes])
+    return Audit(
+        f"nested optimizer {what}: found in the part of the setting",
+        "in at least 80% of studies",
+        f"{share:.1%}",
+        bool(share >= 0.8),
+    )
+
+
+def _is_above(outcome: Outcome, part: str) -> bool:
+    own = getattr(outcome.found, part)
+    return own is not None and own.interval is not None and own.interval.low > 0
+
+
+def coverage(outcomes: Sequence[Outcome], part: str, what: str) -> Audit:
+    """The 95 % interval of a part holds its true value.
+
+    What an optimizer adds is true of the winners of each study; the others hold the luck of tuning, so that their true
+    value is the mean over all tunings there might be, for which the mean over all studies stands.
+    """
+    expected = float(np.mean([outcome.truth[part] for outcome in outcomes]))
+    found = 0
+    for outcome in outcomes:
+        verdict = getattr(outcome.found, part)
+        interval = verdict.evidence.interval(0.95)
+        truth = outcome.truth[part] if part == "optimizer" else expected
+        found += interval.low <= truth <= interval.high
+    least = int(binom.ppf(1 - SURE, len(outcomes), 0.95))
+    return Audit(
+        f"coverage of 95% intervals, nested optimizer {what}: {part}",
+        f"at least 95.0% ({least} within chance)",
+        f"{found / len(outcomes):.1%} ({found})",
+        found >= least,
+    )
