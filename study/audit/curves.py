@@ -73,6 +73,7 @@ class Formula:
         steepness: Of the error, by square decade; that of the shape if None.
         better: Part by which the error is lower at every setting.
         knob: The same of any knob above 0.
+        knob_slope: By which the error rises from knob 0 to knob 1.
         floor: What the training loss falls to, in nats.
         reduces_to: As of `OptimizerSpec`.
     """
@@ -82,6 +83,7 @@ class Formula:
     steepness: float | None = None
     better: float = 0.0
     knob: float = 0.0
+    knob_slope: float = 0.0
     floor: float = 1.2
     reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -102,7 +104,7 @@ class Formula:
         above = max(0.0, abs(u) - REACH) if self.shape == "plateau" else u * u
         edge = BEYOND * max(0.0, u - EDGE) if self.shape == "edge" else 0.0
         gained = self.better + (self.knob if point.get(KNOB, 0.0) > 0 else 0.0)
-        return LEAST_ERROR + steepness * above + edge - gained
+        return LEAST_ERROR + steepness * above + edge + self.knob_slope * point.get(KNOB, 0.0) - gained
 
     def errors(self, random: np.random.Generator, point: Mapping[str, float], common: Luck) -> Array:
         """Errors of networks at a setting, shape (num_seeds,): of validation after the last epoch."""

@@ -18,8 +18,7 @@ from study.audit.curves import NUM_EPOCHS, NUM_STEPS, STEPS_PER_EPOCH, Formula, 
 from study.queue.tuning import Tuning
 from study.search import load_search
 
-NUM_TRIALS, LAG = 24, 8
-NUM_SEEDS = 2
+NUM_SEEDS, LAG = 2, 8
 Rows = list[dict[str, Any]]
 
 
@@ -33,10 +32,12 @@ class Plan:
         has_curves: Whether epochs and steps are stored of fresh seeds.
         shares_winner: Whether the first optimizer is tuned for all, so that all have its setting.
         num_fresh: Seeds of everything but tuning.
+        num_trials: Points of each tuning.
     """
 
     optimizers: Mapping[str, Formula]
     num_fresh: int = 12
+    num_trials: int = 24
     has_sweep: bool = False
     has_curves: bool = True
     shares_winner: bool = False
@@ -47,7 +48,7 @@ class Plan:
             study_hash="audit",
             identity={"dataset": "synthetic", "num_epochs": NUM_EPOCHS, "repeat": repeat},
             optimizers={name: _stored(name, formula) for name, formula in self.optimizers.items()},
-            num_trials=NUM_TRIALS,
+            num_trials=self.num_trials,
             num_seeds=NUM_SEEDS,
             num_confirm_seeds=self.num_fresh,
             has_sweep=self.has_sweep,
@@ -83,7 +84,7 @@ def simulated(random: np.random.Generator, plan: Plan, repeat: int = 0) -> Overv
     tuned: Rows = []
     for name, formula in plan.optimizers.items():
         if not tuned or not plan.shares_winner:
-            tuned = _tuned(random, formula)
+            tuned = _tuned(random, formula, plan.num_trials)
         trials += [{**row, "optimizer": name} for row in tuned]
         best = _winner(tuned, formula.space)
         for phase, number, point in _around(study, name, best):
@@ -130,12 +131,12 @@ def claims_on(a: Sequence[str], b: Sequence[str], metrics: Iterable[str] | None 
     return replace(claims, questions=tuple(replace(own, a=tuple(a), b=tuple(b)) for own in asked))
 
 
-def _tuned(random: np.random.Generator, formula: Formula) -> Rows:
+def _tuned(random: np.random.Generator, formula: Formula, num_trials: int) -> Rows:
     tuning = Tuning(
         load_search("optuna"),
         formula.definition,
         seed=int(random.integers(2**31)),
-        num_trials=NUM_TRIALS,
+        num_trials=num_trials,
         num_seeds=NUM_SEEDS,
         lag=LAG,
     )
