@@ -80,11 +80,13 @@ def simulated(random: np.random.Generator, plan: Plan, repeat: int = 0) -> Overv
         repeat: Number of the tuning; its seeds are in no other one.
     """
     study = plan.study(repeat)
-    fresh, trials, epochs = Luck.drawn(random, plan.num_fresh), [], []
+    seeds, fresh = Luck.drawn(random, NUM_SEEDS), Luck.drawn(random, plan.num_fresh)
     tuned: Rows = []
+    trials: Rows = []
+    epochs: Rows = []
     for name, formula in plan.optimizers.items():
         if not tuned or not plan.shares_winner:
-            tuned = _tuned(random, formula, plan.num_trials)
+            tuned = _tuned(random, formula, seeds, plan.num_trials)
         trials += [{**row, "optimizer": name} for row in tuned]
         best = _winner(tuned, formula.space)
         for phase, number, point in _around(study, name, best):
@@ -131,7 +133,7 @@ def claims_on(a: Sequence[str], b: Sequence[str], metrics: Iterable[str] | None 
     return replace(claims, questions=tuple(replace(own, a=tuple(a), b=tuple(b)) for own in asked))
 
 
-def _tuned(random: np.random.Generator, formula: Formula, num_trials: int) -> Rows:
+def _tuned(random: np.random.Generator, formula: Formula, seeds: Luck, num_trials: int) -> Rows:
     tuning = Tuning(
         load_search("optuna"),
         formula.definition,
@@ -144,7 +146,7 @@ def _tuned(random: np.random.Generator, formula: Formula, num_trials: int) -> Ro
     while (number := tuning.next_number()) is not None:
         proposal = tuning.start(number)
         key = {"phase": proposal.phase, "sampler": proposal.sampler, "number": number, **proposal.point}
-        errors = formula.errors(random, proposal.point, Luck.drawn(random, NUM_SEEDS))
+        errors = formula.errors(random, proposal.point, seeds)
         for replicate, error in enumerate(errors.tolist()):
             tuning.record(number, proposal.point, replicate, error)
             rows.append({**key, **_outcome(replicate, error)})
