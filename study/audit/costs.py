@@ -55,8 +55,10 @@ def timed(random: np.random.Generator, costs: Mapping[str, float]) -> pl.DataFra
             rows.append({"optimizer": name, "block": block, "seconds": float(time)})
     types = pl.DataFrame(pl.from_arrow(timings_schema().empty_table())).schema
     fixed = {"batch_size": BATCH_SIZE, "replicates": 1, "steps": 1, "device": "cpu", "node": "audit"}
-    return pl.DataFrame(rows).with_columns(pl.lit(value).alias(key) for key, value in fixed.items()).select(
-        pl.col(name).cast(kind) for name, kind in types.items()
+    return (
+        pl.DataFrame(rows)
+        .with_columns(pl.lit(value).alias(key) for key, value in fixed.items())
+        .select(pl.col(name).cast(kind) for name, kind in types.items())
     )
 
 
@@ -99,7 +101,9 @@ def coverage(random: np.random.Generator, costs: Mapping[str, float], num_studie
     baseline, name = RIVALS[0], PRAISED[0]
     found = 0
     for _ in range(num_studies):
-        row = cost_table(timed(random, costs), [baseline, name]).row(by_predicate=pl.col("optimizer") == name, named=True)
+        row = cost_table(timed(random, costs), [baseline, name]).row(
+            by_predicate=pl.col("optimizer") == name, named=True
+        )
         found += row["low"] <= 1.0 <= row["high"]
     least = int(binom.ppf(1 - SURE, num_studies, 0.95))
     return Audit(

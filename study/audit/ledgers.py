@@ -19,6 +19,9 @@ from study.queue.tuning import Tuning
 from study.search import load_search
 
 NUM_SEEDS, LAG = 2, 8
+DATASET = "synthetic"
+"""Whose landmarks and smallest effects hold."""
+
 Rows = list[dict[str, Any]]
 
 
@@ -46,7 +49,7 @@ class Plan:
         """What `study.json` would say."""
         return Study(
             study_hash="audit",
-            identity={"dataset": "synthetic", "num_epochs": NUM_EPOCHS, "repeat": repeat},
+            identity={"dataset": DATASET, "num_epochs": NUM_EPOCHS, "repeat": repeat},
             optimizers={name: _stored(name, formula) for name, formula in self.optimizers.items()},
             num_trials=self.num_trials,
             num_seeds=NUM_SEEDS,
@@ -109,7 +112,16 @@ def overview(ledger: Ledger) -> Overview:
     study, nothing = ledger.study, pl.DataFrame()
     points = settings(study, ledger.trials)
     best = winners(study, points)
-    figures = ("accuracies", "seed_curves", "mean_curves", "final_gaps", "mean_gaps", "responses", "step_times", "counts")
+    figures = (
+        "accuracies",
+        "seed_curves",
+        "mean_curves",
+        "final_gaps",
+        "mean_gaps",
+        "responses",
+        "step_times",
+        "counts",
+    )
     return Overview(
         ledger=ledger,
         points=points,

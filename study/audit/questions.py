@@ -17,8 +17,9 @@ from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.evidence_of_runs import gather
 from analysis.verdicts.evidence_of_tunings import PairedTunings
+from analysis.verdicts.judge import weigh
 from study.audit.curves import RATE_ALONE, Formula, changed
-from study.audit.ledgers import Plan, claims_on, simulated
+from study.audit.ledgers import DATASET, Plan, claims_on, simulated
 from study.audit.seeds import ALPHA, FAMILY, LEVEL, SURE, Audit
 from study.audit.tuning import PRAISED, RIVALS
 
@@ -26,16 +27,28 @@ NUM_TUNINGS = 4
 NUM_FRESH = 6
 """Of each tuning."""
 
-ON_RUNS = ("restricted_steps_to_target", "matched_loss_swing", "matched_loss_gap", "test_error")
-AT_EQUAL_LOSS = ("matched_loss_swing", "matched_loss_gap")
+STEPS, SWING, GAP, ERROR = "restricted_steps_to_target", "matched_loss_swing", "matched_loss_gap", "test_error"
 
 FLAT = 0.02
 """Steepness of an error of which tuning hardly sees where it is lowest: settings differ, and the swing with them."""
 
+SHARP = 1.0
+"""Steepness of one of which tuning finds much the same settings, so that their luck hides nothing that is planted."""
+
 LOWER_FLOOR = 0.8
 """Nats to which the training loss of the praised optimizers falls where they are to fit better, in place of 1.2."""
 
-Family = Sequence[Evidence]
+
+class Family(NamedTuple):
+    """What one study says on the claims of one question.
+
+    Args:
+        evidence: For each claim.
+        words: The verdict on each.
+    """
+
+    evidence: Sequence[Evidence]
+    words: Sequence[str]
 
 
 class Kind(NamedTuple):
@@ -48,37 +61,44 @@ class Kind(NamedTuple):
 
 
 PLAIN = Formula(space=RATE_ALONE)
-KINDS = (
-    Kind("identical", PLAIN, PLAIN, ON_RUNS),
-    Kind(
-        "differ in their settings alone",
-        changed(PLAIN, steepness=FLAT),
-        changed(PLAIN, steepness=FLAT),
-        ("matched_loss_swing",),
-    ),
-    Kind("differ in the level of the loss alone", changed(PLAIN, floor=LOWER_FLOOR), PLAIN, AT_EQUAL_LOSS),
+IDENTICAL = Kind("A/A by the metrics of claims", PLAIN, PLAIN, (STEPS, SWING, GAP, ERROR))
+IN_SETTINGS = Kind("settings alone differ", changed(PLAIN, steepness=FLAT), changed(PLAIN, steepness=FLAT), (SWING,))
+IN_LEVEL = Kind(
+    "level of the loss alone differs",
+    changed(PLAIN, steepness=SHARP, floor=LOWER_FLOOR),
+    changed(PLAIN, steepness=SHARP),
+    (SWING, GAP),
 )
 
 
-def audits(num_studies: int) -> Iterator[Audit]:
+def audits(num_studies: int, num_planted: int) -> Iterator[Audit]:
     """Every audit of this kind in turn.
 
     Args:
-        num_studies: Simulated studies behind each share.
+        num_studies: Simulated studies of identical optimizers behind each share.
+        num_planted: The same of studies in which something is planted.
     """
-    for place, kind in enumerate(KINDS):
-        found = list(judged(np.random.default_rng([1, place]), kind, num_studies))
-        for question in found[0]:
-            families = [study[question] for study in found]
-            what = f"optimizers that {kind.name}" if place else "A/A"
-            yield false_directions(families, f"{what}, {question}")
-            yield coverage(families, f"{what}, {question}")
-            if "swing" in question and "level" not in kind.name:
-                yield at_settings(families, f"{what}, {question}")
+    for metric, families in by_metric(IDENTICAL, 0, num_studies).items():
+        yield false_directions(families, f"{IDENTICAL.name}, {metric}")
+        yield coverage(families, f"{IDENTICAL.name}, {metric}")
+    for metric, families in by_metric(IN_SETTINGS, 1, num_planted).items():
+        yield told_apart(families, f"{IN_SETTINGS.name}, {metric}")
+        yield false_directions(families, f"{IN_SETTINGS.name}, {metric}")
+        yield coverage(families, f"{IN_SETTINGS.name}, {metric}")
+    level = by_metric(IN_LEVEL, 2, num_planted)
+    yield false_directions(level[SWING], f"{IN_LEVEL.name}, {SWING}")
+    for metric, families in level.items():
+        yield false_words(families, f"{IN_LEVEL.name}, {metric}")
+
+
+def by_metric(kind: Kind, seed: int, num_studies: int) -> dict[str, list[Family]]:
+    """What many studies say, by metric."""
+    found = list(judged(np.random.default_rng([1, seed]), kind, num_studies))
+    return {metric: [study[metric] for study in found] for metric in kind.metrics}
 
 
 def judged(random: np.random.Generator, kind: Kind, num_studies: int) -> Iterator[Mapping[str, Family]]:
-    """By metric, the evidence for the claims of each of many studies."""
+    """What each of many studies says on the claims, by metric."""
     formulae = {name: kind.praised if name in PRAISED else kind.rival for name in (*PRAISED, *RIVALS)}
     plan = Plan(optimizers=formulae, num_fresh=NUM_FRESH)
     claims = claims_on(PRAISED, RIVALS, kind.metrics)
@@ -88,30 +108,33 @@ def judged(random: np.random.Generator, kind: Kind, num_studies: int) -> Iterato
 
 
 def families_of(repeats: Sequence[Overview], claims: Claims) -> dict[str, Family]:
-    """The evidence for each claim by metric, gathered as for a verdict."""
+    """What one study says on the claims, by metric: gathered and weighed as for a report."""
     confirmed = [ConfirmedRuns(overview, claims) for overview in repeats]
 
     def family(question: Question) -> Family:
-        return [gather(question, a, b, confirmed, LEVEL) for a, b in question.pairs]
+        effect = question.effect_for(DATASET)
+        assert effect is not None, "the article fixes one"
+        evidence = [gather(question, a, b, confirmed, LEVEL) for a, b in question.pairs]
+        return Family(evidence, [weigh(item, LEVEL, effect)[0] for item in evidence])
 
     return {question.metric: family(question) for question in claims.questions}
 
 
 def false_directions(families: Sequence[Family], what: str) -> Audit:
     """Nothing that a verdict on optimizers may speak of differs: any direction is false."""
-    found = sum(any(_has_direction(item, LEVEL) for item in family) for family in families)
-    most = int(binom.ppf(SURE, len(families), ALPHA))
-    return Audit(
-        f"{what}: any direction in {FAMILY} claims",
-        f"at most {ALPHA:.1%} ({most} within chance)",
-        f"{found / len(families):.1%} ({found})",
-        found <= most,
-    )
+    found = sum(any(_has_direction(item, LEVEL) for item in family.evidence) for family in families)
+    return _at_most(found, len(families), f"{what}: any direction in {FAMILY} claims")
+
+
+def false_words(families: Sequence[Family], what: str) -> Audit:
+    """The same of words that say that the difference matters."""
+    found = sum(bool({"SUPPORTED", "REFUTED"} & {*family.words}) for family in families)
+    return _at_most(found, len(families), f"{what}: any SUPPORTED or REFUTED in {FAMILY} claims")
 
 
 def coverage(families: Sequence[Family], what: str) -> Audit:
     """The 95 % interval of one claim of each study holds no difference."""
-    found = sum(not _has_direction(family[0], 0.95) for family in families)
+    found = sum(not _has_direction(family.evidence[0], 0.95) for family in families)
     least = int(binom.ppf(1 - SURE, len(families), 0.95))
     return Audit(
         f"coverage of 95% intervals, {what}",
@@ -121,20 +144,27 @@ def coverage(families: Sequence[Family], what: str) -> Audit:
     )
 
 
-def at_settings(families: Sequence[Family], what: str) -> Audit:
-    """The settings found do differ: by the seeds of all tunings they are told apart, whatever is said of optimizers."""
-    share = np.mean([any(_differs_at_settings(item) for item in family) for family in families[:20]])
+def told_apart(families: Sequence[Family], what: str) -> Audit:
+    """One claim of each study: by the seeds of all tunings its settings are told apart, as they differ."""
+    share = np.mean([_has_direction(_at_settings(family.evidence[0]), LEVEL) for family in families])
     return Audit(
-        f"{what}: settings told apart",
+        f"{what}: settings of one claim told apart",
         f"more often than {ALPHA:.1%}: no verdict on optimizers",
-        f"{share:.1%} of {len(families[:20])} studies",
+        f"{share:.1%} of {len(families):,} studies",
         bool(share > ALPHA),
     )
 
 
-def _differs_at_settings(item: Evidence) -> bool:
+def _at_settings(item: Evidence) -> Evidence:
     assert isinstance(item, PairedTunings), "several tunings"
-    return _has_direction(item.at_settings, LEVEL)
+    return item.at_settings
+
+
+def _at_most(found: int, num_studies: int, name: str) -> Audit:
+    most = int(binom.ppf(SURE, num_studies, ALPHA))
+    return Audit(
+        name, f"at most {ALPHA:.1%} ({most} within chance)", f"{found / num_studies:.1%} ({found})", found <= most
+    )
 
 
 def _has_direction(item: Evidence, level: float) -> bool:

@@ -31,16 +31,17 @@ class Outcome(NamedTuple):
     truth: Sequence[float]
 
 
-def audits(num_studies: int) -> Iterator[Audit]:
+def audits(num_studies: int, num_planted: int) -> Iterator[Audit]:
     """Every audit of this kind in turn.
 
     Args:
-        num_studies: Simulated studies behind each share.
+        num_studies: Simulated studies behind each share where each optimizer has its own winner.
+        num_planted: The same where all are given the winner of the first.
     """
     for place, shape in enumerate(get_args(Shape)):
-        for shares_winner in (True, False):
+        for shares_winner, number in ((True, num_planted), (False, num_studies)):
             random = np.random.default_rng([3, place, shares_winner])
-            found = list(swept(random, shape, num_studies, shares_winner=shares_winner))
+            found = list(swept(random, shape, number, shares_winner=shares_winner))
             what = f"sensitivity, {shape}, {'one winner for all' if shares_winner else 'each its own winner'}"
             yield false_directions(found, what)
             if shares_winner:
