@@ -1,8 +1,9 @@
 """`python -m study.audit` puts the verdicts themselves to the test, on data whose truth is known.
 
-Simulated studies show how often a verdict is false and how often an effect is found: of settings, where seeds vary, and
-of optimizers, which are tuned, confirmed and judged as in a study; how often each interval holds what it is of. Real optimizers on energies with known answers show
-that "noise converges faster" is refuted where it must be and "noise escapes" is supported.
+Simulated studies show how often a verdict is false, how often an effect is found and how often an interval holds what
+it is of: of settings, where seeds vary, and of optimizers, which are tuned, confirmed and judged as in a study. Real
+optimizers on energies with known answers show that "noise converges faster" is refuted where it must be and "noise
+escapes" is supported.
 """
 
 import sys
@@ -43,8 +44,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--short",
         action="store_true",
-        help=f"{SHORT.judged} to {SHORT.settings} simulated studies in the place of {LONG.planted} to {LONG.settings:,}, "
-        "which take more than an hour",
+        help=f"{SHORT.judged} to {SHORT.settings} simulated studies in the place of {LONG.planted} to "
+        f"{LONG.settings:,}, which take more than an hour",
     )
     options = parser.parse_args(words)
     table = Table(box=None, header_style="bold", pad_edge=False)

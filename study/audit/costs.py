@@ -1,7 +1,7 @@
 """Audits of the cost of a step: rows of `timings` with the luck of a busy machine, judged as a report judges them.
 
 Whatever slows a block slows all turns of it; within it turns differ at random, one in twenty is held up, and the
-machine slows down a little from turn to turn, so that the order of turns counts, which is reversed in every other block.
+machine slows down a little from turn to turn, so that the order of turns counts, which every other block reverses.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def timed(random: np.random.Generator, costs: Mapping[str, float]) -> pl.DataFra
     rows = []
     for block in range(NUM_BLOCKS):
         slow = OF_BLOCKS * random.normal()
-        for turn, name in enumerate(reversed(costs) if block % 2 else costs):
+        for turn, name in enumerate(list(costs)[:: -1 if block % 2 else 1]):
             held_up = random.exponential(BY) if random.random() < HELD_UP else 0.0
             time = costs[name] * np.exp(slow + OF_TURNS * random.normal() + held_up + DRIFT * turn)
             rows.append({"optimizer": name, "block": block, "seconds": float(time)})

@@ -1,4 +1,4 @@
-"""Optimizers whose networks come from a formula, step by step, so that the metrics of the claims can be taken of them."""
+"""Optimizers whose networks come from a formula, step by step, so that claims can be judged by their own metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -120,12 +120,12 @@ class Formula:
         own = Luck.drawn(random, num_seeds)
         luck = Luck(*(a * x + b * y for a, x, b, y in zip(COMMON, common, OWN, own, strict=True)))
         pace = (0.004 * 10 ** (0.3 * u) * np.exp(luck.pace))[:, None]
-        ends = np.arange(1, NUM_EPOCHS + 1) * STEPS_PER_EPOCH
+        ends = np.arange(1.0, NUM_EPOCHS + 1) * STEPS_PER_EPOCH
 
         def train_loss(steps: Array) -> Array:
             return np.asarray(self.floor + (FIRST_LOSS - self.floor) * np.exp(-pace * steps))
 
-        train, now = train_loss(ends), train_loss(np.arange(NUM_STEPS))
+        train, now = train_loss(ends), train_loss(np.arange(float(NUM_STEPS)))
         swing = 0.3 * now / FIRST_LOSS * (10 ** (0.5 * u) * np.exp(luck.swing))[:, None]
         gap = 0.3 * 10 ** (0.2 * u) * np.square(FIRST_LOSS - train)
         last = (self.expected_error(point) + luck.error)[:, None]

@@ -218,15 +218,3 @@ def _outcome(replicate: int, error: float) -> dict[str, Any]:
 def _frame(rows: Rows, schema: Any) -> pl.DataFrame:
     types = pl.DataFrame(pl.from_arrow(schema.empty_table())).schema
     return pl.DataFrame(rows, schema=types)
-
-
-def expected(ledger: Ledger, plan: Plan) -> Ledger:
-    """The same rows with the expected error of each setting in the place of the error, but for those of tuning."""
-    is_fresh = pl.col("phase").is_in(["confirm", "sweep"])
-    frames = []
-    for (name,), rows in ledger.trials.group_by("optimizer", maintain_order=True):
-        formula = plan.optimizers[str(name)]
-        errors = [formula.expected_error(point) for point in rows.select(list(formula.space)).to_dicts()]
-        error = pl.when(is_fresh).then(pl.Series("validation_error", errors)).otherwise(pl.col("validation_error"))
-        frames.append(rows.with_columns(validation_error=error))
-    return replace(ledger, trials=pl.concat(frames))

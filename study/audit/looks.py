@@ -20,7 +20,7 @@ ERROR = 0.05
 """Of one claim at all looks together."""
 
 SMALLEST_EFFECT = 0.5
-"""Of interest, in standard deviations of a difference."""
+"""Of interest where there is an effect, in standard deviations of a difference."""
 
 FOUND = 1.0
 """Effect that looks at up to 48 seeds must find, in the same unit."""
@@ -39,19 +39,24 @@ def audits(num_studies: int) -> Iterator[Audit]:
     Args:
         num_studies: Simulated studies behind each share.
     """
-    none = [until_decided(own) for own in np.random.default_rng([5, 0]).normal(size=(num_studies, LOOKS[-1]))]
-    tails = [until_decided(own) for own in np.random.default_rng([5, 1]).standard_t(2, size=(num_studies, LOOKS[-1]))]
-    matters = np.random.default_rng([5, 2]).normal(SMALLEST_EFFECT, size=(num_studies, LOOKS[-1]))
-    large = np.random.default_rng([5, 3]).normal(FOUND, size=(num_studies, LOOKS[-1]))
+    random, size = np.random.default_rng(5), (num_studies, LOOKS[-1])
+    # With a smallest effect most of these would soon be decided without a direction.
+    none = [until_decided(own, 0.0) for own in random.normal(size=size)]
+    tails = [until_decided(own, 0.0) for own in random.standard_t(2, size=size)]
     yield false_directions(none, "normal differences")
     yield false_directions(tails, "t with 2 degrees of freedom")
     yield coverage(none)
-    yield false_denials([until_decided(own) for own in matters])
-    yield power([until_decided(own) for own in large])
+    yield false_denials([until_decided(own, SMALLEST_EFFECT) for own in random.normal(SMALLEST_EFFECT, size=size)])
+    yield power([until_decided(own, SMALLEST_EFFECT) for own in random.normal(FOUND, size=size)])
 
 
-def until_decided(differences: Array) -> Course:
-    """Look at the first pairs, and at more of them as long as a study would train them."""
+def until_decided(differences: Array, smallest_effect: float) -> Course:
+    """Look at the first pairs, and at more of them as long as a study would train them.
+
+    Args:
+        differences: Of all pairs that there may be, shape (num_pairs,).
+        smallest_effect: Of interest.
+    """
     (question,) = claims_on(("a",), ("b",), ("test_error",)).questions
     looks: tuple[int, ...] = ()
     for number in LOOKS:
@@ -60,9 +65,9 @@ def until_decided(differences: Array) -> Course:
         own = differences[:number]
         pairs = PairedSeeds.of(own[None], np.zeros(number), own)
         evidence, level = PairedLooks.at(pairs, schedule), 1 - ERROR * schedule.spent
-        word, interval = weigh(evidence, level, SMALLEST_EFFECT)
+        word, interval = weigh(evidence, level, smallest_effect)
         verdict = Verdict(
-            question=question, a="a", b="b", word=word, level=level, smallest_effect=SMALLEST_EFFECT,
+            question=question, a="a", b="b", word=word, level=level, smallest_effect=smallest_effect,
             evidence=evidence, interval=interval, schedule=schedule,
         )  # fmt: skip
         if not undecided([verdict]).seeds:

@@ -37,6 +37,8 @@ class Kind(NamedTuple):
     metric: str = ERROR
 
 
+PARTS = ("total", "optimizer", "setting")
+
 KINDS = (
     Kind("that adds nothing", NOTHING_ADDED, PLAIN),
     Kind(f"that adds {PLANTED:g}", changed(NOTHING_ADDED, knob=PLANTED), PLAIN),
@@ -111,7 +113,7 @@ def false_directions(outcomes: Sequence[Outcome], what: str) -> Audit:
 
 def planted_share(outcomes: Sequence[Outcome], part: str, what: str) -> Audit:
     """What is planted in a part is found in it."""
-    share = np.mean([_has_direction(getattr(outcome.found, part)) for outcome in outcomes])
+    share = sum(_has_direction(getattr(outcome.found, part)) for outcome in outcomes) / len(outcomes)
     return Audit(f"{what}: found in the part of the {part}", "in at least 80% of studies", f"{share:.1%}", share >= 0.8)
 
 

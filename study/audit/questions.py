@@ -14,7 +14,7 @@ from analysis.claims.file import Claims
 from analysis.claims.questions import Question
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
-from analysis.verdicts.evidence import Evidence
+from analysis.verdicts.evidence import Evidence, NotTestableError
 from analysis.verdicts.evidence_of_runs import gather
 from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.judge import weigh
@@ -43,11 +43,11 @@ class Family(NamedTuple):
     """What one study says on the claims of one question.
 
     Args:
-        evidence: For each claim.
+        evidence: For each claim; None where the rows cannot answer it.
         words: The verdict on each.
     """
 
-    evidence: Sequence[Evidence]
+    evidence: Sequence[Evidence | None]
     words: Sequence[str]
 
 
@@ -85,9 +85,8 @@ def audits(num_studies: int, num_planted: int) -> Iterator[Audit]:
         yield told_apart(families, f"{IN_SETTINGS.name}, {metric}")
         yield false_directions(families, f"{IN_SETTINGS.name}, {metric}")
         yield coverage(families, f"{IN_SETTINGS.name}, {metric}")
-    level = by_metric(IN_LEVEL, 2, num_planted)
-    yield false_directions(level[SWING], f"{IN_LEVEL.name}, {SWING}")
-    for metric, families in level.items():
+    for metric, families in by_metric(IN_LEVEL, 2, num_planted).items():
+        yield false_directions(families, f"{IN_LEVEL.name}, {metric}")
         yield false_words(families, f"{IN_LEVEL.name}, {metric}")
 
 
@@ -114,10 +113,17 @@ def families_of(repeats: Sequence[Overview], claims: Claims) -> dict[str, Family
     def family(question: Question) -> Family:
         effect = question.effect_for(DATASET)
         assert effect is not None, "the article fixes one"
-        evidence = [gather(question, a, b, confirmed, LEVEL) for a, b in question.pairs]
-        return Family(evidence, [weigh(item, LEVEL, effect)[0] for item in evidence])
+        evidence = [_gathered(question, a, b, confirmed) for a, b in question.pairs]
+        return Family(evidence, [weigh(item, LEVEL, effect)[0] if item else "NOT TESTABLE" for item in evidence])
 
     return {question.metric: family(question) for question in claims.questions}
+
+
+def _gathered(question: Question, a: str, b: str, confirmed: Sequence[ConfirmedRuns]) -> Evidence | None:
+    try:
+        return gather(question, a, b, confirmed, LEVEL)
+    except NotTestableError:
+        return None
 
 
 def false_directions(families: Sequence[Family], what: str) -> Audit:
@@ -134,12 +140,13 @@ def false_words(families: Sequence[Family], what: str) -> Audit:
 
 def coverage(families: Sequence[Family], what: str) -> Audit:
     """The 95 % interval of one claim of each study holds no difference."""
-    found = sum(not _has_direction(family.evidence[0], 0.95) for family in families)
-    least = int(binom.ppf(1 - SURE, len(families), 0.95))
+    told = [family.evidence[0] for family in families if family.evidence[0]]
+    found = sum(not _has_direction(item, 0.95) for item in told)
+    least = int(binom.ppf(1 - SURE, len(told), 0.95))
     return Audit(
         f"coverage of 95% intervals, {what}",
         f"at least 95.0% ({least} within chance)",
-        f"{found / len(families):.1%} ({found})",
+        f"{found / len(told):.1%} ({found} of {len(told):,})",
         found >= least,
     )
 
@@ -155,9 +162,8 @@ def told_apart(families: Sequence[Family], what: str) -> Audit:
     )
 
 
-def _at_settings(item: Evidence) -> Evidence:
-    assert isinstance(item, PairedTunings), "several tunings"
-    return item.at_settings
+def _at_settings(item: Evidence | None) -> Evidence | None:
+    return item.at_settings if isinstance(item, PairedTunings) else None
 
 
 def _at_most(found: int, num_studies: int, name: str) -> Audit:
@@ -167,6 +173,8 @@ def _at_most(found: int, num_studies: int, name: str) -> Audit:
     )
 
 
-def _has_direction(item: Evidence, level: float) -> bool:
+def _has_direction(item: Evidence | None, level: float) -> bool:
+    if item is None:
+        return False
     interval = item.interval(level)
     return interval.low > 0 or interval.high < 0

@@ -6,18 +6,21 @@ known from the same curves without the luck of seeds.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 import numpy as np
+import polars as pl
 from scipy.stats import binom
 
+from analysis.ledger.load import Ledger
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.tables.sensitivity import Missing, imprecision_costs, one_at_a_time
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.evidence_of_runs import gather
 from study.audit.curves import RATE, RATE_ALONE, Formula, Shape
-from study.audit.ledgers import Plan, claims_on, expected, simulated
+from study.audit.ledgers import Plan, claims_on, simulated
 from study.audit.seeds import ALPHA, FAMILY, LEVEL, SURE, Audit
 from study.audit.tuning import PRAISED, RIVALS
 
@@ -74,6 +77,18 @@ def true_costs(overview: Overview, plan: Plan) -> dict[str, float]:
         assert not isinstance(cost, Missing), cost
         found[name] = float(cost.mean())
     return found
+
+
+def expected(ledger: Ledger, plan: Plan) -> Ledger:
+    """The same rows with the expected error of each setting in the place of the error, but for those of tuning."""
+    is_fresh = pl.col("phase").is_in(["confirm", "sweep"])
+    frames = []
+    for (name,), rows in ledger.trials.group_by("optimizer", maintain_order=True):
+        formula = plan.optimizers[str(name)]
+        errors = [formula.expected_error(point) for point in rows.select(list(formula.space)).to_dicts()]
+        error = pl.when(is_fresh).then(pl.Series("validation_error", errors)).otherwise(pl.col("validation_error"))
+        frames.append(rows.with_columns(validation_error=error))
+    return replace(ledger, trials=pl.concat(frames))
 
 
 def false_directions(outcomes: Sequence[Outcome], what: str) -> Audit:
