@@ -1,7 +1,7 @@
 """Optimizers whose networks come from a formula, step by step, so that claims can be judged by their own metrics."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import log10
 from typing import Literal, NamedTuple
 
@@ -44,8 +44,16 @@ class Luck(NamedTuple):
         return cls(*random.normal(size=(3, num_seeds)))
 
 
-COMMON, OWN = Luck(*map(np.asarray, (0.01, 0.05, 0.03))), Luck(*map(np.asarray, (0.02, 0.1, 0.05)))
-"""Standard deviations: of what all networks of one seed share, and of each network."""
+class Spread(NamedTuple):
+    """Standard deviations of what seeds change."""
+
+    error: float
+    pace: float
+    swing: float
+
+
+COMMON, OWN = Spread(error=0.01, pace=0.05, swing=0.03), Spread(error=0.02, pace=0.1, swing=0.05)
+"""Of what all networks of one seed share, and of each network."""
 
 
 class Curves(NamedTuple):
@@ -143,8 +151,3 @@ class Formula:
 
 RATE_ALONE = {RATE: Hyperparameter(low=1e-3, high=1.0, scale="log", unit="1")}
 WITH_KNOB = {**RATE_ALONE, KNOB: Hyperparameter(low=0.0, high=1.0, scale="linear", unit="1")}
-
-
-def changed(formula: Formula, **changes: object) -> Formula:
-    """The same optimizer but for what is planted."""
-    return replace(formula, **changes)  # type: ignore[arg-type]

@@ -111,8 +111,8 @@ def true_best_of_five() -> float:
     """Mean over tunings of the lowest mean error of five points at random; seeds are common to them."""
     random = np.random.default_rng(0)
     errors = random.choice(expected_errors("both"), size=(40_000, BEST_OF))
-    common = float(COMMON.error) * random.normal(size=(len(errors), 1))
-    own = float(OWN.error) * random.normal(size=errors.shape)
+    common = COMMON.error * random.normal(size=(len(errors), 1))
+    own = OWN.error * random.normal(size=errors.shape)
     return float((errors + (common + own) / NUM_SEEDS**0.5).min(axis=1).mean())
 
 

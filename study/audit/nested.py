@@ -1,6 +1,7 @@
 """Audits of nested pairs: what an optimizer adds, and what its setting does, are told apart where both are known."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.nested import Nested, compare_nested
 from analysis.verdicts.verdict import Verdict
-from study.audit.curves import KNOB, RATE, RATE_ALONE, WITH_KNOB, Formula, changed
+from study.audit.curves import KNOB, RATE, RATE_ALONE, WITH_KNOB, Formula
 from study.audit.ledgers import Plan, claims_on, simulated
 from study.audit.seeds import SURE, Audit
 from trainables.spec import Hyperparameter
@@ -41,9 +42,9 @@ PARTS = ("total", "optimizer", "setting")
 
 KINDS = (
     Kind("that adds nothing", NOTHING_ADDED, PLAIN),
-    Kind(f"that adds {PLANTED:g}", changed(NOTHING_ADDED, knob=PLANTED), PLAIN),
-    Kind("whose rival has a worse range", NOTHING_ADDED, changed(PLAIN, space=POOR_RANGE)),
-    Kind("whose rival has another range", NOTHING_ADDED, changed(PLAIN, space=POOR_RANGE), SWING),
+    Kind(f"that adds {PLANTED:g}", replace(NOTHING_ADDED, knob=PLANTED), PLAIN),
+    Kind("whose rival has a worse range", NOTHING_ADDED, replace(PLAIN, space=POOR_RANGE)),
+    Kind("whose rival has another range", NOTHING_ADDED, replace(PLAIN, space=POOR_RANGE), SWING),
 )
 
 

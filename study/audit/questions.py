@@ -1,10 +1,11 @@
 """Audits of the questions on runs: simulated ledgers are judged by the metrics, targets and refusals of a report.
 
-What is planted is known: nothing, a difference of the settings alone, which the luck of tuning has found, or one of the
-level of the training loss alone.
+What is planted is known: nothing, an effect of the optimizer, a difference of the settings alone, which the luck of
+tuning has found, or one of the level of the training loss alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from analysis.verdicts.evidence import Evidence, NotTestableError
 from analysis.verdicts.evidence_of_runs import gather
 from analysis.verdicts.evidence_of_tunings import PairedTunings
 from analysis.verdicts.judge import weigh
-from study.audit.curves import RATE_ALONE, Formula, changed
+from study.audit.curves import RATE_ALONE, Formula
 from study.audit.ledgers import DATASET, Plan, claims_on, simulated
 from study.audit.seeds import ALPHA, FAMILY, LEVEL, SURE, Audit
 from study.audit.tuning import PRAISED, RIVALS
@@ -37,6 +38,10 @@ SHARP = 1.0
 
 LOWER_FLOOR = 0.8
 """Nats to which the training loss of the praised optimizers falls where they are to fit better, in place of 1.2."""
+
+
+LOWER_ERROR = 0.05
+"""By which the praised optimizers are better where an effect of theirs is planted, twice the smallest effect."""
 
 
 class Family(NamedTuple):
@@ -62,11 +67,12 @@ class Kind(NamedTuple):
 
 PLAIN = Formula(space=RATE_ALONE)
 IDENTICAL = Kind("A/A by the metrics of claims", PLAIN, PLAIN, (STEPS, SWING, GAP, ERROR))
-IN_SETTINGS = Kind("settings alone differ", changed(PLAIN, steepness=FLAT), changed(PLAIN, steepness=FLAT), (SWING,))
+IN_OPTIMIZER = Kind(f"error lower by {LOWER_ERROR:g}", replace(PLAIN, better=LOWER_ERROR), PLAIN, (ERROR,))
+IN_SETTINGS = Kind("settings alone differ", replace(PLAIN, steepness=FLAT), replace(PLAIN, steepness=FLAT), (SWING,))
 IN_LEVEL = Kind(
     "level of the loss alone differs",
-    changed(PLAIN, steepness=SHARP, floor=LOWER_FLOOR),
-    changed(PLAIN, steepness=SHARP),
+    replace(PLAIN, steepness=SHARP, floor=LOWER_FLOOR),
+    replace(PLAIN, steepness=SHARP),
     (SWING, GAP),
 )
 
@@ -88,6 +94,8 @@ def audits(num_studies: int, num_planted: int) -> Iterator[Audit]:
     for metric, families in by_metric(IN_LEVEL, 2, num_planted).items():
         yield false_directions(families, f"{IN_LEVEL.name}, {metric}")
         yield false_words(families, f"{IN_LEVEL.name}, {metric}")
+    for metric, families in by_metric(IN_OPTIMIZER, 3, num_planted).items():
+        yield power(families, f"{IN_OPTIMIZER.name}, {metric}")
 
 
 def by_metric(kind: Kind, seed: int, num_studies: int) -> dict[str, list[Family]]:
@@ -136,6 +144,13 @@ def false_words(families: Sequence[Family], what: str) -> Audit:
     """The same of words that say that the difference matters."""
     found = sum(bool({"SUPPORTED", "REFUTED"} & {*family.words}) for family in families)
     return _at_most(found, len(families), f"{what}: any SUPPORTED or REFUTED in {FAMILY} claims")
+
+
+def power(families: Sequence[Family], what: str) -> Audit:
+    """An effect of the optimizer itself is found by as many tunings as a study has."""
+    share = sum(_has_direction(item, LEVEL) for family in families for item in family.evidence)
+    share /= len(families) * FAMILY
+    return Audit(f"{what}: a direction", "found in at least 80% of claims", f"{share:.1%}", share >= 0.8)
 
 
 def coverage(families: Sequence[Family], what: str) -> Audit:

@@ -80,6 +80,13 @@ def test_a_swing_that_is_not_compared_at_equal_loss_is_found_out(monkeypatch):
     assert not questions.false_words(questions.by_metric(kind, 2, 6)[questions.SWING], "swing").is_passed
 
 
+def test_an_effect_that_is_not_there_is_not_found():
+    planted = questions.by_metric(questions.IN_OPTIMIZER, 3, 4)[questions.ERROR]
+    assert questions.power(planted, "error").is_passed
+    kind = questions.IDENTICAL._replace(metrics=(questions.ERROR,))
+    assert not questions.power(questions.by_metric(kind, 0, 4)[questions.ERROR], "error").is_passed
+
+
 def test_a_cost_of_imprecision_around_the_winner_is_found_out(monkeypatch):
     """As claims were judged before the best decade was sought."""
 
@@ -105,7 +112,7 @@ def test_optimizers_with_one_winner_differ_by_nothing_but_the_luck_of_seeds():
 def test_an_interval_of_busy_steps_that_is_too_narrow_is_found_out(monkeypatch):
     same = dict.fromkeys("abcde", 1.0)
     assert costs.coverage(np.random.default_rng(0), same, 100).is_passed
-    monkeypatch.setattr(cost, "median_interval", lambda values, _: median_interval(values, 0.7))
+    monkeypatch.setattr(cost, "median_interval", lambda values, _: median_interval(values, 0.3))
     assert not costs.coverage(np.random.default_rng(0), same, 100).is_passed
     at_bound = {**same, "a": costs.BOUND, "b": costs.BOUND}
     monkeypatch.setattr(evidence, "median_interval", lambda values, _: median_interval(values, 0.9))
