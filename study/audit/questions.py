@@ -148,8 +148,8 @@ def false_words(families: Sequence[Family], what: str) -> Audit:
 
 def power(families: Sequence[Family], what: str) -> Audit:
     """An effect of the optimizer itself is found by as many tunings as a study has."""
-    share = sum(_has_direction(item, LEVEL) for family in families for item in family.evidence)
-    share /= len(families) * FAMILY
+    found = sum(_has_direction(item, LEVEL) for family in families for item in family.evidence)
+    share = found / (len(families) * FAMILY)
     return Audit(f"{what}: a direction", "found in at least 80% of claims", f"{share:.1%}", share >= 0.8)
 
 
