@@ -17,7 +17,7 @@ def test_every_audit_passes_and_the_command_prints_them(capsys):
     assert command.main(["--short"]) == 0
     printed = capsys.readouterr().out
     of_tuned = 2 * (3 * 5 + 1) + 2 * (4 * 4 + 1)
-    of_ledgers = (4 * 2 + 3 + 2 * 2 + 1) + 3 * 4 + 6 + (4 + 4 + 5 + 3) + 5
+    of_ledgers = (4 * 2 + 3 + 2 * 2 + 1) + 3 * 4 + 6 + (4 + 5 + 5 + 3) + 5
     assert printed.count("passed") == 12 + 3 + 4 + 1 + of_tuned + of_ledgers
     assert "FAILED" not in printed
 

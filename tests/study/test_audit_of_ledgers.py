@@ -126,12 +126,12 @@ def other_ranges():
 
 
 def test_an_effect_of_the_setting_that_is_called_one_of_the_optimizer_is_found_out(other_ranges):
-    assert nested.false_directions(other_ranges, "range").is_passed
+    assert nested.false_directions(other_ranges, "optimizer", "range").is_passed
     careless = [
         own._replace(found=replace(own.found, optimizer=own.found.total, setting=own.found.optimizer))
         for own in other_ranges
     ]
-    assert not nested.false_directions(careless, "range").is_passed
+    assert not nested.false_directions(careless, "optimizer", "range").is_passed
     assert not nested.planted_share(careless, "setting", "range").is_passed
 
 
