@@ -31,8 +31,8 @@ OF_ONE = Plan(optimizers={A: BOTH_MATTER}, has_curves=False)
 OF_MANY_POINTS = Plan(optimizers={A: BOTH_MATTER}, has_curves=False, num_trials=56)
 """Of which 32 explore, as many as a forest needs."""
 
-FOREST_PART = 10
-"""A forest takes a second: of so many studies one grows it."""
+FOREST_PART, FEWEST_FORESTS = 10, 4
+"""A forest takes a second: of so many studies one grows it, but so many do."""
 
 
 class Case(NamedTuple):
@@ -156,7 +156,7 @@ def audits(num_studies: int) -> Iterator[Audit]:
         num_studies: Simulated studies behind each share.
     """
     for place, (plan, part, cases) in enumerate(CASES):
-        yield from coverages(np.random.default_rng([8, place]), plan, cases, max(1, num_studies // part))
+        yield from coverages(np.random.default_rng([8, place]), plan, cases, max(FEWEST_FORESTS, num_studies // part))
 
 
 def coverages(random: np.random.Generator, plan: Plan, cases: Sequence[Case], num_studies: int) -> Iterator[Audit]:
