@@ -9,6 +9,7 @@ from study.ledger import read_study, write_study
 from study.ledger.__main__ import main as look_after
 from study.request.changes import has_changed
 from study.run import main
+from tests.processes import overriding
 
 WORDS = (
     *("--search", "random", "--dataset", "synthetic", "--optimizers", "sgd", "--repeats", "1", "--seeds", "1"),
@@ -110,7 +111,7 @@ def test_an_export_is_not_written_through_a_link_that_a_study_brings_along(make_
 
 @pytest.mark.parametrize("word", ["--trials", "--seeds", "--confirm-seeds", "--sweep-seeds", "--epochs"])
 def test_a_plan_that_no_ledger_could_hold_is_refused(word, capsys):
-    assert main([*WORDS, word, str(10**9), "--dry-run"]) == 2
+    assert main(overriding(*WORDS, "--dry-run", word, str(10**9))) == 2
     assert capsys.readouterr().err == (
         f"python -m study.run: error: {word} must be at most 1,000,000, got 1000000000; lower it.\n"
     )

@@ -12,13 +12,13 @@ from trainables.training.probe import seconds_per_image_of
 
 
 def test_what_an_optimizer_declares_comes_back_and_its_code_does_not():
-    assert is_foreign("mine")
+    assert is_foreign("apart")
     assert not is_foreign("sgd")
-    found = declared("mine", {"mine": f"torch = None\n{SHRINKING_SGD}"})
+    found = declared("apart", {"apart": f"torch = None\n{SHRINKING_SGD}"})
     there = load_optimizer_source("other", SHRINKING_SGD)
     for field in ("equation", "space", "published", "reference", "mixes_elements", "reduces_to"):
         assert getattr(found, field) == getattr(there, field)
-    assert "user_optimizer_mine" not in sys.modules
+    assert "user_optimizer_apart" not in sys.modules
     with pytest.raises(RuntimeError, match=r"Foreign code runs in processes of its own only\."):
         found.build([], generators=[], learning_rate=0.1)
 

@@ -717,7 +717,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(words, monkeypatch, tmp_pa
         r"Study [0-9a-f]{12} in results/[0-9a-f]{12}: 5 optimizers x \d+ trials? x \d seeds? by optuna", text
     )
     assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epoch\.", text)
-    assert re.search(r"About \d+ (seconds|minutes) on this machine", text)
+    assert re.search(r"About \d+ (second|minute)s? on this machine", text)
     assert "Timing steps at the end takes up to 30 seconds more." in " ".join(text.split())
     assert list(tmp_path.iterdir()) == []
 

@@ -32,8 +32,8 @@ def patched(owner, name, value):
 
 
 @contextmanager
-def handled(number):
-    before = signal.signal(number, signal.SIG_IGN)
+def handled(number, answer):
+    before = signal.signal(number, answer)
     yield
     signal.signal(number, before)
 
@@ -63,9 +63,6 @@ CHANGES = {
         torch.backends.cudnn, "benchmark", True
     ),
     "autocast on cpu from False to True": lambda: called(torch.set_autocast_enabled, "cpu", True, undo=["cpu", False]),
-    f"the answer to SIGTERM from {signal.getsignal(signal.SIGTERM)} to {signal.SIG_IGN}": lambda: handled(
-        signal.SIGTERM
-    ),
     "$CUBLAS_WORKSPACE_CONFIG from None to :16:8": lambda: variable("CUBLAS_WORKSPACE_CONFIG", ":16:8"),
     "torch.optim.adam.Adam.step": lambda: patched(torch.optim.Adam, "step", torch.no_grad()(nothing)),
     "torch.optim.sgd.SGD.step": lambda: patched(
@@ -87,6 +84,14 @@ def test_a_change_is_named_and_one_that_is_undone_is_none(name):
     with CHANGES[name]():
         assert name in state.changes()
     assert state.changes() == []
+
+
+def test_another_answer_to_a_signal_is_a_change():
+    with handled(signal.SIGTERM, signal.SIG_DFL):
+        state = TorchState()
+        with handled(signal.SIGTERM, signal.SIG_IGN):
+            assert state.changes() == [f"the answer to SIGTERM from {signal.SIG_DFL} to {signal.SIG_IGN}"]
+        assert state.changes() == []
 
 
 @pytest.mark.parametrize(
