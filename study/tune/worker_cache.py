@@ -5,14 +5,14 @@ has started. Where trials of several owners alternate, hardly any worker would b
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.utils.object_cache import _ObjectCache
 
 
-class WorkerCache(_ObjectCache):  # type: ignore[misc]
+class WorkerCache(_ObjectCache):
     """Keeps all idle workers, and ends one for each trial that has to be given a new one.
 
     Keys are requests for resources; they are equal for trials that may share workers.
@@ -45,14 +45,14 @@ class WorkerCache(_ObjectCache):  # type: ignore[misc]
             self._unserved[key] = max(0, self._unserved[key] - 1)
         return worker
 
-    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+    def flush_cached_objects(self, force_all: bool = False) -> Generator[Any, None, None]:
         """Workers to be ended: each frees what a waiting trial needs; of one with other resources nobody knows that."""
         if force_all:
             yield from super().flush_cached_objects(force_all=True)
             return
         for key in [key for key, number in self._unserved.items() if number > 0]:
             for _ in range(self._unserved.pop(key)):
-                held = [other for other, workers in self._cached_objects.items() if workers]
+                held: list[Any] = [other for other, workers in self._cached_objects.items() if workers]
                 equal = [other for other in held if other.required_resources == key.required_resources]
                 for other in equal[:1] or held:
                     for _ in range(1 if equal else len(self._cached_objects[other])):
@@ -60,7 +60,12 @@ class WorkerCache(_ObjectCache):  # type: ignore[misc]
                         yield self._cached_objects[other].pop(0)
 
 
-def keep_workers(controller: TuneController) -> None:
-    """Have Tune keep workers in this way from now on."""
-    if not isinstance(controller._actor_cache, WorkerCache):
-        controller._actor_cache = WorkerCache()
+def keep_workers(controller: Any) -> None:
+    """Have Tune keep workers in this way from now on.
+
+    Args:
+        controller: As schedulers are given it.
+    """
+    inner: TuneController = controller._tune_controller
+    if not isinstance(inner._actor_cache, WorkerCache):
+        inner._actor_cache = WorkerCache()

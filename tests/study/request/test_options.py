@@ -285,8 +285,8 @@ REFUSED = {
     ),
     "optimizer that stands still": (
         [*OPTUNA, "--optimizer-file", "{given}/still.py"],
-        r"Optimizer 'still' must move its parameters at every step, but step 1 of 32 left all those of a network as they "
-        r"were, though their gradients were not 0; mend it, or begin a warm-up above 0\.",
+        r"Optimizer 'still' must move its parameters at every step, but step 1 of 32 left all those of a network as "
+        r"they were, though their gradients were not 0; mend it, or begin a warm-up above 0\.",
     ),
     "optimizer with noise from nowhere": (
         [*OPTUNA, "--optimizer-file", "{given}/global_noise.py"],
