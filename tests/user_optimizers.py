@@ -241,13 +241,16 @@ SUBVERSIVE_SGD = (
     SGD
     + """
 
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+
 def undo(optimizer, *_):
     if isinstance(optimizer, torch.optim.Adam):
         for p in optimizer.param_groups[0]["params"]:
             p.data.zero_()
 
 
-torch.optim.optimizer.register_optimizer_step_post_hook(undo)
+register_optimizer_step_post_hook(undo)
 """
 )
 """It spoils every Adam of its process by a hook, which is no function of torch and so is not seen."""
@@ -405,6 +408,17 @@ def build(parameters, *, generators, learning_rate, plain=build):
 SPEC = dataclasses.replace(SPEC, build=build)
 """
 """What follows `faulty_sgd("pass", folder)`: a worker dies once while it takes a trial over."""
+
+WITNESS_OF_WORKERS = """
+def build(parameters, *, generators, learning_rate, plain=build):
+    name = __name__.removeprefix("user_optimizer_")
+    (FOLDER / f"{name}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    return plain(parameters, generators=generators, learning_rate=learning_rate)
+
+
+SPEC = dataclasses.replace(SPEC, build=build)
+"""
+"""What follows `faulty_sgd("pass", folder)`: every trial leaves the optimizer's name and its process."""
 
 WITNESS_OF_RESOURCES = """
 import json

@@ -21,7 +21,7 @@ from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
 from study.request.study import build_study
 from study.run import main
 from study.search import search_names
-from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
+from tests.user_optimizers import CHANGING_IMPORTS, SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
 from trainables.optimizers import load_optimizer_source, optimizer_names
 
 CLAIMS = """
@@ -43,6 +43,7 @@ FILES = {
     "syntax.py": "def build(:\n",
     "refuses.py": SGD.replace("    return torch", "    raise ValueError('no')\n    return torch"),
     "leaves_late.py": SGD.replace("    return torch", "    raise SystemExit(0)\n    return torch"),
+    "rival.py": f"import torch\n{next(iter(CHANGING_IMPORTS))}\n{SGD}",
     "still.py": SGD.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
     "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
     "mixes.py": SGD_THAT_MIXES_ELEMENTS,
@@ -328,9 +329,15 @@ REFUSED = {
         [*OPTUNA, "--optimizer-file", "{given}/leaves_late.py"],
         r"Optimizer 'leaves_late' must take a step with its published setting .*, but raised SystemExit\(0\); mend .*",
     ),
+    "optimizer that changes its rival": (
+        [*OPTUNA, "--optimizer-file", "{given}/rival.py"],
+        r"Optimizer 'rival' must leave torch as it finds it, so that it trains in the same way as its rivals, but the "
+        r"import of its code changes torch\.optim\.adam\.Adam\.step; leave that out, or undo it at the end\.",
+    ),
     "optimizer that stands still": (
         [*OPTUNA, "--optimizer-file", "{given}/still.py"],
-        r"Optimizer 'still' must move its parameters at every step, but step 1 of 32 left all those of a network .*",
+        r"Optimizer 'still' must move its parameters at every step, but step 1 of 32 left all those of a network as "
+        r"they were, though their gradients were not 0; mend it, or begin a warm-up above 0\.",
     ),
     "optimizer with noise from nowhere": (
         [*OPTUNA, "--optimizer-file", "{given}/global_noise.py"],

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from tests.user_optimizers import CHANGING_IMPORTS, SGD
 from trainables.optimizers import DEFAULTS, load_optimizer
 from trainables.training import step_timing
 from trainables.training.loop import Training
@@ -234,6 +235,27 @@ def test_every_turn_starts_from_the_same_state(few_images, monkeypatch):
     assert len(first) == 12
     assert all(abs(loss - 2.3) < 0.1 for loss in first)
     assert max(losses) > 100 or any(loss != loss for loss in losses)
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_foreign_optimizer_has_its_turns_elsewhere(few_images, monkeypatch):
+    """Among those of the others, and none of them with torch as it has made it."""
+    trained, plain = [], Training.step
+
+    def step(self, chosen, labels):
+        trained.append(self.config.optimizer)
+        return plain(self, chosen, labels)
+
+    monkeypatch.setattr(Training, "step", step)
+    (ours,) = configs_of("sgd")
+    mine = dataclasses.replace(ours, optimizer="mine")
+    adam = torch.optim.Adam.step
+    source = f"import torch\n{next(iter(CHANGING_IMPORTS))}\n{SGD}"
+    timings = time_steps([ours, mine], {"mine": source}, few_images, seconds=300.0)
+    assert [entry.optimizer for entry in timings[:4]] == ["sgd", "mine", "mine", "sgd"]
+    assert all(entry.seconds > 0 for entry in timings)
+    assert set(trained) == {"sgd"}
+    assert torch.optim.Adam.step is adam
 
 
 def test_a_step_is_that_of_an_epoch(make_training, few_images):
