@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from analysis.ledger.load import Ledger, load
-from analysis.ledger.schema import KEY, KEYS, repeat_directory, stored_repeats
+from analysis.ledger.repeats import begun_repeats, refuse_copies, refuse_misplaced
+from analysis.ledger.schema import KEY, KEYS
 from analysis.ledger.study import ErrorPlan, LedgerError, Optimizer, Study
 from analysis.lines import one_line
 
@@ -46,10 +47,11 @@ def load_studies(study_dirs: Sequence[pathlib.Path]) -> Studies:
     Raises:
         LedgerError: A folder holds no ledger, stands twice, or its rows do not belong to those of the first one.
     """
-    folders = [place for study_dir in study_dirs for place in (study_dir, *_begun_repeats(study_dir))]
+    folders = [place for study_dir in study_dirs for place in (study_dir, *begun_repeats(study_dir))]
     refuse_twice(folders)
     ledgers = [load(folder) for folder in folders]
     for folder, ledger in zip(folders[1:], ledgers[1:], strict=True):
+        refuse_misplaced(folder, ledger)
         if found := differences(ledgers[0].study, ledger.study, may_differ=("repeat", "own_seeds")):
             raise LedgerError(
                 f"ledgers make one report if they are of one study, {str(folder)!r} is not of that of "
@@ -58,12 +60,9 @@ def load_studies(study_dirs: Sequence[pathlib.Path]) -> Studies:
     tunings: dict[int, list[Ledger]] = defaultdict(list)
     for ledger in ledgers:
         tunings[ledger.study.repeat].append(ledger)
-    return Studies(tuple(reduce(_join, tunings[repeat]) for repeat in sorted(tunings)))
-
-
-def _begun_repeats(study_dir: pathlib.Path) -> list[pathlib.Path]:
-    places = [repeat_directory(study_dir, repeat) for repeat in stored_repeats(study_dir)]
-    return [place for place in places if any((place / "trials").glob("*.parquet"))]
+    joined = {repeat: reduce(_join, tunings[repeat]) for repeat in sorted(tunings)}
+    refuse_copies(joined)
+    return Studies(tuple(joined.values()))
 
 
 def refuse_twice(folders: Sequence[pathlib.Path]) -> None:

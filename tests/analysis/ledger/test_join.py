@@ -249,3 +249,27 @@ def test_blocks_of_two_machines_never_mix(write):
     pq.write_table(timing_rows((0,), 3.0), one / "timings" / "1.0.parquet")
     rows = load_studies([one, other]).first.timings.select("block", "seconds").unique().sort("block").rows()
     assert rows == [(0, 3.0), (1, 1.0), (2, 1.0), (3, 7.0), (4, 7.0)]
+
+
+def test_a_repeat_that_has_rows_but_does_not_say_of_what_is_refused(write):
+    study = write("study")
+    write("study/repeats/1", identity={"repeat": 1}).joinpath("study.json").unlink()
+    with pytest.raises(LedgerError, match=r"every repeat holds a study\.json, '.*repeats/1' holds rows without one"):
+        load_studies([study])
+
+
+def test_a_repeat_in_the_folder_of_another_is_refused(write):
+    study = write("study")
+    write("study/repeats/2", identity={"repeat": 1})
+    message = r"the folder of a repeat bears its number, '.*repeats/2' holds repeat 1"
+    with pytest.raises(LedgerError, match=message):
+        load_studies([study])
+
+
+def test_rows_of_one_tuning_under_the_number_of_another_are_refused(write):
+    """The synthetic study draws the same seeds for every repeat, as a folder does whose rows were copied."""
+    study = write("study")
+    write("study/repeats/1", identity={"repeat": 1, "own_seeds": True})
+    message = r"every tuning has seeds of its own, repeats 0 and 1 both hold seed \d+: rows of one were copied"
+    with pytest.raises(LedgerError, match=message):
+        load_studies([study])
