@@ -13,7 +13,6 @@ from study.cluster.nodes import nodes
 from study.cluster.packages import PackageCheck
 from study.cluster.private import private_ray
 from study.cluster.slots import Node
-from study.raw_output import raw_output_apart
 from study.signals import StopRequest
 
 
@@ -62,12 +61,6 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
         ValueError: There is no cluster at the address, it refuses us, or a node lacks our packages.
         OSError: Ray cannot start on this machine.
     """
-    with raw_output_apart(), _connected(address, stop) as connection:
-        yield connection
-
-
-@contextmanager
-def _connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     with private_ray() if address is None else nullcontext({"address": agree(address)}) as arguments:
         try:

@@ -16,6 +16,7 @@ from study.display.progress import Progress
 from study.job import Job
 from study.ledger.rows import Row
 from study.queue.time_budget import TimeBudget, time_budgets
+from study.raw_output import raw_output_apart
 from study.request.records import RunOptions
 from study.signals import StopRequest
 from study.tune.assignments import Assignments
@@ -77,7 +78,7 @@ def train(
     budgets = time_budgets(run.time_budget, len(unfinished))
     images = load_dataset(identity.dataset, data_dir=run.data_dir, download=run.download)
     has_cut = False
-    with connected(address, stop) as connection:
+    with raw_output_apart(), connected(address, stop) as connection:
         slots = find_slots(run.resources, identity.precision, address, connection.nodes)
         if address is not None:
             say(console, describe(connection.dashboard))
