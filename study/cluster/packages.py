@@ -14,7 +14,7 @@ Contents = dict[str, tuple[str, str]]
 
 PACKAGES = ("study", "trainables", "analysis")
 
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 """For nodes to say which packages they have; those that take longer are heard later."""
 
 
