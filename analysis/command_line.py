@@ -2,26 +2,107 @@
 
 import argparse
 import errno
+import os
 import pathlib
-from collections.abc import Iterable
-from typing import NoReturn
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
 
 from analysis.lines import one_line
 
+Main = TypeVar("Main", bound=Callable[..., int])
+
+LONGEST_NAME = 255
+"""Bytes of a file's name on the usual file systems."""
+
+LONGEST_GIVEN = 200
+"""Characters of what was given in a message."""
+
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, also of an option that is given twice: one of both would be dropped unsaid."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given: set[str] = set()
+        for name in (None, "store"):
+            self.register("action", name, _StoreOnce)
 
     def error(self, message: str) -> NoReturn:
         """Print the message without the usage and exit with 2."""
         self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """As of `argparse`, for words of which none has been given before."""
+        self.given.clear()
+        return super().parse_known_args(*args, **kwargs)
+
+
+class _StoreOnce(argparse.Action):
+    """Keeps the value of an option."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        given = parser.given if isinstance(parser, Parser) else set()
+        if option is not None and self.dest in given:
+            before = getattr(namespace, self.dest)
+            raise argparse.ArgumentError(
+                self, f"must be given once, got {shortened(before)!r} and {shortened(values)!r}; leave one out"
+            )
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def shortened(given: object) -> str:
+    """What was given, as far as a message of one line may repeat it."""
+    text = str(given)
+    return text if len(text) <= LONGEST_GIVEN else f"{text[: LONGEST_GIVEN - 3]}..."
+
+
+def stoppable(program: str) -> Callable[[Main], Main]:
+    """Have Ctrl-C end a command line with one line.
+
+    Args:
+        program: What the command is called.
+    """
+
+    def wrap(main: Main) -> Main:
+        @wraps(main)
+        def run(*args: Any) -> int:
+            try:
+                return main(*args)
+            except KeyboardInterrupt:
+                print(f"{program}: stopped.", file=sys.stderr)
+                return 128 + signal.SIGINT
+
+        return run  # type: ignore[return-value]  # of the same signature, as `wraps` says
+
+    return wrap
+
 
 def path(word: str) -> pathlib.Path:
-    """The path that an option names, which an empty word would have be the working directory."""
-    if not word.strip():
-        raise argparse.ArgumentTypeError(f"must be a path, got {word!r}; name one or leave the option out")
+    """The path that an option names, of which `refused_path` has nothing to say."""
+    if fault := refused_path(word):
+        raise argparse.ArgumentTypeError(fault)
     return pathlib.Path(word)
+
+
+def refused_path(word: str) -> str | None:
+    """Why a word cannot be the path of anything, old or new, in a form that follows its option; None if it can."""
+    if not word.strip():  # an empty word would be the working directory
+        return f"must be a path, got {word!r}; name one or leave the option out"
+    if "\0" in word or any(len(os.fsencode(name)) > LONGEST_NAME for name in pathlib.Path(word).parts):
+        return f"must be made of names of at most {LONGEST_NAME} bytes, got {shortened(word)!r}; choose another"
+    try:
+        pathlib.Path(word).stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"must be a path that can be reached, got {shortened(word)!r} ({error.strerror}); choose another"
+    return None
 
 
 def refuse_own_folders(output: pathlib.Path, ledgers: Iterable[pathlib.Path]) -> None:
@@ -36,13 +117,18 @@ def refuse_own_folders(output: pathlib.Path, ledgers: Iterable[pathlib.Path]) ->
     """
     for ledger in [ledger for ledger in ledgers if output.resolve().is_relative_to(ledger.resolve())]:
         parts = output.resolve().relative_to(ledger.resolve()).parts
-        own = parts[2:] if parts[:1] == ("repeats",) else parts
-        if own and own[0] in OWN_FOLDERS:
+        is_of_repeat = parts[:1] == (REPEATS,) and ledger.joinpath(*parts[:2], "study.json").exists()
+        own = parts[2:] if is_of_repeat else parts
+        if own and own[0] in (*OWN_FOLDERS, REPEATS):
             raise ValueError(
-                f"--output must lie outside of the ledger's own folders ({', '.join(OWN_FOLDERS)}), got "
-                f"{str(output)!r}; choose another, as in --output {ledger / 'report'}."
+                f"--output must lie outside of the ledger's own folders ({', '.join(OWN_FOLDERS)}) and, in "
+                f"{REPEATS}, in a repeat that has begun, got {str(output)!r}; choose another, as in --output "
+                f"{ledger / 'report'}."
             )
 
+
+REPEATS = "repeats"
+"""Folder of the repeats of a study, each of which is one."""
 
 OWN_FOLDERS = ("trials", "epochs", "timings", "log", "attempts", "damaged", "outdated")
 """Of a study's folder and of its repeats, where rows and what became of them are kept."""

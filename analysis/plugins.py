@@ -137,6 +137,14 @@ class Plugins:
         """
         return self._get(name).where
 
+    def module_name(self, name: str) -> str:
+        """The name by which Python imports a plug-in.
+
+        Raises:
+            ValueError: There is none of this name.
+        """
+        return self._get(name).module
+
     def _get(self, name: str) -> _Plugin:
         plugins = self._all()
         if name not in plugins:

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from analysis.command_line import Parser, path
+from analysis.command_line import Parser, path, stoppable
 from analysis.ledger.durable import publish
 from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
+from study.display.table import print_table
+from study.request.numbers import at_least
 from study.request.provenance import provenance
 
 SCHEMA = pa.schema(
@@ -41,6 +43,7 @@ WIDEST = 1000
 """Characters in the longest line of the table in a file."""
 
 
+@stoppable("python -m benchmarks")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 2 for a bad request or a part that cannot be loaded, 1 if one fails while it measures."""
     parser, options = _parse(words)
@@ -79,18 +82,18 @@ def _parse(words: Sequence[str] | None) -> tuple[Parser, argparse.Namespace]:
         "--output", type=path, default=pathlib.Path("benchmarks.parquet"), metavar="FILE.parquet",
         help="a file that does not exist yet (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--repetitions", type=int, metavar="N", help="of each measurement (default: each part's own)")
+    parser.add_argument(
+        "--repetitions", type=at_least(1), metavar="N", help="of each measurement (default: each part's own)"
+    )
     parser.add_argument("--small", action="store_true", help="sizes for a trial run, whose figures mean nothing")
     parser.add_argument(
-        "--data-dir", type=pathlib.Path, default=os.environ.get("CIFAR10_DIR"), metavar="DIR",
+        "--data-dir", type=path, default=os.environ.get("CIFAR10_DIR"), metavar="DIR",
         help="where the full CIFAR-10 is (default: CIFAR10_DIR, else the mini set is used)",
     )  # fmt: skip
     options = parser.parse_args(words)
     options.parts = options.parts or known
     if unknown := [name for name in options.parts if name not in known]:
         parser.error(f"PART must be some of {', '.join(known)}, got {unknown[0]!r}")
-    if options.repetitions is not None and options.repetitions < 1:
-        parser.error(f"--repetitions must be at least 1, got {options.repetitions}")
     if options.output.exists():
         parser.error(f"--output must be a new file, {options.output} exists; choose another or delete it")
     if not options.output.absolute().parent.is_dir():
@@ -147,7 +150,7 @@ def _print(measured: Sequence[Row], console: Console) -> None:
         )
     # Only a terminal breaks lines: whoever searches a file or a pipe looks for whole names.
     wide = console if console.is_terminal else Console(width=WIDEST)
-    wide.print(table, highlight=False, markup=False)
+    print_table(wide, table)
 
 
 if __name__ == "__main__":

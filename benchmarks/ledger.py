@@ -4,7 +4,6 @@ Feeds the callback of a study with made-up results of a given shape, through the
 without training anything. `python -m benchmarks.ledger` measures a shape of your own.
 """
 
-import argparse
 import io
 import pathlib
 import statistics
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from analysis.command_line import Parser
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.cluster.slots import Share, Slots
@@ -26,6 +26,7 @@ from study.display.progress import Progress
 from study.ledger import Ledger
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import TrialQueue
+from study.request.numbers import at_least
 from study.search import load_search
 from study.spec import Extent, StudySpec
 from study.tune.assignments import Assignments
@@ -77,11 +78,15 @@ def rows(*, small: bool = False) -> list[Row]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
-    parser.add_argument("--trials", type=int, default=Shape.trials, help="in all (default: %(default)s)")
-    parser.add_argument("--replicates", type=int, default=Shape.replicates, help="of each trial (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=Shape.epochs, help="of each replicate (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=Shape.steps, help="of each epoch (default: %(default)s)")
+    parser = Parser(prog="python -m benchmarks.ledger", description=__doc__)
+    parser.add_argument("--trials", type=at_least(1), default=Shape.trials, help="in all (default: %(default)s)")
+    parser.add_argument(
+        "--replicates", type=at_least(1), default=Shape.replicates, help="of each trial (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=at_least(1), default=Shape.epochs, help="of each replicate (default: %(default)s)"
+    )
+    parser.add_argument("--steps", type=at_least(1), default=Shape.steps, help="of each epoch (default: %(default)s)")
     cost = measure(Shape(**vars(parser.parse_args())))
     print_times("a result", cost.per_result)
     print_times("a finished trial", cost.per_trial)

@@ -4,7 +4,6 @@ The trials train nothing (`--dataset synthetic`): what is measured is the way of
 a worker and the ledger. `python -m benchmarks.overhead --trials 100 1000` measures numbers of trials of your own.
 """
 
-import argparse
 import json
 import pathlib
 import subprocess
@@ -17,7 +16,9 @@ from itertools import pairwise
 from rich.console import Console
 from rich.table import Table
 
+from analysis.command_line import Parser
 from benchmarks import ROW, Row, row
+from study.request.numbers import at_least
 
 WORKERS = 2
 EPOCHS = 3
@@ -154,12 +155,14 @@ def _run(module: str, folder: pathlib.Path, words: Sequence[str]) -> Run:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser = Parser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument(
-        "--trials", type=int, nargs="+", action="extend", metavar="N",
+        "--trials", type=at_least(1), nargs="+", action="extend", metavar="N",
         help="numbers of trials (default: 100 1000 10000)",
     )  # fmt: skip
-    parser.add_argument("--repetitions", type=int, help="of the comparison with Tune alone (default: 5), and of TPE")
+    parser.add_argument(
+        "--repetitions", type=at_least(1), help="of the comparison with Tune alone (default: 5), and of TPE"
+    )
     parser.add_argument("--no-tpe", action="store_true", help="leave TPE out")
     options = parser.parse_args()
     table = Table(*ROW, box=None)

@@ -5,7 +5,6 @@ The study evaluates on as many training images too, stores every epoch and write
 `python -m benchmarks.plain_tune --points N` compares them on work of another size.
 """
 
-import argparse
 import os
 import pathlib
 import subprocess
@@ -15,7 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from analysis.command_line import Parser
 from benchmarks import Row, row
+from study.request.numbers import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,11 @@ def rows(*, small: bool = False, repetitions: int | None = None, data_dir: pathl
 
 def main() -> None:
     """Compare on the work asked for, and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plain_tune", description=__doc__)
+    parser = Parser(prog="python -m benchmarks.plain_tune", description=__doc__)
     for name, default in asdict(Work()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help="(default: %(default)s)")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=at_least(1), default=default, help="(default: %(default)s)"
+        )
     data_dir = os.environ.get("CIFAR10_DIR")
     for found in measure(Work(**vars(parser.parse_args())), 1, pathlib.Path(data_dir) if data_dir else None):
         print(f"{found['case']}, {found['quantity']}: {found['median']:.2f} {found['unit']}")

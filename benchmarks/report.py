@@ -4,7 +4,6 @@ The ledger is made up: random points, with an error that depends on the learning
 `python -m benchmarks.report --trials N` measures a size of your own.
 """
 
-import argparse
 import math
 import os
 import pathlib
@@ -19,11 +18,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from analysis.command_line import Parser
 from analysis.ledger.durable import write_part
 from analysis.ledger.schema import epochs_schema, trials_schema
 from benchmarks import Row, row
 from benchmarks._studies import made_up_spec
 from study.ledger import write_study
+from study.request.numbers import at_least
 from study.request.provenance import provenance
 from study.spec import Extent, StudySpec
 from trainables.optimizers import DEFAULTS
@@ -52,9 +53,9 @@ def rows(*, small: bool = False, repetitions: int | None = None) -> list[Row]:
 
 def main() -> None:
     """Measure a ledger of the size asked for, and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser = Parser(prog="python -m benchmarks.report", description=__doc__)
     for name, default in asdict(Shape()).items():
-        parser.add_argument(f"--{name}", type=int, default=default, help="(default: %(default)s)")
+        parser.add_argument(f"--{name}", type=at_least(1), default=default, help="(default: %(default)s)")
     for found in measure(Shape(**vars(parser.parse_args())), 1):
         print(f"{found['case']}, {found['quantity']}: {found['median']:.2f} {found['unit']}")
 

@@ -1,15 +1,16 @@
 """Carries out a request that has passed the checks: trains what is left and reports, or prints the plan."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 from rich.console import Console
 
 from analysis.ledger.study import LedgerError
-from analysis.plugins import PluginError, blamed
+from analysis.plugins import PluginError
 from study.display.announce import announce, print_estimate
 from study.display.console import new_console, say
 from study.display.report import print_report, report_apart
@@ -17,6 +18,8 @@ from study.job import Job, Plan, local_workers
 from study.ledger import Ledger
 from study.ledger.lock import all_locked
 from study.ledger.mirror.mirror import MirrorError
+from study.request.changes import has_changed, refuse_changes, runs_with_rows
+from study.request.code import code_of
 from study.request.options import program
 from study.request.output import Output
 from study.request.provenance import provenance, resume_command
@@ -52,13 +55,16 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
     if run.dry_run:
         return _estimate(request, output)
     output.check()
-    resume = resume_command(words, output.word)
-    ended = f"{program()} was killed, or Ray has ended it; all finished epochs are stored. Go on with: {resume}"
+    stop.resume = resume = resume_command(words, output.word)
+    ended = (
+        f"{program()} was ended at once, by a signal or by Ray; all finished epochs are stored. Go on with: {resume}"
+    )
     with all_locked(output.directory, request.num_repeats, output.stored_repeats()), told_if_killed(ended):
+        stop.watched = True
         try:
             return _complete(request, output, address, words, stop)
         except KeyboardInterrupt:
-            return stop.answer(resume)
+            return stop.answer()
         except MirrorError as error:
             raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
         except OSError as error:
@@ -85,35 +91,57 @@ def _complete(request: Request, output: Output, address: str | None, words: Sequ
         jobs = [rounds(jobs[0]) or jobs[0]]
     for note in [note for job in jobs for note in job.notes]:
         say(console, f"Note: {note}")
+    is_trained = all(job.queue.finished for job in jobs)
+    is_left = not is_trained or (is_due(jobs[0]) and run.timing)
+    origin = _origin(request, words, jobs) if is_left else {}
+    restarted = [] if is_trained else [_restarts(job, origin) for job in jobs]
+    if any(restarted):
+        say(console, "Note: trials that were cut off begin anew: they had begun with other code or other versions.")
     announce(console, jobs, until_decided=request.until_decided)
-    if not all(job.queue.finished for job in jobs) or (is_due(jobs[0]) and run.timing):
+    if is_left:
         # A signal that comes before Tune listens: what earlier runs have stored is reported all the same.
         with suppress(KeyboardInterrupt):
             from study.tune.driver import train  # here, because Ray takes seconds in which a signal may come
 
-            jobs = train(console, run, address, provenance(words), jobs, stop, rounds)
+            jobs = train(console, run, address, origin, jobs, stop, rounds)
     return _report(console, words, output, jobs, stop)
 
 
+def _restarts(job: Job, origin: Mapping[str, Any]) -> bool:
+    """Have trials that were cut off begin anew where they would go on with other code; returns whether any do."""
+    return has_changed(origin, job.study.directory) and job.ledger.restart_unfinished()
+
+
+def _origin(request: Request, words: Sequence[str], jobs: Sequence[Job]) -> dict[str, Any]:
+    """What the rows to come will say of where they come from.
+
+    Raises:
+        ValueError: Rows are to be trained, those that are there were made otherwise, and that is not accepted.
+    """
+    study = jobs[0].study
+    origin = provenance(words, code_of(study.spec))
+    if not request.run.accept_changes and not all(job.queue.finished for job in jobs):
+        refuse_changes(origin, runs_with_rows([job.study.directory for job in jobs]), study.place)
+    return origin
+
+
 def _estimate(request: Request, output: Output) -> int:
-    from trainables.training.probe import seconds_per_image  # here, because torch takes seconds
+    from trainables.training.probe import seconds_per_image_of  # here, because torch takes seconds
 
     with output.preview() as directory:
         studies = build_studies(request, directory, str(output))
         jobs = [Job.open(study, Ledger(study.directory, study.spec)) for study in studies]
+        _origin(request, (), jobs)
     console = new_console()
     announce(console, jobs, until_decided=request.until_decided)
-    identity, optimizers = request.identity, studies[0].optimizers
+    identity, names = request.identity, studies[0].spec.extent.optimizers
     if not identity.num_train_images:
         return 0
-    seconds = []
-    for name, spec in optimizers.items():
-        duty = f"The optimizer {name!r} must train with its published setting"
-        with blamed(duty, spec.build.__module__, passes=(OSError,)):
-            seconds.append(seconds_per_image(spec, identity.num_seeds, identity.batch_size))
+    seconds = [seconds_per_image_of(name, request.files, identity.num_seeds, identity.batch_size) for name in names]
     resources = request.run.resources
     workers = local_workers(resources.cpus_per_trial, resources.max_concurrent)
-    times = len(optimizers) > 1 and request.run.timing
+    # Until training has ended nothing is due, but will be.
+    times = request.run.timing and len(names) > 1 and (is_due(jobs[0]) or not jobs[0].queue.finished)
     print_estimate(console, Plan.of(*jobs), fmean(seconds), workers, times=times)
     return 0
 

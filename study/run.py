@@ -15,13 +15,13 @@ from study.signals import StopRequest
 def main(words: Sequence[str] | None = None) -> int:
     """Run a study; returns the exit status: 2 for a bad request, 128 + signal if one ended the study."""
     words = sys.argv[1:] if words is None else words
-    stop = StopRequest()
+    stop = StopRequest(command(words))
     try:
         study, run = parse(words)
         with stop.installed():
             return _run(check(study, run), words, stop)
     except KeyboardInterrupt:
-        return stop.answer(command(words))
+        return stop.answer()
     except ValueError as error:
         _print_error(error)
         return 2

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-SHOW_CURSOR = "\x1b[?25h"
-"""A live view hides the cursor."""
+SHOW_CURSOR = "\x1b[?25h\n"
+"""A live view hides the cursor, and stands where it was."""
 
 PROGRAM = """
 import sys

@@ -22,7 +22,7 @@ SHARED = "analysis.plugins"
 
 FLOORS = {
     "analysis": (
-        {"plugins", "lines", "drafts"},
+        {"plugins", "lines", "drafts", "links", "spreadsheet"},
         {"ledger", "statistics", "metrics", "command_line"},
         {"wording", "claims"},
         {"tables"},
@@ -41,11 +41,11 @@ FLOORS = {
         {"rounds"},
         {"tune"},
         {"command"},
-        {"run", "audit"},
+        {"run", "audit", "claims"},
     ),
     "trainables": (
         {"lines"},
-        {"spec", "randomness", "noisy_descent", "data"},
+        {"spec", "randomness", "noisy_descent", "data", "foreign"},
         {"optimizers", "models"},
         {"training"},
         {"workloads"},

@@ -140,8 +140,123 @@ FORGETFUL_LION = LION.replace(
 ).replace('alpha=group["lr"])', 'alpha=group["lr"] / self.count)')
 """It counts its steps in an attribute, which no checkpoint holds."""
 
+_OWN_SGD = """
+import itertools
+import math
+
+import torch
+
+from trainables.spec import Hyperparameter, OptimizerSpec
+
+
+class OwnSGD(torch.optim.SGD):
+    num_steps = 0
+
+    def step(self, closure=None):
+        self.num_steps += 1
+        parameters = self.param_groups[0]["params"]
+        learning_rate = self.param_groups[0]["lr"]
+{step}
+
+
+def build(parameters, *, generators, learning_rate):
+    return OwnSGD(parameters, lr=learning_rate)
+
+
+SPEC = OptimizerSpec(
+    build=build,
+    equation="θ ← θ − η g",
+    space={{"learning_rate": Hyperparameter(low=1e-4, high=1.0, scale="log")}},
+    published={{"learning_rate": 0.01}},
+    reference="a test",
+)
+"""
+
+
+def own_sgd(step: str) -> str:
+    """SGD whose step is given: statements on `parameters`, `learning_rate`, and `super().step()`, torch's own."""
+    return _OWN_SGD.format(step=textwrap.indent(textwrap.dedent(step).strip(), " " * 8))
+
+
+SOUND_STEPS = {
+    "clears": "super().step()\nself.zero_grad()",
+    "overwrites": "super().step()\nfor p in parameters: p.grad.fill_(float('nan'))",
+    "exchanges gradients": "super().step()\nfor p in parameters: p.grad = torch.zeros_like(p)",
+    "exchanges data": "for p in parameters: p.data = p.data.add(p.grad, alpha=-learning_rate)",
+    "exchanges data once": (
+        "super().step()\nif self.num_steps == 1:\n    for p in parameters: p.data = p.data.clone()"
+    ),
+    "exchanges storage": "super().step()\nfor p in parameters: p.data.set_(p.data.clone())",
+    "adds a group": (
+        "super().step()\n"
+        "if self.num_steps == 1:\n"
+        "    self.add_param_group({'params': [torch.nn.Parameter(torch.ones(2))]})"
+    ),
+}
+"""Steps of `own_sgd` that do with gradients and parameters what torch allows: they train like `sgd`, bit for bit."""
+
+IDLE_STEPS = {
+    "in its first step": ("if self.num_steps > 1: super().step()", 1),
+    "after a while": ("if self.num_steps < 20: super().step()", 20),
+    "every other step": ("if self.num_steps % 2: super().step()", 2),
+    "on other parameters": (
+        "super().step()\nself.param_groups[0]['params'] = [torch.nn.Parameter(p.detach().clone()) for p in parameters]",
+        2,
+    ),
+}
+"""Steps of `own_sgd` that leave the networks alone, and the first step in which they do."""
+
+SCALED = """
+group = self.param_groups[0]
+group["lr"] = {factor} * learning_rate
+super().step()
+group["lr"] = learning_rate
+"""
+
+FORGETFUL_STEPS = {
+    "a schedule": SCALED.format(factor="math.cos(self.num_steps / 640)"),
+    "a refresh every ten steps": SCALED.format(factor="(1 if self.num_steps % 10 else 0.5)"),
+    "a warm-up of twenty steps": SCALED.format(factor="min(1, self.num_steps / 20)"),
+    "a change after twenty steps": SCALED.format(factor="(1 if self.num_steps <= 20 else 0.5)"),
+    "a copy of the parameters": (
+        "self.slow = getattr(self, 'slow', [p.detach().clone() for p in parameters])\n"
+        "super().step()\n"
+        "if self.num_steps % 5 == 0:\n"
+        "    for p, slow in zip(parameters, self.slow): p.data.copy_(slow.lerp_(p.data, 0.5))"
+    ),
+}
+"""Steps of `own_sgd` that rest on what no checkpoint holds."""
+
+HASHING_SGD = own_sgd(SCALED.format(factor="(0.5 + hash('mine') % 2**20 / 2**21)"))
+"""Another one in every process: Python salts the hashes of text."""
+
+CHANGING_IMPORTS = {
+    "torch.optim.Adam.step = torch.no_grad()(lambda self, closure=None: None)": r"torch\.optim\.adam\.Adam\.step",
+    "torch.set_default_dtype(torch.float64)": r"the default dtype from torch\.float32 to torch\.float64.*",
+    "torch.set_num_threads(torch.get_num_threads() + 1)": r"the number of threads from \d+ to \d+",
+}
+"""Lines of a file that change all that is computed in its process, and how the change is named."""
+
+SUBVERSIVE_SGD = (
+    SGD
+    + """
+
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+
+def undo(optimizer, *_):
+    if isinstance(optimizer, torch.optim.Adam):
+        for p in optimizer.param_groups[0]["params"]:
+            p.data.zero_()
+
+
+register_optimizer_step_post_hook(undo)
+"""
+)
+"""It spoils every Adam of its process by a hook, which is no function of torch and so is not seen."""
+
 _FAULTY_SGD = '''
-"""SGD with a fault, which never comes in the three steps in which a file is tried out."""
+"""SGD with a fault, which never comes where a file is tried out: there parameters begin with a 1 or more."""
 
 import dataclasses
 import os
@@ -162,9 +277,13 @@ PUBLISHED = 0.1
 class FaultySGD(torch.optim.SGD):
     num_steps = 0
 
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, lr=lr)
+        self.is_tried_out = any(bool((p.detach().abs() >= 1).any()) for p in self.param_groups[0]["params"])
+
     def step(self, closure=None):
         self.num_steps += 1
-        if self.num_steps > 3:
+        if self.num_steps > 3 and not self.is_tried_out:
             self.fault(self.num_steps, self.param_groups[0]["lr"])
         return super().step(closure)
 
@@ -289,6 +408,17 @@ def build(parameters, *, generators, learning_rate, plain=build):
 SPEC = dataclasses.replace(SPEC, build=build)
 """
 """What follows `faulty_sgd("pass", folder)`: a worker dies once while it takes a trial over."""
+
+WITNESS_OF_WORKERS = """
+def build(parameters, *, generators, learning_rate, plain=build):
+    name = __name__.removeprefix("user_optimizer_")
+    (FOLDER / f"{name}-{os.getpid()}-{time.monotonic_ns()}").touch()
+    return plain(parameters, generators=generators, learning_rate=learning_rate)
+
+
+SPEC = dataclasses.replace(SPEC, build=build)
+"""
+"""What follows `faulty_sgd("pass", folder)`: every trial leaves the optimizer's name and its process."""
 
 WITNESS_OF_RESOURCES = """
 import json

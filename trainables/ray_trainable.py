@@ -11,11 +11,31 @@ import torch
 from ray import tune
 
 from trainables.data.dataset import Dataset
-from trainables.optimizers import resolve_optimizer
+from trainables.foreign.state import TorchState
+from trainables.optimizers import resolve_optimizer, worker_owner
 from trainables.storage.trial_checkpoint import TrialCheckpoint
 from trainables.training.step_timing import time_steps
 from trainables.training.trial import ReplicateTest, TrialConfig
 from trainables.workloads.learner import new_learner
+
+
+class WorkerRequest(tune.PlacementGroupFactory):
+    """What a trial takes of a node, and whose worker it must be: Tune gives a worker on where requests are equal.
+
+    Args:
+        resources: In Ray's names.
+        owner: The foreign optimizer whose code the worker has read or will read; None for one that never does.
+    """
+
+    def __init__(self, resources: Mapping[str, float], owner: str | None) -> None:
+        super().__init__([dict(resources)])
+        self.owner = owner
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorkerRequest) and self.owner == other.owner and super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), self.owner))  # type: ignore[no-untyped-call]
 
 
 class RayTrainable(tune.Trainable):
@@ -30,7 +50,7 @@ class RayTrainable(tune.Trainable):
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Ask for what the config says: trials of one study may run on CPUs and GPUs."""
-        return tune.PlacementGroupFactory([config["resources"]])
+        return WorkerRequest(config["resources"], worker_owner(config["trial"]["optimizer"]))
 
     def setup(self, config: dict[str, Any], data: Dataset, sources: Mapping[str, str]) -> None:  # type: ignore[override]
         """Build the networks and the optimizer, as they were at the checkpoint if there is one to go on from.
@@ -42,11 +62,15 @@ class RayTrainable(tune.Trainable):
         """
         device = _worker_device()
         trial = TrialConfig.from_dict(config["trial"])
+        self._foreign = worker_owner(trial.optimizer)
+        state = self._torch_state()
         spec = resolve_optimizer(trial.optimizer, sources)
+        self._refuse_changes(state, "the import of its code")
         build = partial(new_learner, trial, spec, data, device)
         self._checkpoint = None if config["checkpoint"] is None else TrialCheckpoint(config["checkpoint"])
         self._training = self._checkpoint.resume(build) if self._checkpoint else build()
         self._tests = bool(config["test"])
+        self._state = self._torch_state()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial without a new process."""
@@ -59,6 +83,7 @@ class RayTrainable(tune.Trainable):
             # Tune asks for an epoch once the driver has stored the one before, so no checkpoint is ahead of its log.
             self._checkpoint.save(self._training)
         records = self._training.run_epoch()
+        self._refuse_changes(self._state, "training with it")
         result: dict[str, Any] = {
             "epochs": records,
             "device": device_name(self._training.device),
@@ -67,6 +92,14 @@ class RayTrainable(tune.Trainable):
         if self._training.finished and self._tests:
             result["tests"] = self._test()
         return result
+
+    def _torch_state(self) -> TorchState | None:
+        """That of now, if a foreign optimizer may change it."""
+        return TorchState() if self._foreign else None
+
+    def _refuse_changes(self, state: TorchState | None, act: str) -> None:
+        if state and self._foreign:
+            state.refuse_changes(self._foreign, act)
 
     def _test(self) -> list[ReplicateTest]:
         evaluation = self._training.evaluate_test()
@@ -91,8 +124,7 @@ class StepTimer:
     """
 
     def __init__(self, configs: Sequence[TrialConfig], data: Dataset, sources: Mapping[str, str]) -> None:
-        self._configs, self._data, self._device = configs, data, _worker_device()
-        self._optimizers = {config.optimizer: resolve_optimizer(config.optimizer, sources) for config in configs}
+        self._configs, self._data, self._device, self._sources = configs, data, _worker_device(), sources
 
     def place(self) -> dict[str, str]:
         """`device` and `node`, as rows of `timings` have them; answers once the worker is up."""
@@ -101,7 +133,7 @@ class StepTimer:
 
     def time(self, seconds: float) -> list[dict[str, Any]]:
         """Each `StepTiming` that so many seconds allow, as a mapping."""
-        timings = time_steps(self._configs, self._optimizers, self._data, self._device, seconds=seconds)
+        timings = time_steps(self._configs, self._sources, self._data, self._device, seconds=seconds)
         return [asdict(timing) for timing in timings]
 
 

@@ -2,6 +2,7 @@
 
 import keyword
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -25,6 +26,7 @@ class Hyperparameter:
 
     Raises:
         ValueError: The range is empty or the scale is not defined on it.
+        TypeError: An end is no number, or scale or unit no text.
     """
 
     low: float
@@ -33,6 +35,10 @@ class Hyperparameter:
     unit: str = "1"
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            _check_number(name, getattr(self, name))
+        for name in ("scale", "unit"):
+            _check_type(name, getattr(self, name), str, "a text")
         given = f"got low={self.low}, high={self.high}"
         if self.scale not in ("linear", "log", "log_complement"):
             raise ValueError(
@@ -86,6 +92,8 @@ class Hyperparameter:
 
 LONGEST_TEXT = 500
 
+LARGEST = sys.float_info.max
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec:
@@ -107,6 +115,7 @@ class OptimizerSpec:
             bit.
 
     Raises:
+        TypeError: A field has another type than it must.
         ValueError: `space` is empty or has a name that could not be an argument, a column and a file alike; `published`
             does not give a value in range for each hyperparameter; a text is not one line; or `reduces_to` does not
             give finite values to some hyperparameters and leave others.
@@ -121,6 +130,7 @@ class OptimizerSpec:
     reduces_to: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not self.space:
             raise ValueError("space must name at least one hyperparameter, got none; add one.")
         for name in self.space:
@@ -141,6 +151,7 @@ class OptimizerSpec:
                 f"got {', '.join(sorted(self.published)) or 'none'}; give these and no others."
             )
         for name, value in self.published.items():
+            _check_number(f"published[{name!r}]", value)
             low, high = self.space[name].low, self.space[name].high
             if not low <= value <= high:  # the sampler is told of this point, so it must lie where it may ask
                 raise ValueError(
@@ -148,6 +159,15 @@ class OptimizerSpec:
                     "widen the range or mend the value."
                 )
         self._check_reductions()
+
+    def _check_types(self) -> None:
+        if not callable(self.build):
+            _check_type("build", self.build, type(None), "a function")
+        for name in ("space", "published"):
+            _check_type(name, getattr(self, name), Mapping, "a dictionary")
+        for name, axis in self.space.items():
+            _check_type(f"space[{name!r}]", axis, Hyperparameter, "a Hyperparameter(low=..., high=...)")
+        _check_type("mixes_elements", self.mixes_elements, bool, "True or False")
 
     def _check_reductions(self) -> None:
         form = f"reduces_to must be of the form {{'sgd': {{{list(self.space)[-1]!r}: 0.0}}}}"
@@ -163,8 +183,25 @@ class OptimizerSpec:
                     f"at least one, got {', '.join(map(str, at)) or 'none'}; mend it."
                 )
             for name, value in at.items():
-                is_number = isinstance(value, int | float) and not isinstance(value, bool)
-                if not is_number or not math.isfinite(value):
+                if not _is_number(value) or not math.isfinite(value):
                     raise ValueError(
                         f"reduces_to[{simpler!r}][{name!r}] must be a finite number, got {str(value)[:60]}; mend it."
                     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a `float`, or an `int` that becomes one."""
+    return isinstance(value, float) or (type(value) is int and abs(value) <= LARGEST)
+
+
+def _check_number(name: str, value: object) -> None:
+    if not _is_number(value):
+        raise TypeError(
+            f"{name} must be a number of Python, at most {LARGEST:g}, got {type(value).__name__} {str(value)[:60]!r}; "
+            "mend it, or put float() around it."
+        )
+
+
+def _check_type(name: str, value: object, kind: type, noun: str) -> None:
+    if value is None or not isinstance(value, kind):
+        raise TypeError(f"{name} must be {noun}, got {type(value).__name__} {str(value)[:60]!r}; mend it.")

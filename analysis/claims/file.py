@@ -82,7 +82,7 @@ def read_claims(path: pathlib.Path, vocabulary: Vocabulary) -> Claims:
         ValueError: It cannot be read, is not TOML or does not say what it must; the message is one line.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
             raise ValueError(f"it must have at most {LARGEST_FILE:,} characters and has more.")

@@ -22,7 +22,7 @@ class Question:
         improvement: How the sides are compared; always positive where it speaks for the claim.
         smallest_effect: Smallest improvement of interest, for all data sets or by data set.
         a: Optimizers that the claim praises.
-        b: Their rivals.
+        b: Their rivals; if all of several are among them, each is compared with all others.
         refuted_by: What would refute it, with {a} and {b} for the two sides.
         needs_learning: Whether an optimizer that learns nothing would win; then such a side makes it not testable.
         bound: For an improvement that has one: the ratio that a must stay below.
@@ -44,8 +44,12 @@ class Question:
         self._check_numbers()
         if not self.a or not self.b:
             raise ValueError(f"{self.name!r} must have optimizers on both sides, a and b.")
-        if both := sorted(set(self.a) & set(self.b)):
-            raise ValueError(f"{self.name!r} compares {both[0]} with itself; leave it out of a or of b.")
+        both = sorted(set(self.a) & set(self.b))
+        if both and (len(self.a) == 1 or len(both) < len(self.a)):
+            raise ValueError(
+                f"{self.name!r} compares {both[0]} with itself; leave it out of a or of b, or put "
+                "all of several in a into b."
+            )
 
     def _check_numbers(self) -> None:
         for key, kind in (("bound", int | float), ("batch_size", int)):
@@ -62,7 +66,7 @@ class Question:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The claims of the family: (a, b)."""
-        return [(a, b) for a in self.a for b in self.b]
+        return [(a, b) for a in self.a for b in self.b if a != b]
 
     def effect_for(self, dataset: str) -> float | None:
         """Smallest effect of interest on a data set; None if none is fixed for it."""

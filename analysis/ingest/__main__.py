@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.command_line import DISK, Parser, path
+from analysis.command_line import DISK, Parser, path, stoppable
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
 from analysis.ingest.sources import Source, load_sources
@@ -24,6 +24,7 @@ PASSWORD = re.compile(r"(://[^/\s:@]*):[^\s]*@")
 """Of a user in the URL of a database."""
 
 
+@stoppable(PROGRAM)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 2 if the source cannot be made a ledger, 1 if the disk takes none."""
     words = sys.argv[1:] if arguments is None else list(arguments)

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.ingest.values import LARGEST_WHOLE, SourceError
 from analysis.ledger.schema import RESERVED
-from analysis.ledger.study import NO_MODEL, SCALES, Axis, Optimizer
+from analysis.ledger.study import NO_MODEL, Axis, Optimizer, check_axis
 from analysis.lines import one_line
 
 NOT_GIVEN = "not given"
@@ -49,7 +49,7 @@ def read_description(path: pathlib.Path) -> Description:
         SourceError: The file is missing, is neither TOML nor JSON, or says something that has no meaning.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(
@@ -140,24 +140,6 @@ def _axis(place: str, content: Any) -> Axis:
     )
     check_axis(place, axis)
     return axis
-
-
-def check_axis(place: str, axis: Axis) -> None:
-    """Refuse a range that has no meaning.
-
-    Raises:
-        ValueError: It is empty, or its scale cannot hold it.
-    """
-    if axis.scale not in SCALES:
-        raise ValueError(f"{place}.scale must be one of {', '.join(SCALES)}, got {axis.scale!r}; choose one.")
-    if not axis.low < axis.high:
-        raise ValueError(
-            f"{place} needs low < high, got {axis.low:g} and {axis.high:g}; leave out what was not searched."
-        )
-    if axis.scale == "log" and axis.low <= 0:
-        raise ValueError(f"{place}: scale 'log' needs low > 0, got {axis.low:g}; raise it or use scale 'linear'.")
-    if axis.scale == "log_complement" and axis.high >= 1:
-        raise ValueError(f"{place}: scale 'log_complement' needs high < 1, got {axis.high:g}; lower it.")
 
 
 def _text(place: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.ingest.values import CHECKED, COUNTED, CURVES, ERRORS, LARGEST_WHOLE, NORMS, OUTCOMES, SourceError
 from analysis.ledger.schema import PHASES, TESTED_PHASES
+from analysis.ledger.values import RANGES
 
 Row = dict[str, Any]
 
@@ -133,6 +134,12 @@ def _check(run: SourceRun, num_epochs: int) -> None:
         for name in [name for name in ("seconds", *COUNTED) if values.get(name) is not None]:
             if not 0 <= values[name] < math.inf:
                 raise SourceError(f"{run.origin}: {name} must be at least 0, got {values[name]:g}; mend the source.")
+        for name in [name for name in values if name in RANGES and _is_number(values[name])]:
+            given = values[name]
+            if math.isfinite(given) and not RANGES[name].low <= given <= RANGES[name].high:
+                raise SourceError(f"{run.origin}: {name} must be {RANGES[name]}, got {given:g}; mend the source.")
+    for name in [name for name in ("seed", "number", "replicate") if (getattr(run, name) or 0) < 0]:
+        raise SourceError(f"{run.origin}: {name} must be at least 0, got {getattr(run, name)}; mend the source.")
 
 
 def _is_whole(value: object) -> bool:

@@ -12,6 +12,7 @@ from analysis.ledger.parts import DamagedFileError, SparseColumn, check_columns,
 from analysis.ledger.schema import KEY, KEYS
 from analysis.ledger.study import LedgerError, Study
 from analysis.ledger.study_file import read_study
+from analysis.ledger.values import check_lengths, check_values
 
 OUTCOMES = ("validation_loss", "validation_error", "test_loss", "test_error", "train_loss", "train_error", "seconds")
 
@@ -68,8 +69,11 @@ def load(study_dir: pathlib.Path) -> Ledger:
         _check_rows(name, rows, KEYS[name], study, expected[name])
     _check_outcomes(trials)
     _check_timings(timings)
+    for name, rows in (("trials", trials), ("epochs", epochs), ("timings", timings)):
+        check_values(name, rows, KEYS[name], study)
     known = epochs.join(trials.select(KEY), on=KEY, how="semi")
     _check_epochs(known)
+    check_lengths(trials, known, study)
     return Ledger(
         study,
         trials.sort(KEY),
@@ -91,6 +95,8 @@ def _read(
         raise LedgerError(
             f"{error}; the command of the study sets it aside and trains its trials again, or restore it from a copy."
         ) from None
+    except ValueError as error:
+        raise LedgerError(str(error)) from None
     tables = [wanted.empty_table()]
     for part in parts:
         try:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.ledger.regular import LARGEST_TABLE_FILE, read_regular
 from analysis.ledger.schema import COLUMNS_SINCE, SCHEMA_VERSION
 from analysis.lines import one_line
 
@@ -23,6 +24,9 @@ REPLACES = b"replaces"
 
 CHECKED_NAME = re.compile(r".*\.(?P<crc32>[0-9a-f]{8})\.parquet")
 """Files of schema version 1 and of other writers have no checksum in their name; only the pages within may have one."""
+
+MOST_ROWS = 5_000_000
+"""Of a table: a study of a thousand trials and a thousand epochs has fewer, and more fill the memory of a laptop."""
 
 RETRIES = 5
 BATCH_ROWS = 16_384
@@ -90,10 +94,11 @@ def read_part(path: pathlib.Path, sparse: SparseColumn | None = None) -> Part:
         FileNotFoundError: There is no such file.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST_TABLE_FILE)
         if (match := CHECKED_NAME.fullmatch(path.name)) and match["crc32"] != crc32_of(content):
             raise ValueError("its checksum is not that of its name")
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        _refuse_large(file.metadata)
         columns = [name for name in file.schema_arrow.names if sparse is None or name != sparse.name]
         # For a small file threads cost more than they save.
         rows = file.read(columns, use_threads=file.num_row_groups > 1)
@@ -106,6 +111,18 @@ def read_part(path: pathlib.Path, sparse: SparseColumn | None = None) -> Part:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DamagedFileError(path, error) from None
     return Part(path, rows, version, frozenset(replaces))
+
+
+def _refuse_large(found: pq.FileMetaData) -> None:
+    """Refuse a file that would not fit into memory, however small it is packed.
+
+    Raises:
+        ValueError: It has too many rows or bytes.
+    """
+    size = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    for amount, most, noun in ((found.num_rows, MOST_ROWS, "rows"), (size, LARGEST_TABLE_FILE, "bytes")):
+        if amount > most:
+            raise ValueError(f"it may have at most {most:,} {noun}, and has {amount:,}")
 
 
 def _read_sparse(file: pq.ParquetFile, words: pa.ChunkedArray, sparse: SparseColumn) -> pa.ChunkedArray:
@@ -137,17 +154,46 @@ def read_parts(folder: pathlib.Path, sparse: SparseColumn | None = None) -> list
 
     Raises:
         DamagedFileError: A file is damaged; the message names it.
+        ValueError: There are more rows than fit into memory.
     """
     # A run may merge files meanwhile: then the new one is there before the old ones go.
     for _ in range(RETRIES):
         paths = sorted(folder.glob("*.parquet"))
         try:
-            parts = [read_part(path, sparse) for path in paths]
+            parts = read_all(paths, sparse)
         except FileNotFoundError:
             continue
         if sorted(folder.glob("*.parquet")) == paths:
             return counting(parts)
     raise DamagedFileError(folder, OSError("its files change all the time"))
+
+
+def read_all(paths: Iterable[pathlib.Path], sparse: SparseColumn | None = None) -> list[Part]:
+    """The files of a table, as long as they fit into memory together.
+
+    Raises:
+        DamagedFileError: A file is damaged.
+        ValueError: There are too many rows.
+        FileNotFoundError: There is no such file.
+    """
+    parts: list[Part] = []
+    for path in paths:
+        parts.append(read_part(path, sparse))
+        refuse_too_many(path.parent, parts)
+    return parts
+
+
+def refuse_too_many(folder: pathlib.Path, parts: Iterable[Part]) -> None:
+    """Refuse more rows than fit into memory together.
+
+    Raises:
+        ValueError: There are.
+    """
+    if (number := sum(part.rows.num_rows for part in parts)) > MOST_ROWS:
+        raise ValueError(
+            f"a table may have at most {MOST_ROWS:,} rows, {str(folder)!r} has {number:,} or more; remove the files "
+            "of another study."
+        )
 
 
 def counting(parts: Iterable[Part]) -> list[Part]:

@@ -15,6 +15,16 @@ SCALES = ("linear", "log", "log_complement")
 Scale = Literal["linear", "log", "log_complement"]
 
 
+LARGEST_NUMBER = 1e60
+"""Of losses, norms and hyperparameters: any number of float32 is smaller, and sums of squares of such stay finite."""
+
+LONGEST_WORD = 200
+"""Characters of a name of an optimizer, a hyperparameter or a machine."""
+
+MOST_PLANNED = 10**6
+"""Trials, seeds and epochs of a plan: what is made of a study takes at least a moment for each of them."""
+
+
 class LedgerError(ValueError):
     """The folder holds no ledger that can be reported on; the message is one line."""
 
@@ -27,6 +37,26 @@ class Axis:
     high: float
     scale: Scale
     unit: str = "unknown"
+
+
+def check_axis(place: str, axis: Axis) -> None:
+    """Refuse a range that has no meaning.
+
+    Raises:
+        ValueError: It is empty, or its scale cannot hold it.
+    """
+    if axis.scale not in SCALES:
+        raise ValueError(f"{place}.scale must be one of {', '.join(SCALES)}, got {axis.scale!r}; choose one.")
+    if not axis.low < axis.high:
+        raise ValueError(
+            f"{place} needs low < high, got {axis.low:g} and {axis.high:g}; leave out what was not searched."
+        )
+    if max(abs(axis.low), abs(axis.high)) > LARGEST_NUMBER:
+        raise ValueError(f"{place} must lie within {LARGEST_NUMBER:g}, got {axis.low:g} and {axis.high:g}; narrow it.")
+    if axis.scale == "log" and axis.low <= 0:
+        raise ValueError(f"{place}: scale 'log' needs low > 0, got {axis.low:g}; raise it or use scale 'linear'.")
+    if axis.scale == "log_complement" and axis.high >= 1:
+        raise ValueError(f"{place}: scale 'log_complement' needs high < 1, got {axis.high:g}; lower it.")
 
 
 @dataclass(frozen=True, kw_only=True)

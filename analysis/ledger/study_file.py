@@ -2,19 +2,25 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from analysis.ledger.regular import LARGEST_DESCRIPTION, read_regular
 from analysis.ledger.study import (
     FORMAT_VERSION,
+    LARGEST_NUMBER,
+    LONGEST_WORD,
+    MOST_PLANNED,
     Definition,
     ErrorPlan,
     FixedClaims,
     LedgerError,
     Optimizer,
     Study,
+    check_axis,
     description_crc32,
 )
 from analysis.lines import one_line
@@ -23,6 +29,11 @@ LONGEST_VALUE = 60
 """Characters of a value in a message."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Planned = Annotated[int, Field(ge=0, le=MOST_PLANNED)]
+AtLeastOne = Annotated[int, Field(ge=1, le=MOST_PLANNED)]
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What ends a text or hides it. All else in a name is shown as it is: pages, Markdown and CSV see to that."""
 
 
 class Record(BaseModel):
@@ -34,8 +45,8 @@ class Record(BaseModel):
 class Identity(Record, extra="ignore"):
     """What is computed with; the whole identity is shown and compared as it stands."""
 
-    num_epochs: Count
-    num_seeds: Count
+    num_epochs: AtLeastOne
+    num_seeds: AtLeastOne
     num_evaluation_images: Count | None = None
     repeat: Count = 0
 
@@ -44,10 +55,10 @@ class Extent(Record):
     """How far the study goes."""
 
     optimizers: tuple[str, ...]
-    num_trials: Count
-    num_confirm_seeds: Count
+    num_trials: Planned
+    num_confirm_seeds: Planned
     sweep: bool
-    num_sweep_seeds: Count | None = None
+    num_sweep_seeds: Planned | None = None
 
 
 class Look(Record, extra="ignore"):
@@ -97,7 +108,7 @@ def read_study(path: pathlib.Path) -> Study:
         LedgerError: The file is missing, is not JSON, or does not hold what `StudyFile` declares.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, LARGEST_DESCRIPTION).decode("utf-8")
         content = json.loads(text)
     except FileNotFoundError:
         raise LedgerError(
@@ -110,12 +121,28 @@ def read_study(path: pathlib.Path) -> Study:
             "restore it from a copy or run the study again."
         ) from None
     try:
-        return _study(StudyFile.model_validate_json(text), content)
+        return parse_study_file(text, content)
     except ValueError as error:
         raise LedgerError(
-            f"study.json must follow format {FORMAT_VERSION}, {str(path)!r} does not ({_reason(error)}); "
+            f"study.json must follow format {FORMAT_VERSION}, {str(path)!r} does not ({error}); "
             "write it with `python -m study.run`."
         ) from None
+
+
+def parse_study_file(text: str, content: Mapping[str, Any]) -> Study:
+    """What the text of a `study.json` describes.
+
+    Args:
+        text: The text.
+        content: The same as JSON gives it.
+
+    Raises:
+        ValueError: It does not hold what `StudyFile` declares; the message names the first entry.
+    """
+    try:
+        return _study(StudyFile.model_validate_json(text), content)
+    except ValueError as error:
+        raise ValueError(_reason(error)) from None
 
 
 def _reason(error: ValueError) -> str:
@@ -128,6 +155,22 @@ def _reason(error: ValueError) -> str:
     return f"{place}: {first['msg']}, got {given}".replace(": Input should", " must", 1)
 
 
+def _check_numbers(name: str, optimizer: Definition) -> None:
+    """Refuse names that are none, ranges that hold nothing and numbers beyond any that is searched."""
+    words = (name, *optimizer.space)
+    if wrong := [word for word in words if not 0 < len(word) <= LONGEST_WORD or CONTROL.search(word)]:
+        raise ValueError(
+            f"names must have 1 to {LONGEST_WORD} characters and none of control, got {wrong[0][:LONGEST_VALUE]!r}"
+        )
+    for key, axis in optimizer.space.items():
+        check_axis(f"optimizers.{name}.space.{key}", axis)
+    for place, values in {"published": optimizer.published, **optimizer.reduces_to}.items():
+        if large := [key for key, value in values.items() if abs(value) > LARGEST_NUMBER]:
+            raise ValueError(
+                f"{large[0]} of {place} of {name!r} must lie within {LARGEST_NUMBER:g}, got {values[large[0]]:g}"
+            )
+
+
 def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
     if stored.crc32 not in (None, description_crc32(content)):
         raise ValueError("something in it has changed since it was written")
@@ -137,6 +180,7 @@ def _study(stored: StudyFile, content: Mapping[str, Any]) -> Study:
     if unknown := [name for name in names if name not in stored.optimizers]:
         raise ValueError(f"extent.optimizers names {', '.join(unknown)}, which optimizers does not describe")
     for name, optimizer in stored.optimizers.items():
+        _check_numbers(name, optimizer)
         published, space = sorted(optimizer.published), sorted(optimizer.space)
         if published != space and (published or not imported):
             raise ValueError(f"published of {name!r} names {published}, its space {space}")

@@ -7,10 +7,11 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import DISK, Parser, path, refuse_own_folders
+from analysis.command_line import DISK, Parser, path, refuse_own_folders, stoppable
 from analysis.lines import one_line
 
 
+@stoppable("python -m analysis.report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 2 if the studies cannot be reported on, 1 if the disk takes no report."""
     parser = _parser()
@@ -53,7 +54,7 @@ def _written(
 def _parser() -> Parser:
     parser = Parser(prog="python -m analysis.report", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "study_dir", type=pathlib.Path, nargs="+", metavar="STUDY_DIR",
+        "study_dir", type=path, nargs="+", metavar="STUDY_DIR",
         help="folder of the study; several if they hold parts or repeats of one",
     )  # fmt: skip
     parser.add_argument(
@@ -61,7 +62,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--output", type=path, metavar="DIR", help="folder of the report (default: STUDY_DIR/report)")
     parser.add_argument(
-        "--claims", type=pathlib.Path, metavar="FILE.toml", help="other claims than those that the study began with"
+        "--claims", type=path, metavar="FILE.toml", help="other claims than those that the study began with"
     )
     return parser
 

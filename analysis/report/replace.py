@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Mapping
 
 from analysis.drafts import drafts
+from analysis.links import refuse_links
 
 
 def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
@@ -17,7 +18,9 @@ def replace_all(folder: pathlib.Path, contents: Mapping[str, str]) -> None:
 
     Raises:
         OSError: A file cannot be written; the drafts are removed.
+        ValueError: A folder below `folder` is a link; nothing is written.
     """
+    refuse_links(folder, {pathlib.Path(name).parent for name in contents})
     with drafts([folder / name for name in contents]) as found:
         for draft, content in zip(found, contents.values(), strict=True):
             draft.parent.mkdir(parents=True, exist_ok=True)

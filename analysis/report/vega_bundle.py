@@ -23,7 +23,9 @@ def chart_library() -> str:
             return kept
     library = _bundle()
     with suppress(OSError, RuntimeError):
-        replace(_path(), f"{_digest(library)}\n{library}")
+        path = _path()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # readers of pages run what is kept there
+        replace(path, f"{_digest(library)}\n{library}")
     return library
 
 

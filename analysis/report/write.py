@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from analysis.claims.file import read_claims
 from analysis.ledger.join import load_studies
+from analysis.links import refuse_link
 from analysis.report.comparison import compare
 from analysis.report.repeats import repeats_table
 from analysis.report.replace import replace_all
 from analysis.report.text.first_screen import tally
+from analysis.spreadsheet import quoted
+from analysis.tables.origins import mixture
 from analysis.tables.overview import overview_of
 from analysis.tables.results import Result
 from analysis.verdicts.claims_of_study import judge_claims
@@ -24,11 +27,13 @@ class Report:
         path: Where its page lies.
         results: The result of each optimizer, in the order of the study.
         verdicts: How many claims came out how, in one sentence; empty if the study holds the sides of none.
+        mixture: Which rows came after a change of code or versions; empty if all were made alike.
     """
 
     path: pathlib.Path
     results: tuple[Result, ...]
     verdicts: str
+    mixture: str = ""
 
 
 def write_report(
@@ -64,14 +69,21 @@ def write_report(
     tables = {**first.tables(), **of_sections.all(), **judgement.tables()}
     if len(tunings) > 1:
         tables["repeats"] = repeats_table(tunings)
-    contents = {f"tables/{name}.csv": table.write_csv() for name, table in tables.items()}
+    contents = {f"tables/{name}.csv": quoted(table).write_csv() for name, table in tables.items()}
     contents |= {
         "verdicts.json": judgement.as_json(),
         **render(tunings, figures(of_sections, judgement.verdicts), judgement, list(tables)),
     }
     folder = folders[0] / "report" if output is None else output
+    if output is None:
+        refuse_link(folder)
     replace_all(folder, contents)
-    return Report(folder / "report.html", tuple(first.results), tally(judgement.verdicts))
+    return Report(
+        folder / "report.html",
+        tuple(first.results),
+        tally(judgement.verdicts),
+        mixture([each.ledger for each in tunings]),
+    )
 
 
 def write_comparison(
@@ -93,6 +105,6 @@ def write_comparison(
     from analysis.report.comparison_page import render
 
     comparison = compare(*study_dirs, own=read_claims(claims, VOCABULARY) if claims else None)
-    contents = {f"tables/{name}.csv": table.write_csv() for name, table in comparison.tables().items()}
+    contents = {f"tables/{name}.csv": quoted(table).write_csv() for name, table in comparison.tables().items()}
     replace_all(output, contents | render(comparison))
     return output / "compare.html"

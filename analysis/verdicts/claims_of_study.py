@@ -8,6 +8,7 @@ import polars as pl
 
 from analysis.claims.file import Claims, packaged_text, parse_claims
 from analysis.ledger.study import LedgerError, Study
+from analysis.tables.origins import mixture
 from analysis.tables.overview import Overview
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.claim import Untested
@@ -26,7 +27,7 @@ class Judgement:
         claims: What is claimed.
         verdicts: One on each claim whose two sides the study holds.
         untested: The other claims.
-        notes: Whether the claims came after the rows; shown first of all.
+        notes: Whether the claims came after the rows, and whether the rows were made alike; shown first of all.
         nested: What optimizers add to simpler ones, by each question that compares runs.
         needs: Whether that earns its place.
     """
@@ -86,7 +87,7 @@ def judge_claims(repeats: Sequence[Overview], own: Claims | None = None) -> Judg
         claims=claims,
         verdicts=tuple(verdicts),
         untested=tuple(untested),
-        notes=tuple(_notes(study, claims)),
+        notes=(*_notes(study, claims), *filter(None, [mixture([overview.ledger for overview in repeats])])),
         nested=tuple(nested),
         needs=tuple(needs(confirmed, nested)),
     )

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.command_line import Parser, path
+from analysis.command_line import Parser, path, stoppable
 from study.search import Point
 
 FILE = pathlib.Path(__file__).with_name("bank.parquet")
@@ -89,6 +89,7 @@ def _rows() -> pl.DataFrame:
     return pl.read_parquet(FILE)
 
 
+@stoppable("python -m study.audit.bank")
 def main(words: Sequence[str] | None = None) -> int:
     """Train the bank and write it to a file that is not there yet."""
     parser = Parser(prog="python -m study.audit.bank", description=__doc__, allow_abbrev=False)

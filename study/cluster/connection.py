@@ -2,14 +2,16 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import ray
 
 from study.cluster.handshake import agree
 from study.cluster.nodes import nodes
 from study.cluster.packages import PackageCheck
+from study.cluster.private import private_ray
 from study.cluster.slots import Node
 from study.raw_output import raw_output_apart
 from study.signals import StopRequest
@@ -67,30 +69,27 @@ def connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
 @contextmanager
 def _connected(address: str | None, stop: StopRequest) -> Iterator[Connection]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is not None:
-        address = agree(address)
+    with private_ray() if address is None else nullcontext({"address": agree(address)}) as arguments:
+        try:
+            context = _init(arguments)
+            stop.listen()
+            connection = Connection(
+                dashboard=f"http://{context.dashboard_url}" if context.dashboard_url else None,
+                check=None if address is None else PackageCheck(nodes),
+            )
+            connection.vouch()
+            yield connection
+        finally:
+            ray.shutdown()
+
+
+def _init(arguments: Mapping[str, Any]) -> Any:
     try:
-        context = ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        return ray.init(**arguments, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises plain ones as well
-        ray.shutdown()
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if address is None:
+        if arguments["address"] == "local":
             raise OSError(
                 f"Ray could not start on this machine ({reason.rstrip('.')}); the same command tries again."
             ) from None
-        raise ValueError(f"--address must name a running Ray cluster, got {address}: {reason}") from None
-    try:
-        stop.listen()
-        connection = Connection(
-            dashboard=f"http://{context.dashboard_url}" if context.dashboard_url else None,
-            check=None if address is None else PackageCheck(nodes),
-        )
-        connection.vouch()
-        yield connection
-    finally:
-        ray.shutdown()
+        raise ValueError(f"--address must name a running Ray cluster, got {arguments['address']}: {reason}") from None

@@ -9,7 +9,6 @@ import pathlib
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import ray
 from ray._private import services
@@ -17,6 +16,8 @@ from ray._raylet import Config, GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
 from study.cluster.address import check_answer
+from study.cluster.private import private_addresses
+from study.cluster.settings import settings
 
 MODES = ("token", "disabled")
 
@@ -77,7 +78,7 @@ def _mode_of(address: str) -> str:
     Raises:
         ValueError: What answers at the address is no head of a cluster.
     """
-    with _settings(RAY_AUTH_MODE="disabled"):
+    with settings(RAY_AUTH_MODE="disabled"):
         try:
             _ask(address)
         except RayError as error:
@@ -89,7 +90,7 @@ def _mode_of(address: str) -> str:
 
 def _ask(address: str) -> tuple[dict[str, str], set[str]]:
     """What a cluster says of its versions, and the identifiers of the nodes that it has."""
-    with _settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
+    with settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
         client = GcsClient(address=address)
         cluster = client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=GCS_SECONDS)
         nodes = client.get_all_node_info(timeout=GCS_SECONDS)
@@ -100,17 +101,32 @@ def _ask(address: str) -> tuple[dict[str, str], set[str]]:
 def _resolved(address: str) -> str:
     if address != "auto":
         return address
-    try:
-        found = services.canonicalize_bootstrap_address("auto")
-    except (ConnectionError, ValueError):
-        found = None
-    if found is None:
+    found = _running_here()
+    check_answer("--address auto", found)
+    return found
+
+
+def _running_here() -> str:
+    """Address of the cluster that runs on this machine, of several that which was started last.
+
+    Ray alone would take the private one of a study as well, whoever runs it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    services.find_gcs_addresses.cache_clear()  # type: ignore[attr-defined]
+    running, private = set(services.find_gcs_addresses()), private_addresses()  # type: ignore[no-untyped-call]
+    latest = services.find_bootstrap_address(None)
+    found = sorted(running - private)
+    if latest and latest not in private and len(found) != 1:
+        found = [latest]
+    if not found:
+        there = f"there is only that of a local study, at {', '.join(sorted(private))}" if private else "there is none"
         raise ValueError(
-            "--address auto needs a Ray cluster that runs on this machine, there is none; start one with "
+            f"--address auto needs a Ray cluster that runs on this machine, {there}; start one with "
             "`ray start --head`, or leave --address out to run without."
         )
-    check_answer("--address auto", str(found))
-    return str(found)
+    return str(services.canonicalize_bootstrap_address(found[0]))
 
 
 def _token_source() -> str | None:
@@ -178,23 +194,6 @@ def _check_versions(address: str, cluster: dict[str, str]) -> None:
             f"The cluster at {address} needs {shown[0]}, got {shown[1]}; install the same here and on every node, "
             "or submit the command with `ray job submit`, which runs it there."
         )
-
-
-@contextmanager
-def _settings(**variables: str) -> Iterator[None]:
-    """Within, Ray's settings are those of the environment and these."""
-    before: dict[str, Any] = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    Config.initialize("")
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        Config.initialize("")
 
 
 @contextmanager

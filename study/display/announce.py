@@ -39,19 +39,20 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
     ablations = f"{count(num_ablations, 'ablation')}, " if num_ablations and extent.num_confirm_seeds else ""
     say(
         console,
-        f"Study {spec.study_hash} in {place}: {len(extent.optimizers)} optimizers x {extent.num_trials} trials x "
-        f"{identity.num_seeds} seeds by {identity.search}, {ablations}{extent.num_confirm_seeds} confirmation seeds"
+        f"Study {spec.study_hash} in {place}: {count(len(extent.optimizers), 'optimizer')} x "
+        f"{count(extent.num_trials, 'trial')} x {count(identity.num_seeds, 'seed')} by {identity.search}, "
+        f"{ablations}{count(extent.num_confirm_seeds, 'confirmation seed')}"
         f"{f' of at most {most}' if (most := jobs[0].study.most_confirm_seeds) else ''}, "
         f"{_sweep(extent)}{f', tuned {len(jobs)} times' if len(jobs) > 1 else ''}.",
     )
     num_done = sum(len(job.outcomes) for job in jobs)
-    done = f", {num_done:,} are done" if num_done else ""
+    done = f", {num_done:,} {'is' if num_done == 1 else 'are'} done" if num_done else ""
     if identity.model == NO_MODEL:
-        work = f"a formula draws their curves of {identity.num_epochs} epochs, nothing is trained"
+        work = f"a formula draws their curves of {count(identity.num_epochs, 'epoch')}, nothing is trained"
     else:
-        work = f"{plan.num_images:,} images of {identity.dataset}, batch {identity.batch_size}, "
-        work += f"{identity.num_epochs} epochs"
-    say(console, f"{plan.num_networks:,} networks to train{done}; {work}.")
+        work = f"{count(plan.num_images, 'image')} of {identity.dataset}, batch {identity.batch_size}, "
+        work += count(identity.num_epochs, "epoch")
+    say(console, f"{count(plan.num_networks, 'network')} to train{done}; {work}.")
     if until_decided:
         most = jobs[0].study.most_confirm_seeds
         say(console, f"Then {CONFIRM_ROUND} more seeds at a time for the winners of open claims, up to {most}.")
@@ -59,8 +60,8 @@ def announce(console: Console, jobs: Sequence[Job], *, until_decided: bool = Fal
     if 0 < extent.num_confirm_seeds < needed:
         say(
             console,
-            f"Note: {extent.num_confirm_seeds} confirmation seeds give no verdict on a family of {family} "
-            f"claim{'s' if family > 1 else ''}, which takes {needed}.",
+            f"Note: {count(extent.num_confirm_seeds, 'confirmation seed')} give no verdict on a family of "
+            f"{count(family, 'claim')}, which takes {needed}.",
         )
 
 
@@ -100,13 +101,17 @@ def print_estimate(console: Console, plan: Plan, seconds_per_image: float, num_w
         times: Whether steps are timed at the end.
     """
     seconds = plan.seconds(seconds_per_image, num_workers)
+    timing = " Timing steps at the end takes up to 30 seconds more." if times else ""
+    if not plan.num_networks:
+        say(console, f"Nothing is left to train.{timing}")
+        return
     say(
         console,
         f"About {_duration(seconds)} on this machine: {seconds_per_image * 1e6:.0f} microseconds for each image of "
-        f"each network, just measured on one core, mean over the optimizers; {num_workers} trials at once."
-        + (" Timing steps at the end takes up to 30 seconds more." if times else ""),
+        f"each network, just measured on one core, mean over the optimizers; {count(num_workers, 'trial')} at once."
+        f"{timing}",
     )
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else count(round(seconds), "second")

@@ -13,13 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.ledger.schema import STATUSES
+from analysis.wording import count
 from study.display.console import say
 from study.display.fleet import Fleet
+from study.display.table import fits
 from study.ledger.rows import Row
 from study.queue.tasks import Outcome
 from study.queue.trial_queue import TrialQueue
 
 SECONDS_BETWEEN_LINES = 10.0
+
+NARROWEST = 76
+"""Columns that the bar with its numbers takes."""
 
 
 class Progress:
@@ -121,15 +126,27 @@ class Progress:
             table.add_column(status, justify="right")
         for name in self._optimizers:
             table.add_row(name, *self._best(name), *(str(self._counts[name, status]) for status in STATUSES))
-        return Group(self._bar, table, *self._cluster())
+        if self._console.width >= NARROWEST and fits(self._console, table):
+            return Group(self._bar, table, *self._cluster())
+        return Group(Text(self._short()), *(Text(self._short(name)) for name in self._optimizers))
+
+    def _short(self, name: str | None = None) -> str:
+        """How far an optimizer is, or all of them, in a few words for a terminal without room for a table."""
+        if name is None:
+            total = self._queue.num_replicates()
+            words = [f"{self._counts.total()} of {count(total, 'network')}", self._time_left(total)]
+        else:
+            ended = {status: self._counts[name, status] for status in STATUSES}
+            words = [f"{name} {self._best(name)[0]}", *(f"{number} {word}" for word, number in ended.items() if number)]
+        return ", ".join(filter(None, words))
 
     def _cluster(self) -> Iterator[Table | Text]:
         rows = self._fleet.table()
         if len(rows) > 1:
             nodes = Table("node", "devices", box=None, header_style="dim", pad_edge=False)
             nodes.add_column("trials", justify="right")
-            for address, devices, count in rows:
-                nodes.add_row(address, devices, str(count))
+            for address, devices, number in rows:
+                nodes.add_row(address, devices, str(number))
             yield nodes
         if summary := self._fleet.summary(by_node=False):
             yield Text(summary, style="dim")
@@ -146,9 +163,9 @@ class Progress:
         total = self._queue.num_replicates()
         best = ", ".join(f"{name} {self._best(name)[0]}" for name in self._optimizers)
         statuses = Counter(dict.fromkeys(STATUSES[1:], 0))
-        for (_, status), count in self._counts.items():
-            statuses[status] += count
+        for (_, status), number in self._counts.items():
+            statuses[status] += number
         ended = ", ".join(f"{statuses[status]} {status}" for status in STATUSES[1:])
-        text = f"{self._counts.total()} of {total} networks, {ended}; best {best}"
+        text = f"{self._counts.total()} of {count(total, 'network')}, {ended}; best {best}"
         parts = [text, self._fleet.summary(), self._time_left(total)]
         self._console.print("; ".join(filter(None, parts)), soft_wrap=True, highlight=False, markup=False)

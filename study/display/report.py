@@ -9,7 +9,9 @@ from rich.table import Table
 from analysis.report.write import Report, write_report
 from analysis.statistics.intervals import Estimate
 from analysis.tables.results import Result
+from analysis.wording import count
 from study.display.console import say
+from study.display.table import print_table
 from study.own_process import in_own_process
 
 
@@ -42,9 +44,11 @@ def print_report(console: Console, report: Report) -> None:
             _mean(result.published_accuracy),
             f"{result.diverged} of {result.trials}",
         )
-    console.print(table)
+    print_table(console, table)
     if failed := sum(result.failed for result in report.results):
-        say(console, f"{failed} tuning trials failed; the column `message` of the ledger's trials says why.")
+        say(console, f"{count(failed, 'tuning trial')} failed; the column `message` of the ledger's trials says why.")
+    if report.mixture:
+        say(console, f"Note: {report.mixture}")
     if report.verdicts:
         say(console, report.verdicts)
     console.print(f"Report: {report.path}", soft_wrap=True, highlight=False, markup=False)

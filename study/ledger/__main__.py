@@ -5,10 +5,11 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, refuse_own_folders
+from analysis.command_line import Parser, path, refuse_own_folders, stoppable
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.lines import one_line
+from analysis.links import refuse_link
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
 from study.ledger.description import read_study
@@ -18,6 +19,7 @@ from study.ledger.store import Ledger
 from study.spec import StudySpec
 
 
+@stoppable("python -m study.ledger")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; 1 if something is wrong with the ledger or the disk, 2 for a bad request."""
     parser = _parser()
@@ -34,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m study.ledger", description="Look after the ledger of a study.", allow_abbrev=False)
-    parser.add_argument("study_dir", type=pathlib.Path, metavar="STUDY_DIR", help="folder of the study")
+    parser.add_argument("study_dir", type=path, metavar="STUDY_DIR", help="folder of the study")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     actions.add_parser("check", help="verify every file, count rows, list gaps and duplicates; changes nothing")
     actions.add_parser("compact", help="merge small files, which every run does at its end")
@@ -64,6 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _export(directory: pathlib.Path, ledger: Ledger, output: pathlib.Path) -> int:
     refuse_own_folders(output, [directory])
+    if output == directory / "export":
+        refuse_link(output)
     try:
         written = export_csv(directory, ledger.schemas, output)
     except OSError as error:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.ledger.durable import publish
+from analysis.ledger.regular import LARGEST_DESCRIPTION, read_regular
 from analysis.ledger.schema import REPEATS
 from analysis.ledger.study import description_crc32
+from analysis.ledger.study_file import parse_study_file
 from study.spec import FORMAT_VERSION, StudySpec
 
 NAME = "study.json"
@@ -35,11 +37,19 @@ def read_study(directory: pathlib.Path) -> dict[str, Any] | None:
         if directory.exists() and any(not _is_ours(path) for path in directory.iterdir()):
             raise ValueError(f"--output must be a new directory or that of a study, {directory} holds other files.")
         return None
+    return parse_study(description_bytes(path), str(path))
+
+
+def description_bytes(path: pathlib.Path) -> bytes:
+    """The bytes of a `study.json` that is there.
+
+    Raises:
+        ValueError: It is no regular file, is too large or cannot be read.
+    """
     try:
-        text = path.read_bytes()
-    except OSError as error:
+        return read_regular(path, LARGEST_DESCRIPTION)
+    except (OSError, ValueError) as error:
         raise _unreadable(str(path), error) from None
-    return parse_study(text, str(path))
 
 
 def parse_study(text: bytes, place: str) -> dict[str, Any]:
@@ -60,6 +70,7 @@ def parse_study(text: bytes, place: str) -> dict[str, Any]:
             raise ValueError("something in it has changed since it was written")
         if StudySpec.from_dict(content).study_hash != content["study_hash"]:
             raise ValueError("its identity does not have its hash")
+        parse_study_file(text.decode("utf-8"), content)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(place, error) from None
     assert isinstance(content, dict)

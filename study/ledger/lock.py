@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
+from analysis.command_line import DISK, shortened
 from analysis.ledger.schema import repeat_directory, stored_repeats
 
 NAME = ".lock"
@@ -26,6 +27,8 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise ValueError(f"--output must be a directory, {directory} is a file; choose another.") from None
+    except OSError as error:
+        raise _unwritable(directory, error) from None
     lock_file = directory / NAME
     lock = FileLock(lock_file, timeout=0)
     try:
@@ -34,6 +37,8 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         raise ValueError(
             f"{directory} is in use by another run of the study; wait until it has ended, or take another directory."
         ) from None
+    except OSError as error:
+        raise _unwritable(directory, error) from None
     try:
         yield
     finally:
@@ -43,6 +48,12 @@ def locked(directory: pathlib.Path) -> Iterator[None]:
         with suppress(OSError):  # of the first folder that is in use
             for path in made:
                 path.rmdir()
+
+
+def _unwritable(directory: pathlib.Path, error: OSError) -> Exception:
+    """A bad request, or a disk that takes nothing more."""
+    message = f"--output must be a folder that can be made and written, got {shortened(directory)!r} ({error.strerror})"
+    return (OSError if error.errno in DISK else ValueError)(f"{message}; choose another.")
 
 
 def repeats(directory: pathlib.Path, num_repeats: int) -> list[int]:

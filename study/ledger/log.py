@@ -11,6 +11,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from analysis.ledger.durable import publish
+from analysis.ledger.regular import LARGEST_TABLE_FILE, read_regular
 from analysis.ledger.schema import epochs_schema
 from analysis.lines import one_line
 from study.ledger.rows import EpochRow
@@ -93,7 +94,7 @@ def read_log(path: pathlib.Path) -> StoredLog:
     try:
         if not FILE_NAME.fullmatch(path.stem):
             raise ValueError("its name is none of a log")
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST_TABLE_FILE)
         if content:  # else the writer was killed before its first batch
             source = pa.BufferReader(content)
             reader = pa.ipc.open_stream(source)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.ledger.durable import write_part
+from analysis.ledger.regular import refuse_special
 from analysis.ledger.schema import KEY, epochs_schema, timings_schema, trials_schema
 from study.ledger.attempt import ATTEMPTS, Attempt
 from study.ledger.description import read_study, write_study
@@ -82,6 +83,14 @@ class Ledger:
         self._count_attempts()
         return [*notes, *unfinished.notes]
 
+    def restart_unfinished(self) -> bool:
+        """Have trials that were cut off begin anew instead of going on; returns whether there were any."""
+        held = bool(self._unfinished)
+        retire_logs(self._directory, read_logs(self._directory), keep=False)
+        self._unfinished = {}
+        self._count_attempts()
+        return held
+
     def _count_attempts(self) -> None:
         """No number is used again, whether its rows count, are superseded or were damaged."""
         for path in own_files(self._directory):
@@ -89,7 +98,8 @@ class Ledger:
                 self._note_attempt(match["group"], int(match["attempt"]))
         for folder in ("trials", "epochs", f"{ATTEMPTS}/trials", f"{ATTEMPTS}/epochs"):
             for path in (self._directory / folder).glob("*.parquet"):
-                with suppress(pa.ArrowException, OSError):
+                with suppress(pa.ArrowException, OSError, ValueError):
+                    refuse_special(path)
                     rows = pq.read_table(path, columns=[*KEY, "attempt"]).group_by(KEY).aggregate([("attempt", "max")])
                     for row in rows.to_pylist():
                         key = TrialKey(row["optimizer"], row["phase"], row["number"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from analysis.ledger.parts import DamagedFileError, Part, check_columns, conform, counting, read_part
+from analysis.ledger.parts import DamagedFileError, Part, check_columns, conform, counting, read_part, refuse_too_many
 from analysis.ledger.schema import KEY, KEYS, PHASES, RESERVED
 from study.spec import StudySpec
 
@@ -49,6 +49,15 @@ class Table:
         )
 
 
+def runs_of_rows(directory: pathlib.Path) -> set[int | None]:
+    """Numbers of the runs that have stored trials; None stands for rows of releases that did not say so."""
+    found: set[int | None] = set()
+    for path in (directory / "trials").glob("*.parquet"):
+        rows = read_part(path).rows
+        found |= set(rows["run"].unique().to_pylist()) if "run" in rows.column_names else {None}
+    return found
+
+
 def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
     """Read and verify all files of a table.
 
@@ -62,6 +71,7 @@ def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
             parts.append(read_part(path))
         except DamagedFileError as error:
             damaged[path] = error.reason
+        refuse_too_many(folder, parts)
     hyperparameters = set(schema.names) - RESERVED if folder.name == "trials" else set()
     for part in parts:
         check_columns(part, schema, hyperparameters)

@@ -1,6 +1,6 @@
 """Which trial comes next: one queue over all optimizers and phases. Pure logic, no Ray."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from analysis.ledger.schema import TUNING_PHASES
 from study.queue.follow_ups import FollowUps, urgency
@@ -51,9 +51,13 @@ class TrialQueue:
     def _tuned(self) -> bool:
         return all(tuning.finished for tuning in self._tunings.values())
 
-    def next_task(self) -> Task | None:
-        """The next group of replicates, which now counts as running; None if all that is left waits for results."""
-        task = self._next_tuning_task() or self._next_follow_up()
+    def next_task(self, suits: Callable[[str], bool] = lambda _: True) -> Task | None:
+        """The next group of replicates, which now counts as running; None if all that is left waits for results.
+
+        Args:
+            suits: Whether an optimizer suits the worker that is free: of tasks that are as good, it gets such a one.
+        """
+        task = self._next_tuning_task(suits) or self._next_follow_up(suits)
         if task is not None:
             self._num_running += 1
         return task
@@ -125,10 +129,10 @@ class TrialQueue:
         else:
             self._follow_ups.record(outcome)
 
-    def _next_tuning_task(self) -> Task | None:
+    def _next_tuning_task(self, suits: Callable[[str], bool]) -> Task | None:
         open_tunings = {name: t for name, t in self._tunings.items() if t.num_started < t.num_trials}
         fewest = min((tuning.num_started for tuning in open_tunings.values()), default=0)
-        for name, tuning in open_tunings.items():
+        for name, tuning in sorted(open_tunings.items(), key=lambda entry: not suits(entry[0])):
             number = tuning.next_number() if tuning.num_started == fewest else None
             if number is not None:
                 proposal = tuning.start(number)
@@ -137,12 +141,12 @@ class TrialQueue:
                 return new_task(self._spec, key, proposal.sampler, proposal.point, missing, is_fresh=False)
         return None
 
-    def _next_follow_up(self) -> Task | None:
-        """The most urgent first, of the longest queue if several are."""
-        queues = [queue for queue in self._queues.values() if queue]
+    def _next_follow_up(self, suits: Callable[[str], bool]) -> Task | None:
+        """The most urgent first, of one that suits and then of the longest queue if several are."""
+        queues = [(name, queue) for name, queue in self._queues.items() if queue]
         if not queues:
             return None
-        return min(queues, key=lambda queue: (urgency(queue[0]), -len(queue))).pop(0)
+        return min(queues, key=lambda entry: (urgency(entry[1][0]), not suits(entry[0]), -len(entry[1])))[1].pop(0)
 
     def _queue_follow_ups(self) -> None:
         for name, tuning in self._tunings.items():

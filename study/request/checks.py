@@ -5,9 +5,13 @@ import pathlib
 import re
 from collections.abc import Collection, Sequence
 
-from analysis.ledger.study import NO_MODEL
+from analysis.claims.default import default_claims
+from analysis.command_line import refused_path
+from analysis.ledger.study import MOST_PLANNED, NO_MODEL
 from analysis.plugins import strays
 from study.cluster.slots import CHOICES
+from study.request.numbers import decimal
+from study.request.optimizer_files import OURS, read_files
 from study.request.options import FEWEST_CONFIRM_SEEDS, RECIPES
 from study.request.records import Request, RunOptions, StudyOptions
 from study.search import search_names
@@ -15,9 +19,7 @@ from study.spec import MODEL, Identity
 from trainables import optimizers
 from trainables.data.sizes import DATASETS, SplitSizes
 from trainables.models.precision import DEFAULT_PRECISION, PRECISIONS
-from trainables.optimizers import check_user_name, optimizer_names
-
-PACKAGES = ("analysis", "study", "trainables")
+from trainables.optimizers import optimizer_names
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|s3|gs):", re.ASCII)
 """Beginning of a URI, also of one that is not allowed or lacks a slash: no such word names a folder."""
@@ -36,13 +38,14 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
             f"--confirm-seeds must be 0 or at least {FEWEST_CONFIRM_SEEDS}, got {study.confirm_seeds}: "
             "with fewer pairs no exact test can reach significance at 0.05."
         )
+    _check_sizes(study)
     _check_rounds(study)
     _check_sweep(study)
-    files = _read_files(study.optimizer_file)
+    files = read_files(study.optimizer_file)
     values = parse_values(study.values)
     if study.search != "grid" and values:
         raise ValueError(f"--values is for --search grid, got --search {study.search}; leave one of them out.")
-    names = _optimizers(study.optimizers, files, values)
+    names = named_optimizers(study.optimizers, files, values)
     if study.search == "grid":
         _check_grid(study, names, values)
     _check_dataset(study.dataset, run)
@@ -65,6 +68,13 @@ def check(study: StudyOptions, run: RunOptions) -> Request:
         claims=claims,
         run=run,
     )
+
+
+def _check_sizes(study: StudyOptions) -> None:
+    """Refuse plans that no ledger could hold."""
+    for name in ("trials", "seeds", "confirm_seeds", "sweep_seeds", "epochs"):
+        if (given := getattr(study, name)) is not None and given > MOST_PLANNED:
+            raise ValueError(f"--{name.replace('_', '-')} must be at most {MOST_PLANNED:,}, got {given}; lower it.")
 
 
 def _check_rounds(study: StudyOptions) -> None:
@@ -96,13 +106,10 @@ def parse_values(words: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """
     values: dict[str, dict[str, list[float]]] = {}
     for word in words:
-        name, _, listed = word.partition("=")
+        name, listed = (part.strip() for part in word.partition("=")[::2])
         optimizer, _, hyperparameter = name.partition(".")
-        try:
-            numbers = [float(number) for number in listed.split(",")]
-        except ValueError:
-            numbers = []
-        if not (optimizer and hyperparameter and numbers and all(map(math.isfinite, numbers))):
+        numbers = [decimal(number) for number in listed.split(",")]
+        if not (optimizer and hyperparameter and all(map(math.isfinite, numbers))):
             raise ValueError(
                 f"--values takes OPTIMIZER.HYPERPARAMETER=V1,V2,... with finite numbers, got {word[:80]!r}."
             )
@@ -156,11 +163,13 @@ def _check_output(word: str | None) -> None:
     here = pathlib.Path.cwd()
     if word is None or is_uri(word):
         return
+    if fault := refused_path(word):
+        raise ValueError(f"--output {fault}.")
     output = pathlib.Path(word)
     if not output.resolve().is_relative_to(here):
         return
     first = next(iter(output.resolve().relative_to(here).parts), "")
-    if first in PACKAGES:
+    if first in OURS:
         raise ValueError(
             f"--output must not lie in a folder named {first} of the working directory, where `python -m` would look "
             f"for the package of that name, got {str(output)!r}; choose another, as in --output results/{output.name}."
@@ -207,10 +216,21 @@ def _sizes(study: StudyOptions) -> tuple[SplitSizes, int]:
     return sizes, batch_size
 
 
-def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
-    """Names in the order given: of --optimizers, else of --values, else the defaults; files come last."""
-    names = (list(values) or list(optimizers.DEFAULTS)) if given is None else ",".join(given).split(",")
+def named_optimizers(given: Sequence[str] | None, files: Collection[str], values: Collection[str]) -> tuple[str, ...]:
+    """Names in the order given: of --optimizers, else of --values, else the defaults; files come last.
+
+    Raises:
+        ValueError: A name is not known, or stands twice.
+    """
+    names = list(values) or list(optimizers.DEFAULTS)
+    if given is not None:
+        names = [name.strip() for name in ",".join(given).split(",")]
     known = [*optimizer_names(), *files]
+    if "" in names:
+        raise ValueError(
+            f"--optimizers must have a name before and after each comma, got {','.join(given or [])[:60]!r}; "
+            f"name some of {', '.join(known)}."
+        )
     for name in names:
         if name not in known:
             raise ValueError(
@@ -220,6 +240,17 @@ def _optimizers(given: Sequence[str] | None, files: Collection[str], values: Col
         if names.count(name) > 1:
             raise ValueError(f"--optimizers must name each optimizer once, got {name!r} {names.count(name)} times.")
     return (*names, *(name for name in files if name not in names))
+
+
+def claims_by_default(names: Sequence[str], files: Collection[str]) -> str:
+    """Text of the claims of a study for which none are given.
+
+    Args:
+        names: Its optimizers.
+        files: Those that come from files of the user; those of installed packages are the user's own as well.
+    """
+    ours = set(optimizers.OPTIMIZERS.names_in_folder()) - set(files)
+    return default_claims([name for name in names if name not in ours], [name for name in names if name in ours])
 
 
 def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:
@@ -240,18 +271,3 @@ def _read_claims(path: pathlib.Path, files: Collection[str]) -> str:
     claims = read_claims(path, VOCABULARY)
     claims.check_names([*optimizer_names(), *files])
     return claims.text
-
-
-def _read_files(paths: Sequence[pathlib.Path]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for path in paths:
-        if path.suffix != ".py":
-            raise ValueError(f"--optimizer-file must name a Python file (*.py), got {str(path)!r}.")
-        check_user_name(path.stem)
-        if path.stem in files:
-            raise ValueError(f"--optimizer-file must give each name once, got {path.stem!r} twice; rename one file.")
-        try:
-            files[path.stem] = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"--optimizer-file must name a readable text file, got {str(path)!r}: {error}.") from None
-    return files

@@ -2,9 +2,14 @@
 
 import argparse
 import math
+import re
 from dataclasses import dataclass
 
 LARGEST = 2**31 - 1
+
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+
+DECIMAL = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -20,10 +25,7 @@ class Count:
         Raises:
             ArgumentTypeError: It is none, or out of range.
         """
-        try:
-            number = int(text)
-        except ValueError:
-            number = self.smallest - 1
+        number = int(text) if WHOLE.fullmatch(text.strip()) else self.smallest - 1
         if number < self.smallest or number > self.largest:
             raise argparse.ArgumentTypeError(
                 f"must be a whole number from {self.smallest} to {self.largest}, got {text[:40]!r}"
@@ -36,24 +38,29 @@ def at_least(smallest: int) -> Count:
     return Count(smallest)
 
 
-def positive(text: str) -> float:
-    """A finite number above 0."""
-    number = _number(text)
-    if not (math.isfinite(number) and number > 0):
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text[:40]!r}")
-    return number
+@dataclass(frozen=True)
+class Range:
+    """Numbers from the smallest to the largest."""
+
+    smallest: float
+    largest: float
+
+    def __call__(self, text: str) -> float:
+        """The number that a word stands for.
+
+        Raises:
+            ArgumentTypeError: It is none, or out of range.
+        """
+        number = decimal(text)
+        if not self.smallest <= number <= self.largest:
+            raise argparse.ArgumentTypeError(
+                f"must be a number from {self.smallest:g} to {self.largest:.10g}, got {text[:40]!r}"
+            )
+        return number
 
 
-def fraction(text: str) -> float:
-    """A number above 0 and at most 1."""
-    number = _number(text)
-    if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text[:40]!r}")
-    return number
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def decimal(text: str) -> float:
+    """The finite number that a word stands for, blanks around it aside; NaN if it is none."""
+    # What else `float` takes, as 1_0 and digits of other scripts, is more likely a slip than a number.
+    number = float(text) if DECIMAL.fullmatch(text.strip()) else math.nan
+    return number if math.isfinite(number) else math.nan

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path
 from analysis.ledger.plan import CONFIRM_ROUND, MOST_REPEATS
 from study import __version__
 from study.cluster.slots import CHOICES, Resources
-from study.request.numbers import Count, at_least, fraction, positive
+from study.request.numbers import LARGEST, Count, Range, at_least
 from study.request.records import RunOptions, StudyOptions
 from study.search import search_names
 from trainables import optimizers
@@ -21,6 +21,11 @@ from trainables.optimizers import optimizer_names
 
 SCRIPT = "optimizer-study"
 LAG = 8
+
+LEAST_SHARE = 0.01
+"""Of a core or GPU: a hundred trials on one are more than it can hold in memory."""
+
+LEAST_MINUTES = 0.001
 
 DEFAULT_REPEATS = 4
 """Tunings. Two are the fewest that speak of optimizers; the intervals of four are less than half as wide."""
@@ -101,15 +106,16 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--optimizer-file",
         action="append",
         default=[],
-        type=pathlib.Path,
+        type=path,
         metavar="FILE",
         help="a Python file of your own that defines SPEC; adds the optimizer named like the file; may be repeated",
     )
     group.add_argument(
         "--claims",
-        type=pathlib.Path,
+        type=path,
         metavar="FILE.toml",
-        help="claims to judge, fixed with the first run (default: the article's, as in analysis/claims/article.toml)",
+        help="claims to judge, fixed with the first run (default: the article's questions, on your own optimizers if "
+        "there are any; `python -m study.claims new` prints them to be edited)",
     )
     group.add_argument(
         "--values",
@@ -170,7 +176,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--time-budget",
-        type=positive,
+        type=Range(LEAST_MINUTES, LARGEST),
         metavar="MINUTES",
         help="stop tuning in time to confirm within so many minutes, which repeats share",
     )
@@ -185,7 +191,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(DATASETS)} (default: %(default)s); {SYNTHETIC} trains nothing: a formula with a known "
         "optimum draws the curves, to try search algorithms on",
     )
-    group.add_argument("--data-dir", type=pathlib.Path, metavar="DIR", help="where CIFAR-10 is")
+    group.add_argument("--data-dir", type=path, metavar="DIR", help="where CIFAR-10 is")
     group.add_argument("--download", action="store_true", help="let torchvision download it there")
     group.add_argument(
         "--train-images",
@@ -234,10 +240,12 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(CHOICES)}: what trials run on; auto takes GPUs if there are or may come any, mixed "
         "takes both (default: %(default)s)",
     )
-    group.add_argument("--cpus-per-trial", type=positive, default=1.0, help="CPU cores of a trial (default: 1)")
+    group.add_argument(
+        "--cpus-per-trial", type=Range(LEAST_SHARE, LARGEST), default=1.0, help="CPU cores of a trial (default: 1)"
+    )
     group.add_argument(
         "--gpus-per-trial",
-        type=fraction,
+        type=Range(LEAST_SHARE, 1),
         default=1.0,
         help="of a GPU, for a trial that runs on one; 0.25 lets four share it (default: 1)",
     )
@@ -269,6 +277,11 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         type=at_least(0),
         default=2,
         help="times that a trial whose worker dies or raises is started again (default: %(default)s)",
+    )
+    group.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with a study whose rows were made by other code or other versions; the report says so at its top",
     )
     group.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -19,16 +19,18 @@ SECONDS_TO_ANSWER = 10
 PACKAGES = ("optimizer-study", "torch", "torchvision", "ray", "optuna", "pyarrow", "numpy", "scipy")
 
 
-def provenance(arguments: Sequence[str]) -> dict[str, Any]:
+def provenance(arguments: Sequence[str], code: Mapping[str, str] | None = None) -> dict[str, Any]:
     """One entry of `runs` in `study.json`.
 
     Args:
         arguments: Command-line arguments of `python -m study.run`.
+        code: Digests of the code that the rows depend on; None for a run that makes no rows.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(arguments),
         "commit": _commit(),
+        **({} if code is None else {"code": dict(code)}),
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in PACKAGES},
@@ -58,7 +60,13 @@ def resume_command(arguments: Sequence[str], output: str) -> str:
     """
     if "--fresh" not in arguments:
         return command(arguments)
-    return command([*(word for word in arguments if word != "--fresh"), "--output", output])
+    before = ["", *arguments]
+    kept = [
+        word
+        for word, last in zip(arguments, before, strict=False)
+        if word not in ("--fresh", "--output") and not word.startswith("--output=") and last != "--output"
+    ]
+    return command([*kept, "--output", output])
 
 
 def _version(package: str) -> str | None:

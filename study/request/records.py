@@ -51,6 +51,7 @@ class RunOptions:
         max_failures: Times that a trial whose worker dies or raises is started again.
         time_budget: Minutes in which all has to be confirmed; None for as long as it takes.
         timing: Whether steps are timed at the end.
+        accept_changes: Whether rows may be added to those of other code or other libraries.
         dry_run: Whether the plan is all that is wanted.
     """
 
@@ -64,6 +65,7 @@ class RunOptions:
     max_failures: int
     time_budget: float | None
     timing: bool
+    accept_changes: bool
     dry_run: bool
 
 

@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.claims.file import hash_of, packaged_text
+from analysis.claims.file import hash_of
 from analysis.ledger.schema import repeat_directory
 from study.ledger import read_study
 from study.ledger.lock import repeats
 from study.queue.proposals import fixed_points
+from study.request.checks import claims_by_default
 from study.request.error_plan import fixed_error_plan
 from study.request.options import MOST_SWEEP_SEEDS
 from study.request.output import Output, open_output
 from study.request.records import Request
 from study.search import load_search
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
-from trainables.optimizers import optimizer_names, resolve_optimizer
+from trainables.optimizers import optimizer_names
 from trainables.spec import OptimizerSpec
 
 DEFAULT_TRIALS = 24
@@ -119,7 +120,7 @@ def _fixed_claims(
 ) -> Mapping[str, object] | None:
     """The claims that the first run has fixed, or that this first run fixes."""
     if stored is None:
-        text = packaged_text() if request.claims is None else request.claims
+        text = claims_by_default(request.optimizers, request.files) if request.claims is None else request.claims
         return {"text": text, "hash": hash_of(text), "known": [*optimizer_names(), *request.files]}
     fixed: Mapping[str, object] | None = stored.get("claims")
     if request.claims is not None and (fixed is None or fixed["text"] != request.claims):
@@ -208,4 +209,6 @@ def _with_stored(spec: StudySpec, optimizers: Mapping[str, OptimizerSpec], place
     if lost := [name for name, stored in spec.optimizers.items() if stored.source and name not in optimizers]:
         files = " ".join(f"--optimizer-file {name}.py" for name in lost)
         raise ValueError(f"{place} holds a study with your own {', '.join(lost)}; add {files} to continue it.")
-    return {name: optimizers.get(name) or resolve_optimizer(name, {}) for name in spec.extent.optimizers}
+    from study.request.optimizers import load_stored  # here, because torch takes seconds
+
+    return {name: optimizers.get(name) or load_stored(name) for name in spec.extent.optimizers}

@@ -6,6 +6,7 @@ from study.cluster.slots import Slots
 from study.queue.tasks import Outcome, Task
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import TrialQueue
+from trainables.optimizers import worker_owner
 
 
 class Assignments:
@@ -23,6 +24,7 @@ class Assignments:
         self._kinds: dict[str, str] = {}
         self._ended: set[str] = set()
         self._returned: list[Task] = []
+        self._idle: list[str | None] = []
 
     @property
     def finished(self) -> bool:
@@ -42,11 +44,20 @@ class Assignments:
         """The next group; None while all that is left depends on results to come, and at the end."""
         begun = [*self._tasks.values(), *self._returned]
         self._budget.apply(self._queue, sum(len(task.replicates) for task in begun))
-        return self._returned.pop() if self._returned else self._queue.next_task()
+        if self._returned:
+            return self._returned.pop()
+        if not self._idle:
+            return self._queue.next_task()
+        # To start another worker takes seconds.
+        free = self._idle[-1]
+        return self._queue.next_task(lambda name: worker_owner(name) == free)
 
     def hand_out(self, trial_id: str, task: Task, kind: str) -> None:
         """A Tune trial trains this group on this kind of device."""
         self._tasks[trial_id], self._kinds[trial_id] = task, kind
+        if self._idle:
+            needed = worker_owner(task.key.optimizer)
+            self._idle.remove(needed if needed in self._idle else self._idle[0])
 
     def resources(self, trial_id: str) -> dict[str, float]:
         """What a Tune trial takes of its node, in Ray's names."""
@@ -67,6 +78,8 @@ class Assignments:
     def end(self, trial_id: str) -> None:
         """Another trial may have its place; its outcome comes with `finish`, once its rows are stored."""
         self._ended.add(trial_id)
+        if trial_id in self._tasks:
+            self._idle.append(worker_owner(self._tasks[trial_id].key.optimizer))
 
     def put_back(self, trial_id: str, *, has_lost_node: bool) -> None:
         """Have another Tune trial train what this one has not."""

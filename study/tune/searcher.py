@@ -11,10 +11,18 @@ from ray.tune.search import Searcher
 from study.spec import Identity
 from study.tune.assignments import Assignments
 from study.tune.checkpoints import Continuation
+from study.tune.worker_cache import keep_workers
 
 
 class FirstPending(FIFOScheduler):
-    """Starts the trials as they come. Tune's own order looks through all trials of a run at each of its events."""
+    """Starts the trials as they come, on workers that are kept for them.
+
+    Tune's own order looks through all trials of a run at each of its events.
+    """
+
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Before its first trial waits for a worker."""
+        keep_workers(tune_controller)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """A trial that waits for a worker, among those that have not ended."""

@@ -58,7 +58,10 @@ def test_the_command_prints_a_table_and_writes_it(parts, repetitions, tmp_path, 
     ("words", "message"),
     [
         (["speed"], f"PART must be some of {', '.join(part_names())}, got 'speed'"),
-        (["ledger", "--repetitions", "0"], "--repetitions must be at least 1, got 0"),
+        (
+            ["ledger", "--repetitions", "0"],
+            "argument --repetitions: must be a whole number from 1 to .*, got '0'",
+        ),
         (["ledger", "--output", "README.md"], "--output must be a new file, README.md exists; choose another or .*"),
         (["ledger", "--output", "none/b.parquet"], "--output must lie in a folder that exists, got none/b.parquet"),
     ],

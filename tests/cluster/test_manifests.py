@@ -266,7 +266,7 @@ BREAKS = [
     ("docs/cluster/study.slurm", "\ndone", "", "syntax error"),
     ("docs/cluster/study.slurm", "B:TERM", "TERM", "killed at the time limit"),
     ("docs/cluster/study.slurm", "RAY_AUTH_MODE=token", "", "no token asked for"),
-    ("docs/cluster/README.md", "&& chmod", "&& && chmod", "syntax error"),
+    ("docs/cluster/README.md", "(umask 077; ", "(umask 077; && ", "syntax error"),
     ("docs/cluster/README.md", "(on-prem.yaml)", "(onprem.yaml)", "onprem.yaml does not exist"),
     ("docs/cluster/README.md", "--search optuna", "--search", "2"),
     ("docs/cluster/Dockerfile", RAY, "2.9.0", "image of 2.9.0"),

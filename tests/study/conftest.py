@@ -21,6 +21,7 @@ from study.queue.tasks import Outcome, Task
 from study.queue.trial_queue import TrialQueue
 from study.search import PointRequest, Proposal, SearchAlgorithm
 from study.spec import Extent, Identity, OptimizerDefinition, StudySpec
+from tests.processes import overriding
 from trainables.spec import Hyperparameter
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's 15 the other tests would starve those that wait for it
@@ -246,7 +247,7 @@ def study_command(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "study.run", *words],
+            [sys.executable, "-m", "study.run", *overriding(*words)],
             cwd=tmp_path,
             env={**os.environ, **(env or {})},
             capture_output=True,
@@ -268,7 +269,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def run(directory: pathlib.Path, *words: str) -> subprocess.Popen[str]:
         directory.mkdir(exist_ok=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "study.run", *words],
+            [sys.executable, "-m", "study.run", *overriding(*words)],
             cwd=directory,
             env={**os.environ, "TMPDIR": scratch, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

@@ -16,7 +16,9 @@ from trainables.optimizers import resolve_optimizer
 def test_every_audit_passes_and_the_command_prints_them(capsys):
     assert command.main(["--short"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("passed") == 12 + 2 * (3 * 5 + 1) + 2 * (4 * 4 + 1)
+    of_tuned = 2 * (3 * 5 + 1) + 2 * (4 * 4 + 1)
+    of_ledgers = (4 * 2 + 3 + 2 * 2 + 1) + 3 * 4 + 6 + (4 + 5 + 5 + 3) + 5
+    assert printed.count("passed") == 12 + 3 + 4 + 1 + of_tuned + of_ledgers
     assert "FAILED" not in printed
 
 
@@ -109,7 +111,11 @@ def test_what_is_kept_of_a_network_by_hand():
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [(bank.FILE, "FILE must be new, got "), (bank.FILE / "a", "FILE must lie in"), ("no/folder/a", "FILE must lie in")],
+    [
+        (bank.FILE, "FILE must be new, got "),
+        (bank.FILE / "a", "FILE: must be a path that can be reached, got "),
+        ("no/folder/a", "FILE must lie in"),
+    ],
 )
 def test_a_bank_that_cannot_be_written_is_refused_before_it_is_trained(file, message, capsys):
     with pytest.raises(SystemExit, match="2"):
@@ -157,8 +163,7 @@ def test_noise_that_is_not_there_is_found_out(monkeypatch):
 
 def test_command_fails_if_an_audit_does(monkeypatch, capsys):
     failed = audit.Audit("coverage", "95%", "50%", False)
-    monkeypatch.setattr(audit, "audits", lambda _: iter([failed]))
-    monkeypatch.setattr(tuning, "audits", lambda _: iter([]))
+    monkeypatch.setattr(command, "audits", lambda _: iter([failed]))
     assert command.main(["--short"]) == 1
     assert "FAILED" in capsys.readouterr().out
 

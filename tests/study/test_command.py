@@ -39,3 +39,18 @@ def test_an_optimizer_that_fails_in_the_plan_is_named(error, monkeypatch, tmp_pa
         f"trainables.optimizers.sgd raises {error!r}; mend or remove it.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("finished", "due", "announced"), [(False, False, True), (True, True, True), (True, False, False)]
+)
+def test_a_plan_announces_timing_where_it_is_still_to_be_done(finished, due, announced, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(command, "is_due", lambda _: due)
+    monkeypatch.setattr(command, "print_estimate", lambda *_, times: asked.append(times))
+    monkeypatch.setattr("trainables.training.probe.seconds_per_image", lambda *_: 1e-4)
+    monkeypatch.setattr("study.queue.trial_queue.TrialQueue.finished", property(lambda _: finished))
+    words = ["--search", "random", "--optimizers", "sgd,adam", "--repeats", "1", "--dry-run"]
+    assert main(words) == 0
+    assert asked == [announced]

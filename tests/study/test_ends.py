@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ WORDS = (
     "--confirm-seeds", "0", "--repeats", "1", "--no-timing", "--output", "results",
 )  # fmt: skip
 GO_ON = f"Go on with: python -m study.run {' '.join(WORDS)}\n"
-KILLED = f"python -m study.run was killed, or Ray has ended it; all finished epochs are stored. {GO_ON}"
+KILLED = f"python -m study.run was ended at once, by a signal or by Ray; all finished epochs are stored. {GO_ON}"
 
 
 @pytest.fixture
@@ -64,6 +65,18 @@ def test_a_driver_that_is_killed_leaves_the_way_on_in_the_terminal(started):
     process.kill()
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (-9, KILLED)
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_run_at_once_and_leaves_the_way_on(started):
+    process, _ = started
+    process.send_signal(signal.SIGSTOP)  # both signals are there before it can answer the first
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert said == KILLED
 
 
 def take_away(path: pathlib.Path) -> None:

@@ -23,7 +23,7 @@ from study.request.options import parse
 from study.request.study import build_studies
 from study.run import main
 from study.search import load_search
-from tests.processes import wait_for
+from tests.processes import overriding, wait_for
 
 KEY = ["optimizer", "phase", "number", "replicate"]
 WORDS = (
@@ -117,7 +117,7 @@ def test_numbers_are_those_asked_for_and_those_that_lie_there(make_spec, tmp_pat
 
 def studies_of(directory, *words, sweep=False):
     given = [word for word in WORDS if word != "--no-sweep" or not sweep]
-    return build_studies(check(*parse([*given, *words])), directory)
+    return build_studies(check(*parse(overriding(*given, *words))), directory)
 
 
 def test_repeats_grow_with_the_study_and_never_shrink(tmp_path):
@@ -211,7 +211,7 @@ def test_a_dry_run_plans_all_repeats_and_writes_nothing(monkeypatch, tmp_path, c
     monkeypatch.chdir(tmp_path)
     networks = {}
     for number in (1, 3):
-        assert main([*WORDS, "--dry-run", "--repeats", str(number)]) == 0
+        assert main(overriding(*WORDS, "--dry-run", "--repeats", str(number))) == 0
         text = capsys.readouterr().out
         networks[number] = int(re.search(r"([\d,]+) networks to train", text)[1].replace(",", ""))
         assert ("without sweep, tuned 3 times." in text) == (number == 3)
@@ -224,7 +224,7 @@ def test_a_dry_run_plans_all_repeats_and_writes_nothing(monkeypatch, tmp_path, c
 def test_a_number_of_repeats_that_is_none_is_refused(number, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
-        main([*WORDS, "--repeats", number])
+        main(overriding(*WORDS, "--repeats", number))
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         f"python -m study.run: error: argument --repeats: must be a whole number from 1 to 100, got {number!r}"

@@ -6,8 +6,18 @@ import re
 import pytest
 import torch
 
-from tests.user_optimizers import CLIPPED_SGD, FORGETFUL_LION, LION, SHRINKING_SGD
+from tests.user_optimizers import (
+    CLIPPED_SGD,
+    FORGETFUL_LION,
+    FORGETFUL_STEPS,
+    IDLE_STEPS,
+    LION,
+    SHRINKING_SGD,
+    SOUND_STEPS,
+    own_sgd,
+)
 from trainables.contract import check_optimizer, check_point, check_reductions, check_resumable
+from trainables.contract.descent import descend
 from trainables.models.simple_cnn.network import NUM_PARAMETERS, split_layers
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
@@ -115,7 +125,7 @@ def test_an_optimizer_given_as_source_may_say_what_it_reduces_to():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("=shrinkage)", "=shrinkage + 1e-6)", r"'shrinking' must be sgd bit for bit at shrinkage=0, but 3 steps on a"),
+        ("=shrinkage)", "=shrinkage + 1e-6)", r"'shrinking' must be sgd bit for bit at shrinkage=0, but 32 steps on a"),
         (
             '"sgd": {"shrinkage": 0.0}',
             '"sgd": {"shrinkage": 1e-4}',
@@ -179,7 +189,7 @@ def test_an_optimizer_that_mixes_elements_is_given_the_layers():
         spec, spec.published, parameters=parameters, gradients=gradients, generators=[torch.Generator()] * 2
     )
     for optimizer in optimizers:
-        shapes = [parameter.shape for parameter in optimizer.param_groups[0]["params"]]
+        shapes = [parameter.shape for parameter in optimizer.optimizer.param_groups[0]["params"]]
         assert shapes == [layer.shape[1:] for layer in split_layers(parameters)]
 
 
@@ -226,8 +236,11 @@ def test_an_optimizer_that_mixes_elements_and_does_not_say_so_is_refused(update)
 @pytest.mark.parametrize(
     ("update", "message"),
     [
-        ("pass", r"Optimizer 'mine' must move its parameters, but 3 steps left them alone; mend it"),
-        ("p.sub_(float('nan') * g)", r"Optimizer 'mine' must keep its parameters finite, but 3 steps .*; mend it"),
+        (
+            "pass",
+            r"Optimizer 'mine' must move its parameters at every step, but step 1 of 32 left all those .*; mend it",
+        ),
+        ("p.sub_(float('nan') * g)", r"Optimizer 'mine' must keep its parameters finite, but 32 steps .*; mend it"),
         ("p.sub_(1e30 * g)", r"Optimizer 'mine' must keep its parameters finite"),
         (
             "p.sub_(lr * g + torch.randn(p.shape))",
@@ -241,6 +254,50 @@ def test_an_optimizer_that_mixes_elements_and_does_not_say_so_is_refused(update)
 def test_an_optimizer_that_breaks_the_contract_is_refused(update, message):
     with torch.random.fork_rng(), pytest.raises(ValueError, match=message):
         check_optimizer("mine", step_of(update))
+
+
+@pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in SOUND_STEPS.items()])
+def test_an_optimizer_may_do_with_gradients_and_parameters_what_torch_allows(step):
+    spec = load_optimizer_source("mine", own_sgd(step))
+    check_optimizer("mine", spec)
+    ends = [descend(which, {"learning_rate": 0.1}, (0, 1)).theta for which in (spec, load_optimizer("sgd"))]
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize(("step", "first"), [pytest.param(*idle, id=name) for name, idle in IDLE_STEPS.items()])
+def test_an_optimizer_that_does_not_move_at_every_step_is_refused(step, first):
+    message = (
+        rf"must move its parameters at every step, but step {first} of 32 left all those of a network as they were"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_optimizer("mine", load_optimizer_source("mine", own_sgd(step)))
+
+
+@pytest.mark.parametrize("other", ["p.data.double()", "p.data[..., :1]"])
+def test_a_step_that_leaves_parameters_of_another_kind_is_refused(other):
+    spec = load_optimizer_source("mine", own_sgd(f"for p in parameters: p.data = {other}"))
+    with pytest.raises(
+        ValueError, match=r"A step must leave a parameter its shape, type and device \(shape .* made it"
+    ):
+        check_optimizer("mine", spec)
+
+
+@pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in FORGETFUL_STEPS.items()])
+def test_an_optimizer_that_goes_on_differently_from_some_step_on_cannot_go_on(step):
+    spec = load_optimizer_source("mine", own_sgd(step))
+    check_optimizer("mine", spec)
+    with pytest.raises(ValueError, match=r"Optimizer 'mine' must keep all that it remembers in its state_dict"):
+        check_resumable("mine", spec)
+
+
+def test_a_state_that_a_checkpoint_may_not_hold_cannot_go_on():
+    """Checkpoints hold tensors and plain values: no code in them is ever run."""
+    state = "        self.state[parameters[0]]['kept'] = itertools.count()\n"
+    source = own_sgd("super().step()").replace("        super().step()\n", f"        super().step()\n{state}")
+    spec = load_optimizer_source("mine", source)
+    check_optimizer("mine", spec)
+    with pytest.raises(ValueError, match=r"must take up its own state_dict to go on from a checkpoint, but raised"):
+        check_resumable("mine", spec)
 
 
 def test_a_build_that_takes_other_arguments_is_refused():

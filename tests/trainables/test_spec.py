@@ -187,3 +187,46 @@ def test_an_optimizer_reduces_to_nothing_unless_it_says_so():
 def test_a_reduction_without_meaning_is_refused(reduces_to, message):
     with pytest.raises(ValueError, match=message):
         spec(reduces_to=reduces_to)
+
+
+AXIS = Hyperparameter(low=0.0, high=1.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (
+            "low",
+            "1e-5",
+            r"low must be a number of Python, at most 1\.79769e\+308, got str '1e-5'; mend it, or put float",
+        ),
+        ("high", None, r"high must be a number of Python, .*, got NoneType 'None'; mend it"),
+        ("high", True, r"high must be a number of Python, .*, got bool 'True'; mend it"),
+        ("high", 10**400, r"high must be a number of Python, .*, got int '10{59}'; mend it"),
+        ("high", [1], r"high must be a number of Python, .*, got list '\[1\]'; mend it"),
+        ("scale", ["log"], r"scale must be a text, got list"),
+        ("unit", 1, r"unit must be a text, got int '1'; mend it"),
+    ],
+)
+def test_a_range_of_another_type_names_its_field(field, value, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        Hyperparameter(**{"low": 0.0, "high": 1.0, field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("build", "adam", r"build must be a function, got str 'adam'; mend it"),
+        ("build", None, r"build must be a function, got NoneType 'None'; mend it"),
+        ("space", ["learning_rate"], r"space must be a dictionary, got list"),
+        ("space", {"learning_rate": (0, 1)}, r"space\['learning_rate'\] must be a Hyperparameter\(low=.*\), got tuple"),
+        ("published", [0.1], r"published must be a dictionary, got list '\[0\.1\]'; mend it"),
+        ("published", {"learning_rate": "0.1"}, r"published\['learning_rate'\] must be a number of Python, .* got str"),
+        ("published", {"learning_rate": None}, r"published\['learning_rate'\] must be a number of Python, .* NoneType"),
+        ("mixes_elements", "no", r"mixes_elements must be True or False, got str 'no'; mend it"),
+    ],
+)
+def test_a_field_of_another_type_is_named(field, value, message):
+    right = {"build": print, "equation": "e", "space": {"learning_rate": AXIS}, "published": {"learning_rate": 0.1}}
+    with pytest.raises(TypeError, match=f"^{message}"):
+        OptimizerSpec(**{**right, "reference": "r", field: value})

@@ -21,6 +21,16 @@ def optimizer_names() -> list[str]:
     return OPTIMIZERS.names()
 
 
+def is_foreign(name: str) -> bool:
+    """Whether an optimizer is a user's own file or part of an installed package: code that may change torch for all."""
+    return name not in OPTIMIZERS.names_in_folder()
+
+
+def worker_owner(name: str) -> str | None:
+    """Whose trials alone a worker gets that has trained an optimizer: those of a foreign one; None for all of ours."""
+    return name if is_foreign(name) else None
+
+
 def load_optimizer(name: str) -> OptimizerSpec:
     """The optimizer of the given name.
 

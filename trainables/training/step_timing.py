@@ -7,11 +7,15 @@ a ratio of two optimizers within a block is free of slow changes.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from trainables.data.dataset import Dataset, as_tensor
+from trainables.foreign.process import own_process
+from trainables.optimizers import is_foreign, resolve_optimizer
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
 from trainables.training.loop import Training
@@ -55,7 +59,7 @@ class StepTiming:
 
 def time_steps(
     configs: Sequence[TrialConfig],
-    optimizers: Mapping[str, OptimizerSpec],
+    sources: Mapping[str, str],
     data: Dataset,
     device: torch.device | str = "cpu",
     *,
@@ -64,26 +68,32 @@ def time_steps(
     """Time forward pass, backward pass and update of several optimizers on one core or GPU.
 
     A batch is drawn from the training images with replacement, so it may be larger than there are images. Weights and
-    the optimizer's state are the same at the start of every turn, so no turn leads into divergence.
+    the optimizer's state are the same at the start of every turn, so no turn leads into divergence. A foreign optimizer
+    has its turns in a process of its own, which sleeps while the others have theirs.
 
     Args:
         configs: What to time, one for each optimizer; batch size and number of epochs mean nothing.
-        optimizers: The optimizers by name.
+        sources: Text of each user's own file by optimizer name.
         data: The images.
         device: Where to train.
         seconds: Wall time at most, unless a few steps at the smallest batch size take longer.
 
     Returns:
         One entry for each optimizer, block and batch size; of batch sizes for which there was time.
+
+    Raises:
+        RuntimeError: A foreign optimizer has failed.
     """
     deadline = time.perf_counter() + seconds
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        turns: dict[str, Turn] = {
-            config.optimizer: _Turns(config, optimizers[config.optimizer], data, device) for config in configs
-        }
-        return interleave(turns, seconds=deadline - time.perf_counter())
+        with ExitStack() as processes:
+            turns: dict[str, Turn] = {}
+            for config in configs:
+                start = partial(_apart, processes) if is_foreign(config.optimizer) else _new_turns
+                turns[config.optimizer] = start(config, sources, data, device)
+            return interleave(turns, seconds=deadline - time.perf_counter())
     finally:
         torch.set_num_threads(num_threads)
 
@@ -167,6 +177,26 @@ def _costs(turns: Mapping[str, Turn], deadline: float, clock: Callable[[], float
             found[name] = (clock() - start) / 3
         costs[batch_size] = found
     return costs
+
+
+def _new_turns(config: TrialConfig, sources: Mapping[str, str], data: Dataset, device: torch.device | str) -> "_Turns":
+    torch.set_num_threads(1)
+    return _Turns(config, resolve_optimizer(config.optimizer, sources), data, device)
+
+
+def _apart(
+    processes: ExitStack, config: TrialConfig, sources: Mapping[str, str], data: Dataset, device: torch.device | str
+) -> Turn:
+    """Turns of a foreign optimizer in a process that ends with `processes`."""
+    call = processes.enter_context(own_process(_new_turns, config, dict(sources), data, device))
+
+    def turn(batch_size: int, num_steps: int) -> float:
+        try:
+            return float(call(batch_size, num_steps))
+        except (RuntimeError, ValueError) as error:
+            raise RuntimeError(f"optimizer {config.optimizer!r} has failed: {error}") from None
+
+    return turn
 
 
 class _Turns:

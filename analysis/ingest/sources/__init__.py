@@ -5,11 +5,10 @@ several sources share are here.
 """
 
 import argparse
-import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path
 from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, parse_readings
@@ -112,7 +111,7 @@ def add_description(parser: Parser, *, phase: str, required: bool = True) -> Non
         required: Whether the description must be given.
     """
     parser.add_argument(
-        "--description", type=pathlib.Path, required=required, metavar="FILE",
+        "--description", type=path, required=required, metavar="FILE",
         help="TOML or JSON: data, length, search spaces",
     )  # fmt: skip
     parser.add_argument(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.command_line import Parser
-from analysis.ingest.description import NOT_GIVEN, Description, check_axis
+from analysis.ingest.description import NOT_GIVEN, Description
 from analysis.ingest.optuna_open import open_storage, open_study
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.sources import Found, Source, add_description, add_seed_key, readings_of
 from analysis.ingest.values import CURVES, OUTCOMES, Reading, SourceError, listed, read_curves, whole
-from analysis.ledger.study import Axis, Optimizer
+from analysis.ledger.study import Axis, Optimizer, check_axis
 from analysis.lines import one_line
 
 if TYPE_CHECKING:

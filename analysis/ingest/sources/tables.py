@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from analysis.command_line import Parser
+from analysis.command_line import Parser, path
 from analysis.ingest.description import Description
 from analysis.ingest.runs import SourceRun
 from analysis.ingest.sources import Found, Source, add_description, readings_of
@@ -18,6 +18,7 @@ from analysis.ledger import schema
 from analysis.ledger.schema import KEY, PHASES, STATUSES, TRIALS_HEAD, TRIALS_TAIL
 from analysis.ledger.study import Optimizer
 from analysis.lines import one_line
+from analysis.spreadsheet import unquoted
 
 TRIAL = "trial"
 """Column that joins both tables where number and replicate are left to this program."""
@@ -68,7 +69,7 @@ def _types(fields: pa.Schema) -> dict[str, pa.DataType]:
 def _read(path: pathlib.Path) -> pl.DataFrame:
     try:
         # As text, so that this program and not a guess decides what is a number.
-        return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        return pl.read_parquet(path) if path.suffix == ".parquet" else unquoted(pl.read_csv(path, infer_schema=False))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceError(
             f"a table must be a CSV file, or a Parquet file named .parquet, {str(path)!r} cannot be read "
@@ -87,7 +88,8 @@ def _rows(
             f"{str(path)!r} has columns that mean nothing here: {listed(unknown)}; give them one of the names of "
             "docs/ledger.md with --map, describe them as hyperparameters, or say --ignore."
         )
-    present = {name: reading for name, reading in readings.items() if reading.key in table.columns}
+    kept = set(table.columns) - set(how.ignore)
+    present = {name: reading for name, reading in readings.items() if reading.key in kept}
     rows = [
         {name: _value(row, reading, wanted[name], f"{path.name}, row {place}") for name, reading in present.items()}
         for place, row in enumerate(table.iter_rows(named=True), start=1)
@@ -205,8 +207,8 @@ def _run(
 
 
 def _add_options(parser: Parser) -> None:
-    parser.add_argument("--trials", type=pathlib.Path, required=True, metavar="FILE", help="one row per run")
-    parser.add_argument("--epochs", type=pathlib.Path, metavar="FILE", help="one row per run and epoch")
+    parser.add_argument("--trials", type=path, required=True, metavar="FILE", help="one row per run")
+    parser.add_argument("--epochs", type=path, metavar="FILE", help="one row per run and epoch")
     parser.add_argument("--ignore", nargs="+", default=[], action="extend", metavar="COLUMN", help="pass over a column")
     add_description(parser, phase="explore")
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from analysis.claims.default import is_default
+from analysis.claims.file import packaged_text
 from analysis.claims.questions import Question
 from analysis.ledger.study import ErrorPlan
 from analysis.metrics import METRICS, PAIR_METRICS
@@ -38,7 +40,12 @@ def _origin(overview: Overview, judgement: Judgement) -> str:
         return f"The claims (hash {name}) were not fixed before the study."
     if fixed.text != judgement.claims.text:
         return f"The claims (hash {name}) are not those that were stored with the rows when the study began."
-    return f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
+    text = f"The claims (hash {name}) were stored with the rows when the study began, before anything was trained."
+    first = judgement.claims.questions[0]
+    if fixed.text != packaged_text() and is_default(fixed.text, first.a, first.b):
+        own = listing([*first.a])
+        text += f" They are the default claims on {own}: the article's questions, as nobody had given others."
+    return text
 
 
 def _families(judgement: Judgement, held: Sequence[Verdict], plan: ErrorPlan) -> str:

@@ -1,5 +1,7 @@
 """Sentences of the report about its numbers: description, not tests."""
 
+import polars as pl
+
 from analysis.ledger.study import NO_MODEL
 from analysis.lines import one_line
 from analysis.statistics.intervals import Estimate
@@ -135,7 +137,25 @@ def notes(overview: Overview) -> list[str]:
             f"Fresh seeds that diverged and count as accuracy 0: {listing(lost)}. "
             "There the share that diverged says more than the mean."
         )
-    return [*found, *_failures(overview)]
+    return [*found, *_idle(overview), *_failures(overview)]
+
+
+def _idle(overview: Overview) -> list[str]:
+    """Runs that stood still; results all the same, since a schedule that has come to 0 is no fault of its optimizer."""
+    idle = overview.ledger.epochs.filter((pl.col("update_norm") == 0) & (pl.col("gradient_norm") > 0))
+    found = (
+        idle.group_by("optimizer")
+        .agg(runs=pl.struct("phase", "number", "replicate").n_unique(), epoch=pl.col("epoch").min())
+        .sort("optimizer")
+    )
+    if found.is_empty():
+        return []
+    shown = [f"{row['optimizer']} {row['runs']:,}, the first in epoch {row['epoch']}" for row in found.to_dicts()]
+    return [
+        "Runs whose parameters did not change for a whole epoch, though their gradients were not 0: "
+        f"{'; '.join(shown)}. They count as they are: a schedule that has come to 0 leaves such runs, and so does a "
+        "broken optimizer."
+    ]
 
 
 def _failures(overview: Overview) -> list[str]:

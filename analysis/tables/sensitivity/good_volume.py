@@ -160,7 +160,8 @@ def _volume(
 
 def _common_best(found: Mapping[str, Cloud]) -> tuple[float, NDArray[np.float64]]:
     """`best_error` of all points: its estimate, and in each resample, shape (num_draws,)."""
-    held = [cloud for cloud in found.values() if cloud.num_points]
+    # By name: of equal points the first counts, and nothing may depend on the order in which optimizers are listed.
+    held = [found[name] for name in sorted(found) if found[name].num_points]
     if not held:
         return math.nan, np.empty(0)
     num_seeds = min(cloud.num_seeds for cloud in held)

@@ -12,7 +12,7 @@ from analysis.ledger.parts import CHECKED_NAME, crc32_of
 from analysis.lines import one_line
 from analysis.wording import count
 from study.ledger.description import NAME as STUDY
-from study.ledger.description import parse_study
+from study.ledger.description import description_bytes, parse_study
 from study.ledger.mirror.outdated import OUTDATED, outdated, set_aside
 from study.ledger.recovery import move_to_damaged
 from trainables.storage.object_store import Storage
@@ -144,12 +144,13 @@ class Mirror:
     def _here(self) -> set[str]:
         """Names of the committed files of the folder."""
         paths = (path for folder in FOLDERS for path in (self._directory / folder).rglob("*.parquet"))
-        return {name for path in paths if PART.fullmatch(name := path.relative_to(self._directory).as_posix())}
+        names = (path.relative_to(self._directory).as_posix() for path in paths if path.is_file())
+        return {name for name in names if PART.fullmatch(name)}
 
     def _take_study(self) -> None:
         """The URI's `study.json` counts, unless that of the folder merely goes on from it."""
         path = self._directory / STUDY
-        mine = path.read_bytes() if path.exists() else None
+        mine = description_bytes(path) if path.exists() else None
         if self._seen is None or self._seen == mine:
             return
         theirs = parse_study(self._seen, f"{self._place}/{STUDY}")

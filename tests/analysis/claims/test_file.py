@@ -1,5 +1,7 @@
 """Claims as data: what a file may say, and what is refused."""
 
+import re
+
 import pytest
 
 from analysis.claims.file import packaged_text, parse_claims, read_claims
@@ -135,6 +137,19 @@ def test_wrong_claims_are_refused_in_one_line(old, new, message, tmp_path):
         read_claims(path, VOCABULARY)
     assert "\n" not in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+def test_all_of_a_side_may_stand_among_others_on_the_other_one(tmp_path):
+    path = tmp_path / "claims.toml"
+    sides = re.sub(
+        r"b = .*", 'b = ["sgd", "adam", "langevin"]', QUESTION.replace('["langevin"]', '["langevin", "adam"]')
+    )
+    path.write_text(sides, encoding="utf-8-sig")
+    (question,) = read_claims(path, VOCABULARY).questions
+    assert question.pairs == [("langevin", "sgd"), ("langevin", "adam"), ("adam", "sgd"), ("adam", "langevin")]
+    path.write_text(sides.replace('"adam", "langevin"]', '"adam"]'), encoding="utf-8")
+    with pytest.raises(ValueError, match="compares adam with itself; leave it out of a or of b, or put all of several"):
+        read_claims(path, VOCABULARY)
 
 
 def test_a_file_that_nobody_can_have_meant_is_refused(tmp_path):

@@ -255,3 +255,40 @@ def test_questions_may_be_about_different_pairs(ledger_dir, tmp_path):
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     cells = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| **is ")}
     assert [cells["| **is better**"].count("|"), cells["| **is worse**"].count("|")] == [4, 4]
+
+
+def test_a_report_is_not_written_through_a_link_that_a_study_brings_along(synthetic, tmp_path, capsys):
+    folder = synthetic(num_trials=2, phases=("tuning",)).write(tmp_path / "study")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "report").symlink_to(elsewhere)
+    assert main([str(folder)]) == 2
+    assert capsys.readouterr().err == (
+        f"python -m analysis.report: error: files are written into folders, '{folder / 'report'}' is a link to "
+        f"'{elsewhere}'; remove it, or name the folder that is meant with --output.\n"
+    )
+    assert list(elsewhere.iterdir()) == []
+    (folder / "report").unlink()
+    (folder / "report").mkdir()
+    (folder / "report" / "tables").symlink_to(elsewhere)
+    assert main([str(folder)]) == 2
+    assert "report/tables' is a link to" in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_link_that_is_named_is_the_folder_that_it_stands_for(synthetic, tmp_path):
+    folder = synthetic(num_trials=2, phases=("tuning",)).write(tmp_path / "study")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert main([str(folder), "--output", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "elsewhere" / "report.html").exists()
+
+
+def test_no_table_of_a_report_holds_a_formula(synthetic, tmp_path):
+    entry = {"space": {"=rate": {"low": 1e-4, "high": 1.0, "scale": "log", "unit": "1"}}, "published": {"=rate": 0.01}}
+    folder = synthetic(optimizers={"@sgd": entry, "=1+1": entry}, num_trials=3).write(tmp_path / "study")
+    assert main([str(folder)]) == 0
+    for path in (folder / "report" / "tables").glob("*.csv"):
+        rows = pl.read_csv(path, infer_schema=False)
+        cells = [*rows.columns, *(cell for column in rows for cell in column if cell)]
+        assert not [cell for cell in cells if cell[0] in "=+@\t\r"], path.name

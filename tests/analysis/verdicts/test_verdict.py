@@ -105,7 +105,8 @@ def study(synthetic, tmp_path):
         def error(self, hyperparameters, replicate):
             plain = 0.45 + 0.06 * math.log10(hyperparameters["learning_rate"] / 0.03) ** 2 + 0.01 * math.sin(replicate)
             # Not the same at every seed, or any difference at all would be sure.
-            return plain - (self.better + 0.004 * math.cos(replicate) if "diffusion" in hyperparameters else 0.0)
+            gained = self.better + 0.004 * math.cos(replicate) if "diffusion" in hyperparameters else 0.0
+            return min(1.0, plain - gained)
 
         def replicate(self, name, phase, number, sampler, point, replicate, group):
             trial, epochs = super().replicate(name, phase, number, sampler, point, replicate, group)

@@ -304,6 +304,34 @@ def test_a_refused_study_writes_nothing(guarded, study_command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+ONE_AFTER_THE_OTHER = """
+import os, sys
+from study.cluster.connection import connected
+from study.signals import StopRequest
+for address in (None, None, sys.argv[1]):
+    with connected(address, StopRequest()):
+        import ray
+        node = ray.get(ray.remote(ray.util.get_node_ip_address).options(num_cpus=0).remote())
+        print(os.environ["RAY_AUTH_TOKEN"], "127.0.0.1" if node == "127.0.0.1" else "another")
+"""
+
+
+@pytest.mark.slow
+def test_one_process_starts_rays_of_its_own_and_joins_one_after_the_other(guarded):
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, guarded[0]],
+        env=without_ray() | {"RAY_AUTH_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    tokens, places = zip(*map(str.split, done.stdout.splitlines()), strict=True)
+    assert (len(set(tokens)), tokens[2]) == (3, TOKEN)
+    assert places == ("127.0.0.1", "127.0.0.1", "another")
+
+
 def test_a_ray_that_cannot_start_gives_one_line_and_leaves_nothing(tmp_path, study_command):
     too_long = tmp_path / ("x" * 100)  # for the sockets that Ray keeps there
     too_long.mkdir()

@@ -18,7 +18,7 @@ from study.ledger.rows import TrialEnd, trial_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.output import open_output
 from study.run import main
-from tests.processes import wait_for
+from tests.processes import overriding, wait_for
 from trainables.storage.object_store import Storage
 from trainables.training.trial import ReplicateEpoch
 
@@ -362,7 +362,7 @@ def test_a_report_takes_the_place_of_the_one_before(machine, target):
 
 
 def refusal(capsys, *words):
-    assert main([*SYNTHETIC, *words]) == 2
+    assert main(overriding(*SYNTHETIC, *words)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1

@@ -342,6 +342,20 @@ def test_an_attempt_goes_on_from_the_epochs_before_its_checkpoint(tmp_path, spec
     assert reported(tmp_path, "attempts") == [("sgd", 0, 0, 3), ("sgd", 0, 1, 3)]
 
 
+def test_a_log_with_a_checkpoint_of_other_code_is_not_gone_on_with(tmp_path, spec):
+    task = task_of(0)
+    first = Ledger(tmp_path, spec).begin(task, checkpoint="here")
+    first.append(records_of(task, 1))
+    ledger = Ledger(tmp_path, spec, continues=True)
+    ledger.recover()
+    assert ledger.unfinished(task) == ("here", 1)
+    assert ledger.restart_unfinished()
+    assert ledger.unfinished(task) is None
+    assert ledger.begin(task, checkpoint="there").number == 1
+    assert reported(tmp_path, "attempts") == [("sgd", 0, 0, 1), ("sgd", 0, 1, 1)]
+    assert not Ledger(tmp_path, spec, continues=True).restart_unfinished()
+
+
 def test_a_later_run_goes_on_with_a_log_that_has_a_checkpoint(tmp_path, spec):
     task = task_of(0)
     first = Ledger(tmp_path, spec).begin(task, checkpoint="here")

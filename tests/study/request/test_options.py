@@ -16,12 +16,13 @@ from study.ledger import write_study
 from study.ledger.rows import failed_rows
 from study.queue.tasks import Task, TrialKey
 from study.request.checks import check, parse_values
+from study.request.optimizer_files import read_files
 from study.request.options import FEWEST_CONFIRM_SEEDS, parse, parser
 from study.request.study import build_study
 from study.run import main
 from study.search import search_names
-from tests.user_optimizers import SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
-from trainables.optimizers import optimizer_names
+from tests.user_optimizers import CHANGING_IMPORTS, SGD, SGD_THAT_MIXES_ELEMENTS, SHRINKING_SGD
+from trainables.optimizers import load_optimizer_source, optimizer_names
 
 CLAIMS = """
 [[questions]]
@@ -42,6 +43,7 @@ FILES = {
     "syntax.py": "def build(:\n",
     "refuses.py": SGD.replace("    return torch", "    raise ValueError('no')\n    return torch"),
     "leaves_late.py": SGD.replace("    return torch", "    raise SystemExit(0)\n    return torch"),
+    "rival.py": f"import torch\n{next(iter(CHANGING_IMPORTS))}\n{SGD}",
     "still.py": SGD.replace("lr=learning_rate", "lr=0.0 * learning_rate"),
     "global_noise.py": SGD.replace("    return torch", "    parameters[0].data += torch.randn(())\n    return torch"),
     "mixes.py": SGD_THAT_MIXES_ELEMENTS,
@@ -55,6 +57,9 @@ FILES = {
     "Upper.py": SGD,
     "with space.py": SGD,
     "mine.txt": SGD,
+    "imports.py": "def build():\n    import math, study.spec\n    from no_spec import PSEC\n",
+    "relative.py": "from .no_spec import PSEC\n",
+    "klingon.py": "# -*- coding: klingon -*-\n",
     "other/mine.py": SGD,
     "claims.toml": CLAIMS,
     "metric.toml": CLAIMS.replace("test_error", "test_errors"),
@@ -62,10 +67,33 @@ FILES = {
 }
 BINARY = "cifar-10-batches-bin"
 SMALL = ["--train-images", "200", "--batch-size", "20", "--epochs", "2", "--seeds", "2"]
+SMALL_BATCHES = [word if word != "20" else "10" for word in SMALL]
 GRID = ["--search", "grid"]
 COUNT = "must be a whole number from 1 to 2147483647"
 NATURAL = "must be a whole number from 0 to 2147483647"
 OPTUNA = ["--search", "optuna"]
+COMMAS = "--optimizers must have a name before and after each comma"
+MINUTES = r"argument --time-budget: must be a number from 0\.001 to 2147483647"
+CORES = r"argument --cpus-per-trial: must be a number from 0\.01 to 2147483647"
+GPUS = r"argument --gpus-per-trial: must be a number from 0\.01 to 1"
+REACHED = "must be a path that can be reached"
+NAMES = r"must be made of names of at most 255 bytes"
+PATHS = {
+    "--output": "--output",
+    "--optimizer-file": "argument --optimizer-file:",
+    "--claims": "argument --claims:",
+    "--data-dir": "argument --data-dir:",
+}
+"""What a refusal of each option that takes a path begins with."""
+ONCE = {
+    "--search": "grid", "--claims": "{given}/claims.toml", "--trials": "3", "--seeds": "2", "--confirm-seeds": "8",
+    "--max-confirm-seeds": "48", "--repeats": "2", "--sweep-seeds": "8", "--time-budget": "1", "--dataset": "cifar10",
+    "--data-dir": "{given}", "--train-images": "100", "--validation-images": "50", "--epochs": "1",
+    "--batch-size": "10", "--precision": "bf16", "--seed": "0", "--lag": "8", "--address": "auto", "--device": "cpu",
+    "--cpus-per-trial": "1", "--gpus-per-trial": "1", "--max-concurrent": "1", "--output": "out",
+    "--storage": "/nowhere", "--max-failures": "2",
+}  # fmt: skip
+"""Options that take one value, each with one that it takes."""
 
 # Words, then the message as a regular expression. {given} is the folder that holds the files.
 REFUSED = {
@@ -79,8 +107,11 @@ REFUSED = {
         r"to add your own, write a file and give it with --optimizer-file\.",
     ),
     "optimizer in capitals": ([*OPTUNA, "--optimizers", "SGD"], r"--optimizers must name some of .*, got 'SGD'; .*"),
-    "empty optimizers": ([*OPTUNA, "--optimizers", ""], r"--optimizers must name some of .*, got ''; .*"),
-    "trailing comma": ([*OPTUNA, "--optimizers", "sgd,"], r"--optimizers must name some of .*, got ''; .*"),
+    "empty optimizers": ([*OPTUNA, "--optimizers", ""], rf"{COMMAS}, got ''; name some of .*"),
+    "trailing comma": ([*OPTUNA, "--optimizers", "sgd,"], rf"{COMMAS}, got 'sgd,'; name some of .*"),
+    "comma in front": ([*OPTUNA, "--optimizers", ", sgd"], rf"{COMMAS}, got ', sgd'; name some of .*"),
+    "two commas": ([*OPTUNA, "--optimizers", "sgd,,adam"], rf"{COMMAS}, got 'sgd,,adam'; name some of .*"),
+    "a blank for an optimizer": ([*OPTUNA, "--optimizers", "sgd", "--optimizers", " "], rf"{COMMAS}, got 'sgd, '; .*"),
     "repeated optimizer": (
         [*OPTUNA, "--optimizers", "sgd,adam,sgd"],
         r"--optimizers must name each optimizer once, got 'sgd' 2 times\.",
@@ -106,16 +137,24 @@ REFUSED = {
     ),
     "negative seed": ([*OPTUNA, "--seed", "-1"], rf"argument --seed: {NATURAL}, got '-1'"),
     "huge seed": ([*OPTUNA, "--seed", "2147483648"], rf"argument --seed: {NATURAL}, got '2\d+'"),
-    "no time": ([*OPTUNA, "--time-budget", "0"], r"argument --time-budget: must be a positive number, got '0'"),
-    "NaN minutes": ([*OPTUNA, "--time-budget", "nan"], r"argument --time-budget: must be a positive number, got 'nan'"),
-    "endless": ([*OPTUNA, "--time-budget", "inf"], r"argument --time-budget: must be a positive number, got 'inf'"),
-    "no cores": ([*OPTUNA, "--cpus-per-trial", "0"], r"argument --cpus-per-trial: must be a positive number, got '0'"),
+    **{
+        f"{number!r} minutes": ([*OPTUNA, "--time-budget", number], rf"{MINUTES}, got '{re.escape(number)}'")
+        for number in ("0", "nan", "inf", "-0", "1e-9", "1e30", "1e-400", "1_0", "\N{FULLWIDTH DIGIT THREE}", "0x1", "")
+    },
+    **{
+        f"{number!r} cores": ([*OPTUNA, "--cpus-per-trial", number], rf"{CORES}, got '{re.escape(number)}'")
+        for number in ("0", "nan", "inf", "-0", "1e-9", "1e30", "1_0", "\N{FULLWIDTH DIGIT THREE}")
+    },
+    **{
+        f"{number!r} trials": ([*OPTUNA, "--trials", number], rf"argument --trials: {COUNT}, got '{re.escape(number)}'")
+        for number in ("1e3", "1_000", "\N{FULLWIDTH DIGIT THREE}", "-0", "inf", "", "0x10", "3.0")
+    },
     **{
         f"{share} of a GPU": (
             [*OPTUNA, "--gpus-per-trial", share],
-            rf"argument --gpus-per-trial: must be above 0 and at most 1, got '{share}'",
+            rf"{GPUS}, got '{share}'",
         )
-        for share in ("-1", "0", "1.5", "nan", "half")
+        for share in ("-1", "0", "1.5", "nan", "half", "1e-9", "0_1")
     },
     "autoscaling of this machine": (
         [*OPTUNA, "--autoscaling"],
@@ -231,6 +270,19 @@ REFUSED = {
         [*OPTUNA, "--dataset", "cifar10", "--data-dir", "{given}/incomplete"],
         rf"{{given}}/incomplete/{BINARY}/data_batch_1\.bin must be a readable file with MD5 5dd7e06.*, got: No such .*",
     ),
+    "file that imports another": (
+        [*OPTUNA, "--optimizer-file", "{given}/imports.py"],
+        r"--optimizer-file sends one file to the workers, '{given}/imports\.py' imports no_spec beside it in line 3; "
+        r"copy what it needs into the file, or install that as a package\.",
+    ),
+    "file that imports from its folder": (
+        [*OPTUNA, "--optimizer-file", "{given}/relative.py"],
+        r"--optimizer-file sends one file .*, '{given}/relative\.py' imports what lies beside it in line 1; copy .*",
+    ),
+    "file in an unknown encoding": (
+        [*OPTUNA, "--optimizer-file", "{given}/klingon.py"],
+        r"--optimizer-file must name a readable text file, got '{given}/klingon\.py': unknown encoding: klingon\.",
+    ),
     "missing file": (
         [*OPTUNA, "--optimizer-file", "{given}/absent.py"],
         r"--optimizer-file must name a readable text file, got '{given}/absent\.py': .*No such file.*",
@@ -277,9 +329,15 @@ REFUSED = {
         [*OPTUNA, "--optimizer-file", "{given}/leaves_late.py"],
         r"Optimizer 'leaves_late' must take a step with its published setting .*, but raised SystemExit\(0\); mend .*",
     ),
+    "optimizer that changes its rival": (
+        [*OPTUNA, "--optimizer-file", "{given}/rival.py"],
+        r"Optimizer 'rival' must leave torch as it finds it, so that it trains in the same way as its rivals, but the "
+        r"import of its code changes torch\.optim\.adam\.Adam\.step; leave that out, or undo it at the end\.",
+    ),
     "optimizer that stands still": (
         [*OPTUNA, "--optimizer-file", "{given}/still.py"],
-        r"Optimizer 'still' must move its parameters, but 3 steps left them alone; mend it\.",
+        r"Optimizer 'still' must move its parameters at every step, but step 1 of 32 left all those of a network as "
+        r"they were, though their gradients were not 0; mend it, or begin a warm-up above 0\.",
     ),
     "optimizer with noise from nowhere": (
         [*OPTUNA, "--optimizer-file", "{given}/global_noise.py"],
@@ -300,6 +358,41 @@ REFUSED = {
     "published setting out of range": (
         [*OPTUNA, "--optimizer-file", "{given}/outside.py"],
         r"outside\.py must be a Python file that defines SPEC, but it raises .*must lie within its range.*",
+    ),
+    **{
+        f"{option} given twice": (
+            [*OPTUNA, option, value, option, value],
+            rf"argument {option}: must be given once, got '.*' and '{value}(\.0)?'; leave one out",
+        )
+        for option, value in ONCE.items()
+    },
+    **{
+        f"{option} {word!r}": ([*OPTUNA, option, word], rf"{start} {NAMES}, got '{word[:197]}.*'; choose another\.?")
+        for option, start in PATHS.items()
+        for word in ("x" * 300, f"new/{'ü' * 200}/y")
+    },
+    **{
+        f"{option} in a file": (
+            [*OPTUNA, option, "{given}/mine.py/x.py"],
+            rf"{start} {REACHED}, got '{{given}}/mine\.py/x\.py' \(Not a directory\); choose .*",
+        )
+        for option, start in PATHS.items()
+    },
+    **{
+        f"{option} that leads round in a circle": (
+            [*OPTUNA, option, "{given}/circle/x.py"],
+            rf"{start} {REACHED}, got '{{given}}/circle/x\.py' \(Too many levels .*\); choose .*",
+        )
+        for option, start in PATHS.items()
+    },
+    **{
+        f"empty {option}": ([*OPTUNA, option, " "], f"{start} must be a path, got ' '; name one or leave .*")
+        for option, start in PATHS.items()
+        if option != "--output"
+    },
+    "output that cannot be made": (
+        [*OPTUNA, "--output", "/proc/none"],
+        r"--output must be a folder that can be made and written, got '/proc/none' \(No such .*\); choose another\.",
     ),
     "output without a name": (
         [*OPTUNA, "--output", ""],
@@ -357,7 +450,8 @@ REFUSED = {
     **{
         f"grid value {word!r}": ([*GRID, "--values", word], r"--values takes OPTIMIZER\.HYPERPARAMETER=V1.* got '.*'\.")
         for word in ("sgd", "sgd=0.1", "sgd.learning_rate", "sgd.learning_rate=", "sgd.=1", ".learning_rate=1",
-                     "sgd.learning_rate=0.1,", "sgd.learning_rate=nan", "sgd.learning_rate=inf", "sgd.learning_rate=x")
+                     "sgd.learning_rate=0.1,", "sgd.learning_rate=nan", "sgd.learning_rate=inf", "sgd.learning_rate=x",
+                     "sgd.learning_rate=1_0", "sgd.learning_rate=0.1,,0.2", "sgd.learning_rate=1e400")
     },
     "a file as output": (
         [*OPTUNA, "--output", "{given}/mine.py"],
@@ -377,7 +471,7 @@ REFUSED = {
         r"--output must be a new directory or that of a study, {given} holds other files\.",
     ),
     "output of another study": (
-        [*OPTUNA, *SMALL, "--batch-size", "10", "--lag", "3", "--output", "{given}/study"],
+        [*OPTUNA, *SMALL_BATCHES, "--lag", "3", "--output", "{given}/study"],
         r"{given}/study holds a different study: batch_size is 20, not 10; lag is 8, not 3\. "
         r"Choose another --output, or give the same settings to continue it\.",
     ),
@@ -521,6 +615,7 @@ def given(tmp_path, make_spec):
     for name in ("a", "b"):
         write_part(table, folder / "twice" / "trials", name)
     write_part(table.replace_schema_metadata({"schema_version": "99"}), folder / "newer" / "trials", "a")
+    (folder / "circle").symlink_to("circle")
     (folder / "damaged").mkdir()
     (folder / "damaged" / "study.json").write_text(json.dumps({"identity": {}}), encoding="utf-8")
     return folder
@@ -626,10 +721,10 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(words, monkeypatch, tmp_pa
     assert main([*OPTUNA, "--train-images", "50", "--batch-size", "10", "--epochs", "1", "--dry-run", *words]) == 0
     text = capsys.readouterr().out
     assert re.search(
-        r"Study [0-9a-f]{12} in results/[0-9a-f]{12}: 5 optimizers x \d+ trials x \d seeds by optuna", text
+        r"Study [0-9a-f]{12} in results/[0-9a-f]{12}: 5 optimizers x \d+ trials? x \d seeds? by optuna", text
     )
-    assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epochs\.", text)
-    assert re.search(r"About \d+ (seconds|minutes) on this machine", text)
+    assert re.search(r"[\d,]+ networks to train; [\d,]+ images of cifar10-mini, batch 10, 1 epoch\.", text)
+    assert re.search(r"About \d+ (second|minute)s? on this machine", text)
     assert "Timing steps at the end takes up to 30 seconds more." in " ".join(text.split())
     assert list(tmp_path.iterdir()) == []
 
@@ -643,7 +738,8 @@ def test_a_dry_run_announces_no_timing_where_there_is_none(words, monkeypatch, t
 
 def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    words = [*OPTUNA, "--repeats", "1", "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--confirm-seeds"]
+    several = [*OPTUNA, "--dataset", "synthetic", "--epochs", "1", "--dry-run", "--confirm-seeds"]
+    words = ["--repeats", "1", *several]
     assert main([*words, "8"]) == 0
     # 1 + log2(2 * 6 / 0.05) = 8.9: the first look has half of alpha.
     assert "8 confirmation seeds give no verdict on a family of 6 claims, which takes 9" in capsys.readouterr().out
@@ -655,7 +751,7 @@ def test_few_confirmation_seeds_get_a_note(monkeypatch, tmp_path, capsys):
     assert main([*words, "6", "--optimizers", "sgd,momentum"]) == 0
     assert "family" not in capsys.readouterr().out
     # Verdicts on optimizers rest on tunings, by Student's t.
-    assert main([*words, "6", "--repeats", "4"]) == 0
+    assert main([*several, "6", "--repeats", "4"]) == 0
     assert "family" not in capsys.readouterr().out
 
 
@@ -701,6 +797,49 @@ def test_the_same_identity_has_the_same_default_directory_whatever_the_extent(mo
         directories.add(re.search(r"in (results/[0-9a-f]{12}):", capsys.readouterr().out)[1])
     assert len(directories) == 1
     assert not pathlib.Path("results").exists()
+
+
+@pytest.mark.parametrize("words", ["sgd, adam", " sgd,adam ", "sgd ,\tadam"])
+def test_blanks_around_the_names_of_a_list_mean_nothing(words):
+    assert check(*parse([*OPTUNA, "--optimizers", words])).optimizers == ("sgd", "adam")
+    values = ["sgd.learning_rate = 0.1, 0.2", " adam.learning_rate=.1,\t2E-1 "]
+    assert parse_values(values) == {"sgd": {"learning_rate": [0.1, 0.2]}, "adam": {"learning_rate": [0.1, 0.2]}}
+
+
+def test_blanks_around_a_number_mean_nothing():
+    options = parse([*OPTUNA, "--trials", " 3 ", "--time-budget", " 1.5", "--cpus-per-trial", "+2."])
+    assert (options[0].trials, options[1].time_budget, options[1].resources.cpus_per_trial) == (3, 1.5, 2.0)
+
+
+def test_every_option_with_a_value_is_joined_or_refused_if_it_is_given_twice():
+    joined = {"--optimizers", "--optimizer-file", "--values"}
+    actions = [action for action in parser()._actions if action.nargs != 0]
+    assert {option for action in actions for option in action.option_strings} == {*ONCE, *joined}
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"\xef\xbb\xbf" + SGD.encode(),
+        b"# -*- coding: utf-8 -*-\n" + SGD.encode(),
+        b"\xef\xbb\xbf# vim: set fileencoding=utf-8 :\r\n" + SGD.replace("\n", "\r\n").encode(),
+        b"# -*- coding: latin-1 -*-\n" + SGD.replace("θ ← θ − η g", "é").encode("latin-1"),
+    ],
+)
+def test_an_optimizer_file_is_read_as_python_reads_it(encoded, tmp_path):
+    (tmp_path / "mine.py").write_bytes(encoded)
+    (text,) = read_files([tmp_path / "mine.py"]).values()
+    spec = load_optimizer_source("mine", text)
+    assert spec.equation == ("é" if b"latin" in encoded else "θ ← θ − η g")
+    assert "\ufeff" not in text
+    assert "\r" not in text
+
+
+def test_a_file_may_import_our_packages_and_the_standard_library_whatever_lies_beside_it(tmp_path):
+    for name in ("math", "trainables"):
+        (tmp_path / f"{name}.py").touch()
+    (tmp_path / "mine.py").write_text(f"import math\n{SGD}")
+    assert list(read_files([tmp_path / "mine.py"])) == ["mine"]
 
 
 def test_lists_that_are_given_twice_are_joined():

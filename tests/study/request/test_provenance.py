@@ -8,10 +8,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import pytest
 import torch
 
 from study.request import provenance as module
-from study.request.provenance import PACKAGES, command, provenance
+from study.request.provenance import PACKAGES, command, provenance, resume_command
 
 
 def test_a_run_says_when_how_and_on_what_it_began():
@@ -29,6 +30,13 @@ def test_a_run_says_when_how_and_on_what_it_began():
 def test_the_command_is_one_that_a_shell_takes_back():
     words = ["--values", "a.b=1", "", "x y", "quote's", "ü"]
     assert shlex.split(command(words))[3:] == words
+
+
+@pytest.mark.parametrize("given", [[], ["--output", "here"], ["--output=here"]])
+def test_the_way_on_from_a_fresh_start_names_its_folder_once(given):
+    words = ["--search", "optuna", *given, "--fresh", "--trials", "3"]
+    on = "python -m study.run --search optuna --trials 3 --output here-2"
+    assert resume_command(words, "here-2") == on
 
 
 def test_the_commit_is_that_of_this_source_tree():

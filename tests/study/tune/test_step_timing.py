@@ -181,7 +181,9 @@ def test_an_optimizer_that_raises_ends_the_timing_in_one_line(images):
         TrialConfig(optimizer=name, hyperparameters=point, seeds=(0,), batch_size=20, num_epochs=1)
         for name in ("sgd", "failing")
     ]
-    with pytest.raises(RuntimeError, match=r"^RuntimeError: enough$"):
+    with pytest.raises(
+        RuntimeError, match=r"^RuntimeError: optimizer 'failing' has failed: it raises RuntimeError\('enough'\)$"
+    ):
         time_on_cluster(configs, put_dataset(images), {"failing": faulty_sgd(FAILING)}, RESOURCES, seconds=60.0)
 
 

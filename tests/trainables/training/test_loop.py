@@ -14,7 +14,7 @@ from torch import nn
 
 from tests.rounding import BF16, FLOAT32, LONGEST_SUM, MARGIN, NUM_BF16_ROUNDINGS, NUM_TWINS, move, reach, sum_rounding
 from tests.trainables.conftest import all_step_losses
-from tests.user_optimizers import CLIPPED_SGD
+from tests.user_optimizers import CLIPPED_SGD, SOUND_STEPS, own_sgd
 from trainables.data.dataset import as_tensor, load_dataset, normalize
 from trainables.models.simple_cnn.network import NUM_PARAMETERS, initial_parameters
 from trainables.optimizers import load_optimizer, load_optimizer_source, optimizer_names
@@ -125,6 +125,16 @@ def test_an_optimizer_that_mixes_elements_trains_like_a_plain_network(make_train
 def test_sgd_built_for_each_replicate_equals_sgd_built_for_all(make_training):
     for_each = replace(load_optimizer("sgd"), mixes_elements=True)
     assert run(make_training(spec=for_each)) == run(make_training())
+
+
+@pytest.mark.parametrize("mixes_elements", [False, True])
+@pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in SOUND_STEPS.items()])
+def test_what_torch_allows_an_optimizer_trains_like_sgd(make_training, step, mixes_elements):
+    """In every epoch: gradients that are dropped come back, and the network sees what its parameters become."""
+    spec = replace(load_optimizer_source("mine", own_sgd(step)), mixes_elements=mixes_elements)
+    records = run(make_training("mine", spec=spec))
+    assert records == run(make_training("sgd"))
+    assert all(record["update_norm"] > 0 for record in records)
 
 
 def test_norms_are_those_of_the_step(make_training):

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from tests.user_optimizers import CHANGING_IMPORTS, SGD
 from trainables.optimizers import DEFAULTS, load_optimizer
 from trainables.training import step_timing
 from trainables.training.loop import Training
@@ -192,8 +193,7 @@ def brief(monkeypatch):
 @pytest.mark.usefixtures("brief", "untouched_global_generator")
 def test_real_steps_of_all_optimizers_are_timed(few_images, device):
     """At a batch that is larger than the data set, too."""
-    optimizers = {name: load_optimizer(name) for name in DEFAULTS}
-    timings = time_steps(configs_of(*DEFAULTS), optimizers, few_images, device, seconds=300.0)
+    timings = time_steps(configs_of(*DEFAULTS), {}, few_images, device, seconds=300.0)
     assert {(entry.optimizer, entry.block, entry.batch_size) for entry in timings} == {
         (name, block, batch_size) for name in DEFAULTS for block in range(6) for batch_size in (32, 500)
     }
@@ -212,8 +212,7 @@ def test_a_single_thread_works_and_the_number_before_is_restored(few_images, mon
 
     monkeypatch.setattr(Training, "step", step)
     torch.set_num_threads(2)
-    optimizers = {name: load_optimizer(name) for name in ("sgd", "adam")}
-    time_steps(configs_of(*optimizers), optimizers, few_images, seconds=300.0)
+    time_steps(configs_of("sgd", "adam"), {}, few_images, seconds=300.0)
     assert seen == {1}
     assert torch.get_num_threads() == 2
 
@@ -231,11 +230,32 @@ def test_every_turn_starts_from_the_same_state(few_images, monkeypatch):
     monkeypatch.setattr(Training, "step", step)
     (config,) = configs_of("momentum")
     wild = dataclasses.replace(config, hyperparameters={"learning_rate": 1e6, "momentum": 0.99})
-    time_steps([wild], {"momentum": load_optimizer("momentum")}, few_images, seconds=300.0)
+    time_steps([wild], {}, few_images, seconds=300.0)
     first = losses[-2 * 2 * 6 :: 2]
     assert len(first) == 12
     assert all(abs(loss - 2.3) < 0.1 for loss in first)
     assert max(losses) > 100 or any(loss != loss for loss in losses)
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_foreign_optimizer_has_its_turns_elsewhere(few_images, monkeypatch):
+    """Among those of the others, and none of them with torch as it has made it."""
+    trained, plain = [], Training.step
+
+    def step(self, chosen, labels):
+        trained.append(self.config.optimizer)
+        return plain(self, chosen, labels)
+
+    monkeypatch.setattr(Training, "step", step)
+    (ours,) = configs_of("sgd")
+    mine = dataclasses.replace(ours, optimizer="mine")
+    adam = torch.optim.Adam.step
+    source = f"import torch\n{next(iter(CHANGING_IMPORTS))}\n{SGD}"
+    timings = time_steps([ours, mine], {"mine": source}, few_images, seconds=300.0)
+    assert [entry.optimizer for entry in timings[:4]] == ["sgd", "mine", "mine", "sgd"]
+    assert all(entry.seconds > 0 for entry in timings)
+    assert set(trained) == {"sgd"}
+    assert torch.optim.Adam.step is adam
 
 
 def test_a_step_is_that_of_an_epoch(make_training, few_images):

@@ -2,6 +2,7 @@
 
 The library is compiled for the processor at hand when it is first needed, which takes two seconds, and kept in the
 user's cache directory under a name that changes with the source, the compiler, its options and the instruction set.
+It runs as its user, so that no other one may be able to write it, whatever the umask.
 Options in CFLAGS are added to ours: `-mno-avx512f`, say, for the vectors of another processor.
 """
 
@@ -11,6 +12,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from functools import cache
@@ -39,11 +41,20 @@ def library() -> ctypes.CDLL:
     compiler = _compiler()
     try:
         path = user_cache_path("optimizer-study") / f"convolutions-{_digest(compiler)}.so"
-        if not path.exists():
+        if not _is_ours_alone(path):
             _compile(compiler, path)
         return ctypes.CDLL(str(path))
     except (OSError, RuntimeError) as error:  # the latter if the user has no home
         raise NoLibraryError(f"the compiled convolutions could not be kept or loaded: {error}") from None
+
+
+def _is_ours_alone(path: pathlib.Path) -> bool:
+    """Whether there is such a file that nobody but this user, and root, has written or may write."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return found.st_uid in {0, os.geteuid()} and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _compiler() -> list[str]:
@@ -67,9 +78,11 @@ def _options() -> list[str]:
 def _compile(compiler: list[str], path: pathlib.Path) -> None:
     """Several processes may do this at once: each renames a whole file into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         draft = pathlib.Path(scratch, path.name)
         _run([*compiler, *_options(), "-Wno-psabi", "-shared", "-fPIC", str(SOURCE), "-o", str(draft)])
+        draft.chmod(0o700)
         draft.replace(path)
 
 

@@ -11,12 +11,13 @@ import pytest
 from analysis.claims.file import packaged_text, parse_claims
 from analysis.ingest.__main__ import main
 from analysis.ledger.load import load
-from analysis.ledger.schema import KEY
+from analysis.ledger.schema import KEY, epochs_schema, trials_schema
 from analysis.report.write import write_report
 from analysis.tables.completeness import completeness
 from analysis.tables.overview import overview_of
 from analysis.tables.runs import ConfirmedRuns
 from analysis.verdicts.default_vocabulary import VOCABULARY
+from study.ledger.export import export_csv
 
 RATES = (1e-3, 1e-2, 1e-1)
 HEAD = "optimizer,learning_rate,validation_error"
@@ -164,6 +165,31 @@ def test_a_ledger_passes_through_unchanged(synthetic, tmp_path, taken, descripti
     assert completeness(overview_of(again)) == completeness(overview_of(ledger))
 
 
+def test_an_export_that_was_quoted_for_spreadsheets_is_read_as_it_was(synthetic, tmp_path, taken, description):
+    study = synthetic(message="=1+1", outcome=lambda key: "failed" if key[2] == 1 else "complete", phases=("tuning",))
+    ledger = load(study.write(tmp_path / "ours"))
+    schemas = {"trials": trials_schema(ledger.study.hyperparameters), "epochs": epochs_schema()}
+    trials, epochs = export_csv(tmp_path / "ours", schemas, tmp_path / "csv")
+    assert "'=1+1" in trials.read_text(encoding="utf-8")
+    path = description(
+        """
+        num_epochs = 3
+        [optimizers.sgd]
+        space.learning_rate = {low = 1e-4, high = 1.0, scale = "log"}
+        published.learning_rate = 0.01
+        [optimizers.momentum]
+        space.learning_rate = {low = 1e-5, high = 0.3, scale = "log"}
+        space.momentum = {low = 0.0, high = 0.99, scale = "log_complement"}
+        published = {learning_rate = 0.01, momentum = 0.9}
+        """
+    )
+    words = ("--trials", trials, "--epochs", epochs, "--description", path)
+    again = load(taken("tables", *words, "--ignore", "run", "test_correct", "step_losses"))
+    left = ["run", "test_correct"]
+    assert again.trials.drop(left).equals(ledger.trials.drop(left))
+    assert set(again.trials["message"]) == {None, "=1+1"}
+
+
 def test_a_number_that_is_not_finite_is_divergence_and_status_says_the_rest(tmp_path, taken, description):
     text = (
         "optimizer,learning_rate,validation_error,status,message\n"
@@ -210,6 +236,10 @@ def test_an_error_measured_before_divergence_stays_in_the_curve(tmp_path, taken,
         (f"{HEAD},seed\nsgd,0.1,0.5,1\nsgd,0.1,0.5,\n", "all runs must have a seed or none"),
         (f"{HEAD},seed\nsgd,0.1,0.5,1.5\n", "seed must be a whole number, got '1.5'"),
         (f"{HEAD},seed\nsgd,0.1,0.5,{10**20}\n", "seed must be a whole number of at most 63 bits, got 1000"),
+        (f"{HEAD},seed\nsgd,0.1,0.5,-1\n", "trials, row 1: seed must be at least 0, got -1"),
+        (f"{HEAD},group_size\nsgd,0.1,0.5,0\n", "trials, row 1: group_size must be from 1 to 1e+06, got 0"),
+        (f"{HEAD},validation_loss\nsgd,0.1,0.5,1e308\n", "row 1: validation_loss must be from -1e+60 to 1e+60, got"),
+        (f"{HEAD},seconds\nsgd,0.1,0.5,1e300\n", "trials, row 1: seconds must be from 0 to 1e+12, got 1e+300"),
         (f"{HEAD},number\nsgd,0.1,0.5,1\n", "must stand in all rows or in none"),
         (f"{HEAD},phase\nsgd,0.1,0.5,sweep\n", "of the phase sweep need number and"),
         (f"{HEAD},phase\nsgd,0.1,0.5,confirm\n", "a complete confirm run needs test_error"),
@@ -237,6 +267,8 @@ def test_wrong_trials_are_refused(tmp_path, refused, description, trials, messag
         ("epoch,validation_error\n1,0.5\n", "must name the run by the column trial"),
         ("trial,epoch,validation_error,step_losses\na,1,0.5,1;2\n", "step_losses can only come from Parquet"),
         ("trial,epoch,validation_error,seconds\na,1,0.5,-1\n", "seconds must be at least 0, got -1"),
+        ("trial,epoch,validation_error,weight_norm\na,1,0.5,-1\n", "weight_norm must be from 0 to 1e+60, got -1"),
+        ("trial,epoch,validation_error,train_loss\na,1,0.5,-1e99\n", "train_loss must be from -1e+60 to 1e+60, got"),
         (
             "trial,epoch,validation_error\na,1,0.5\na,2,0.5\na,3,0.5\na,4,0.5\n",
             "a run has at most num_epochs = 3 epochs, this one has 4",

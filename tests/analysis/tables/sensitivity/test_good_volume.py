@@ -9,7 +9,8 @@ from scipy.stats import qmc
 
 from analysis.ledger.study import Axis
 from analysis.tables.sensitivity import Missing, good_volume_difference, good_volumes
-from analysis.tables.sensitivity.good_volume import rule_range
+from analysis.tables.sensitivity.good_volume import _common_best, rule_range
+from analysis.tables.sensitivity.points import Cloud
 from analysis.tables.sensitivity.resampling import NUM_DRAWS, best_error, draw_points, draw_seeds
 
 EVEN = [[(place + 0.5) / 20] for place in range(20)]
@@ -256,3 +257,20 @@ def test_the_draws_of_a_study_are_those_of_its_repeat(side, ledger_of):
     one, other = (good_volume_difference(found, "a", "b") for found in (ledger, again))
     assert one.estimate == other.estimate
     assert not np.array_equal(one.draws, other.draws)
+
+
+def test_which_of_equal_points_counts_does_not_depend_on_the_order_of_the_study():
+    errors = {"adam": [[0.3, 0.5]], "sgd": [[0.3, 0.4]], "zero": [[0.3, 0.6]]}
+    found = {
+        name: Cloud(
+            optimizer=name,
+            hyperparameters=("learning_rate",),
+            numbers=np.arange(1),
+            points=np.zeros((1, 1)),
+            errors=np.array(own),
+        )
+        for name, own in errors.items()
+    }
+    # Seed 0 finds all equal, and adam comes first in the alphabet: seed 1 gives 0.5. Seed 1 finds sgd: 0.3.
+    for order in (["adam", "sgd", "zero"], ["sgd", "zero", "adam"], ["zero", "adam", "sgd"]):
+        assert _common_best({name: found[name] for name in order})[0] == pytest.approx((0.5 + 0.3) / 2)

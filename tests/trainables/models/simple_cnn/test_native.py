@@ -41,6 +41,39 @@ def test_processes_that_compile_at_once_end_with_one_library(tmp_path):
     assert kept.stat() == before, "compiled again"
 
 
+def test_no_other_user_may_write_the_library_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        native.library()
+    finally:
+        os.umask(before)
+    folder = tmp_path / "optimizer-study"
+    (kept,) = folder.iterdir()
+    assert [path.stat().st_mode & 0o777 for path in (folder, kept)] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_library_that_others_may_have_written_is_compiled_anew(tmp_path, mode):
+    native.library()
+    (kept,) = (tmp_path / "optimizer-study").iterdir()
+    kept.write_bytes(b"of a stranger")
+    kept.chmod(mode)
+    native.library.cache_clear()
+    native.library()
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert kept.read_bytes() != b"of a stranger"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_library_of_another_user_is_compiled_anew(tmp_path):
+    native.library()
+    (kept,) = (tmp_path / "optimizer-study").iterdir()
+    os.chown(kept, 12345, 12345)
+    native.library.cache_clear()
+    native.library()
+    assert kept.stat().st_uid == 0
+
+
 @pytest.mark.parametrize(
     ("compiler", "reason"),
     [

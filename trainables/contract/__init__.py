@@ -1,20 +1,15 @@
-"""What every optimizer must keep to; checked for a user's own file before a study starts."""
+"""What every optimizer must keep to; checked for a user's own file, and an installed one, before a study starts."""
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
-from trainables.models.simple_cnn.network import NUM_PARAMETERS
-from trainables.randomness import derive_seed
+from trainables.contract.descent import INTERRUPTIONS, NUM_STEPS, descend
 from trainables.spec import OptimizerSpec
-from trainables.training.optimizers import build_optimizers
-
-NUM_STEPS = 3
 
 
 def check_optimizer(name: str, spec: OptimizerSpec) -> None:
-    """Try an optimizer on a quadratic of the network's shape: it must build, descend and keep replicates apart.
+    """Try an optimizer on networks without images: it must build, move at every step and keep replicates apart.
 
     Args:
         name: Name of the optimizer, for messages.
@@ -24,9 +19,10 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
         ValueError: It breaks the contract; the message says where and how to mend it.
     """
     try:
-        together = _descend(spec, spec.published, replicates=(0, 1))
-        again = _descend(spec, spec.published, replicates=(0, 1))
-        alone = torch.cat([_descend(spec, spec.published, replicates=(r,)) for r in (0, 1)])
+        descent = descend(spec, spec.published, replicates=(0, 1))
+        together = descent.theta
+        again = descend(spec, spec.published, replicates=(0, 1)).theta
+        alone = torch.cat([descend(spec, spec.published, replicates=(r,)).theta for r in (0, 1)])
         check_point(name, spec, {key: axis.at(0.5) for key, axis in spec.space.items()})
     except (Exception, SystemExit) as error:
         raise ValueError(
@@ -38,9 +34,11 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
             f"Optimizer {name!r} must keep its parameters finite, but {NUM_STEPS} steps on a quadratic with its "
             "published setting did not; mend it."
         )
-    if torch.equal(together, _start((0, 1))):
+    if descent.idle_step is not None:
         raise ValueError(
-            f"Optimizer {name!r} must move its parameters, but {NUM_STEPS} steps left them alone; mend it."
+            f"Optimizer {name!r} must move its parameters at every step, but step {descent.idle_step} of {NUM_STEPS} "
+            "left all those of a network as they were, though their gradients were not 0; mend it, or begin a warm-up "
+            "above 0."
         )
     if not torch.equal(together, again):
         raise ValueError(
@@ -55,7 +53,7 @@ def check_optimizer(name: str, spec: OptimizerSpec) -> None:
 
 
 def check_resumable(name: str, spec: OptimizerSpec) -> None:
-    """Try whether an optimizer goes on from its stored state as if it had never stopped.
+    """Try whether an optimizer goes on from its stored state, again and again, as if it had never stopped.
 
     Args:
         name: Name of the optimizer, for messages.
@@ -65,18 +63,23 @@ def check_resumable(name: str, spec: OptimizerSpec) -> None:
         ValueError: It does not.
     """
     try:
-        whole = _descend(spec, spec.published, replicates=(0, 1))
-        interrupted = _descend(spec, spec.published, replicates=(0, 1), interrupted=True)
+        whole = descend(spec, spec.published, replicates=(0, 1)).theta
+        interrupted = descend(spec, spec.published, replicates=(0, 1), interruptions=INTERRUPTIONS).theta
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"Optimizer {name!r} must take up its own state_dict to go on from a checkpoint, but raised "
             f"{error!r:.300}; mend it or leave out --storage."
         ) from error
     if not torch.equal(whole, interrupted):
-        raise ValueError(
-            f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but "
-            "went on differently; mend it or leave out --storage."
-        )
+        raise forgetful(name)
+
+
+def forgetful(name: str) -> ValueError:
+    """Refusal of an optimizer that goes on from its stored state in another way than without an interruption."""
+    return ValueError(
+        f"Optimizer {name!r} must keep all that it remembers in its state_dict to go on from a checkpoint, but "
+        "went on differently; mend it or leave out --storage."
+    )
 
 
 def check_reductions(name: str, spec: OptimizerSpec, known: Mapping[str, OptimizerSpec]) -> None:
@@ -106,8 +109,8 @@ def check_reductions(name: str, spec: OptimizerSpec, known: Mapping[str, Optimiz
         for setting in (spec.published, {key: axis.at(0.5) for key, axis in spec.space.items()}):
             rest = {key: setting[key] for key in shared}
             check_point(name, spec, {**rest, **at})
-            ours = _descend(spec, {**rest, **at}, replicates=(0, 1))
-            theirs = _descend(known[simpler], rest, replicates=(0, 1))
+            ours = descend(spec, {**rest, **at}, replicates=(0, 1)).theta
+            theirs = descend(known[simpler], rest, replicates=(0, 1)).theta
             if not torch.allclose(ours, theirs, rtol=0, atol=0, equal_nan=True):
                 shown = ", ".join(f"{key}={value:g}" for key, value in at.items())
                 raise ValueError(
@@ -123,47 +126,8 @@ def check_point(name: str, spec: OptimizerSpec, hyperparameters: Mapping[str, fl
         ValueError: It refuses the point.
     """
     try:
-        _descend(spec, hyperparameters, replicates=(0,))
+        descend(spec, hyperparameters, replicates=(0,))
     except (Exception, SystemExit) as error:
         shown = ", ".join(f"{key}={value:g}" for key, value in hyperparameters.items())
         reason = str(error) if isinstance(error, Exception) else repr(error)
         raise ValueError(f"Optimizer {name!r} does not accept {shown}: {reason}") from error
-
-
-def _start(replicates: Sequence[int]) -> torch.Tensor:
-    """Parameters before the first step, shape (num_replicates, 62006).
-
-    Replicate 1 is a thousand times as large as replicate 0, so neither norms nor means over both are those of one.
-    """
-    return torch.stack([1000**r * torch.linspace(-1, 1, NUM_PARAMETERS) for r in replicates])
-
-
-def _descend(
-    spec: OptimizerSpec, hyperparameters: Mapping[str, float], replicates: Sequence[int], *, interrupted: bool = False
-) -> torch.Tensor:
-    """Parameters after a few steps on a quadratic, shape (num_replicates, 62006).
-
-    Args:
-        spec: The optimizer.
-        hyperparameters: Its setting.
-        replicates: What is trained together.
-        interrupted: Whether the last step is that of another optimizer, which has taken over the state of the first.
-    """
-    theta = _start(replicates)
-    gradients = torch.empty_like(theta)
-    generators = [torch.Generator().manual_seed(derive_seed(r, "noise")) for r in replicates]
-
-    def build() -> list[torch.optim.Optimizer]:
-        return build_optimizers(spec, hyperparameters, parameters=theta, gradients=gradients, generators=generators)
-
-    optimizers = build()
-    for step in range(NUM_STEPS):
-        if interrupted and step == NUM_STEPS - 1:
-            states = copy.deepcopy([optimizer.state_dict() for optimizer in optimizers])
-            optimizers = build()
-            for optimizer, state in zip(optimizers, states, strict=True):
-                optimizer.load_state_dict(state)
-        torch.add(theta, 1, out=gradients)  # of |theta + 1|^2 / 2
-        for optimizer in optimizers:
-            optimizer.step()
-    return theta
