@@ -20,13 +20,15 @@ class Fault(ABC):
     Attributes:
         kind: Its name.
         needs_root: Whether it needs what `Folder(..., faults=True)` sets up.
-        ends_run: Whether the driver cannot go on before the fault is healed.
+        ends_run: Whether it lasts until the driver has ended.
+        is_costly: Whether a driver has to be started again.
         seconds: How long it lasts.
     """
 
     kind: ClassVar[str]
     needs_root: ClassVar[bool] = True
     ends_run: ClassVar[bool] = False
+    is_costly: ClassVar[bool] = False
     shortest, longest = 0.0, 0.0
 
     def __init__(self, chance: random.Random) -> None:
@@ -57,7 +59,7 @@ class Fault(ABC):
 class Driver(Fault):
     """SIGKILL of the driver."""
 
-    kind, needs_root = "driver", False
+    kind, needs_root, is_costly = "driver", False, True
 
     def strike(self, study: Study) -> str:
         number = study.process.pid
@@ -141,7 +143,7 @@ class SlowDisk(Fault):
 class FullDriver(Fault):
     """The disk that holds the study is full."""
 
-    kind, ends_run = "full disk, driver", True
+    kind, is_costly, ends_run = "full driver disk", True, True
     shortest = longest = 60.0
 
     def strike(self, study: Study) -> str:
@@ -161,7 +163,7 @@ class FullDriver(Fault):
 class FullNode(Fault):
     """The disk of a machine's temporary files is full: those of Ray, its logs and its sockets, and of the workers."""
 
-    kind = "full disk, node"
+    kind = "full node disk"
     shortest, longest = 1.0, 4.0
 
     def strike(self, study: Study) -> str:
@@ -192,7 +194,7 @@ class Pressure(Fault):
 class Store(Fault):
     """SIGKILL of a raylet: Ray's object store dies with it, and so does its node."""
 
-    kind, needs_root = "object store of Ray", False
+    kind, needs_root, is_costly = "object store of Ray", False, True
 
     def strike(self, study: Study) -> str:
         raylet = self.pick(study.place.raylets(study.process.pid))
@@ -202,7 +204,7 @@ class Store(Fault):
 class Away(Fault):
     """What the URI names does not answer: a file is in the place of its folder."""
 
-    kind, needs_root, ends_run = "object store of the URI", False, True
+    kind, needs_root, is_costly, ends_run = "object store of the URI", False, True, True
     shortest = longest = 60.0
 
     @classmethod

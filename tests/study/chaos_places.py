@@ -119,8 +119,9 @@ class Folder:
         """Those processes of Ray that hold an object store and start workers."""
         return [process for process in self.family(started) if process.title.endswith("/raylet")]
 
-    def tend(self) -> None:
-        """Look after the machines."""
+    def tend(self) -> bool:
+        """Look after the machines; returns whether all are there."""
+        return True
 
 
 class Uri(Folder):
@@ -178,7 +179,6 @@ class Hosts(Folder):
         head = self._hosts[0]
         words = ("--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false")
         head.run(["ray", "start", *words, f"--node-ip-address={head.address}"], self._environment(0))
-        self.tend()
 
     def _environment(self, index: int) -> dict[str, str]:
         return {**CLUSTER, **self.controls[index].variables, "TMPDIR": str(RAY_FOLDER)}
@@ -216,19 +216,23 @@ class Hosts(Folder):
             self._cut.join()
         self._cut = None
 
-    def tend(self) -> None:
-        """Start a node wherever there is none."""
+    def tend(self) -> bool:
+        """Start a node wherever there is none; returns whether all are there."""
+        is_whole = True
         for index, host in enumerate(self._hosts[1:], 1):
             since, starting = self._starting.get(host.name, (0.0, None))
-            if host is self._cut or self._raylet(host):
+            is_starting = starting is not None and starting.poll() is None
+            is_whole &= not is_starting and self._raylet(host) is not None
+            if host is self._cut or (is_starting and time.monotonic() < since + NODE_SECONDS):
                 continue
-            if starting and starting.poll() is None and time.monotonic() < since + NODE_SECONDS:
+            if self._raylet(host):
                 continue
             end_orphans(descendants(host.pid))
             words = ["ray", "start", f"--address={self._hosts[0].address}:{PORT}", "--num-cpus=1"]
             words = [*self.memories[index - 1].prefix, *words, f"--node-ip-address={host.address}"]
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             self._starting[host.name] = time.monotonic(), host.start(words, self._environment(index), **quiet)
+        return is_whole
 
     def _raylet(self, host: Host) -> Process | None:
         return next((process for process in descendants(host.pid) if process.title.endswith("/raylet")), None)

@@ -61,7 +61,8 @@ class Study:
                 self.kill_driver()
 
     def start(self) -> None:
-        """Start the driver."""
+        """Start the driver once there are machines."""
+        self._wait_until(self.place.tend, GLANCE_SECONDS)
         self._said = self.place.log.stat().st_size if self.place.log.exists() else 0
         self._driver = self.place.start(self._command)
 
