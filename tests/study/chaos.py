@@ -35,10 +35,13 @@ from dataclasses import dataclass, replace
 
 from chaos_checks import Finding, Hit, Summary, logged, observe, read, summarize, tally
 from chaos_faults import FAULTS, Fault
-from chaos_places import PLACES, Folder, Uri, reason_against
+from chaos_hosts import Hosts
+from chaos_places import Folder, Uri
 from chaos_processes import PROC
 from chaos_study import Study
 from chaos_tools import reason_against_tools
+
+PLACES = {place.name: place for place in (Folder, Uri, Hosts)}
 
 WORDS = (
     *("--search", "optuna", "--repeats", "1", "--optimizers", "sgd,langevin", "--lag", "2", "--seeds", "2"),
@@ -78,6 +81,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # not without ending the study
     names, kinds = possible(arguments.studies, arguments.kinds)
+    if not all(any(FAULTS[kind].fits(PLACES[name]) for kind in kinds) for name in names) or not names:
+        print("Each of --studies must be able to meet one of --kinds here; choose others.", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as scratch:
         output = arguments.output or pathlib.Path(scratch, "studies")
         if output.exists():
@@ -131,7 +137,7 @@ def possible(names: Sequence[str], kinds: Sequence[str]) -> tuple[list[str], lis
         kinds = [kind for kind in kinds if kind not in left_out]
         if left_out:
             say(f"left out: {'; '.join(left_out)} ({reason})")
-    if "hosts" in names and (reason := reason or reason_against()):
+    if "hosts" in names and (reason := reason or Hosts.reason_against()):
         names.remove("hosts")
         say(f"left out: three hosts ({reason})")
     return names, kinds

@@ -6,7 +6,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from chaos_places import Folder, Hosts, Uri
+from chaos_hosts import Hosts
+from chaos_places import Folder, Uri
 from chaos_processes import POLL_SECONDS, Process
 from chaos_study import Study
 
