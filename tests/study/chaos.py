@@ -237,7 +237,7 @@ def plan(num_faults: int, kinds: Sequence[str], seed: int, trial_seconds: float)
 def strike_all(study: Study, strikes: Sequence[Strike]) -> Iterator[Hit]:
     """Strike until the study ends; yields the faults that hit."""
     for number, strike in enumerate(strikes, 1):
-        text, hit = "", None
+        text = ""
         while not text:
             if not study.await_moment(strike.num_commits, strike.delay_seconds):
                 return

@@ -108,21 +108,24 @@ class Pause(Fault):
                 process.send(signal.SIGCONT)
 
 
+LATEST_SECONDS, EARLIEST_SECONDS = 86_400, 10
+
+
 class Clock(Fault):
-    """The wall clock of a machine jumps by up to a day, and back seconds later."""
+    """The wall clock of a machine jumps: forward by up to a day, or back by some seconds; there it stays.
+
+    A longer way back is left out: Ray's own timers go by the wall clock, and stand still until it has caught up.
+    """
 
     kind = "clock"
-    shortest, longest = 1.0, 3.0
 
     def strike(self, study: Study) -> str:
         controls = study.place.controls
-        self._control = controls[int(self.choice * len(controls))]
-        jump = int((2 * self.amount - 1) * 86_400)
-        self._control.shift_clock(jump)
-        return f"clock of machine {controls.index(self._control)} by {jump} s"
-
-    def heal(self, study: Study) -> None:
-        self._control.shift_clock(0)
+        control = controls[int(self.choice * len(controls))]
+        longest = LATEST_SECONDS if self.choice * len(controls) % 1 < 0.5 else -EARLIEST_SECONDS
+        jump = int(longest * self.amount)
+        control.shift_clock(jump)
+        return f"clock of machine {controls.index(control)} by {jump} s"
 
 
 class SlowDisk(Fault):

@@ -48,8 +48,9 @@ class Control:
         self.variables = {"LD_PRELOAD": str(library), "CHAOS_CONTROL": str(settings)}
 
     def shift_clock(self, seconds: float) -> None:
-        """Have the wall clock be wrong by that much."""
-        self._settings[0:8] = struct.pack("d", seconds)
+        """Have the wall clock be wrong by that much more."""
+        (before,) = struct.unpack("d", self._settings[0:8])
+        self._settings[0:8] = struct.pack("d", before + seconds)
 
     def slow_disk(self, seconds: float) -> None:
         """Have every write, flush and renaming take that much longer."""
