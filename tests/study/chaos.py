@@ -1,6 +1,6 @@
 """Strikes real studies with faults at random moments and proves that they end as if nothing had happened.
 
-    python tests/study/chaos.py --faults 102 --seed 0 [--studies folder,uri,hosts] [--kinds KINDS] [--output DIR]
+    python tests/study/chaos.py --faults 48 --seed 0 [--studies folder,uri,hosts] [--kinds KINDS] [--output DIR]
 
 One small study of `sgd` and `langevin` on real images runs undisturbed, and then under faults: in a folder, at a URI,
 and on three hosts that share no network but a switch. The kinds of faults are those of `chaos_faults.py`: SIGKILL or
