@@ -4,7 +4,7 @@ import pathlib
 import time
 
 
-def test_hosts_reach_each_other_until_one_is_cut_off(hosts):
+def test_hosts_reach_each_other_but_while_one_is_cut_off(hosts):
     with hosts(2) as (one, other):
         listen = (
             "import socket; s = socket.create_server(('', 5000)); print('listens', flush=True)\nwhile s.accept(): ..."
@@ -15,6 +15,9 @@ def test_hosts_reach_each_other_until_one_is_cut_off(hosts):
         assert one.run(["python", "-c", call]).returncode == 0
         other.cut()
         assert "TimeoutError" in one.run(["python", "-c", call], check=False).stderr
+        other.join()
+        patient = call.replace("0.5", "20")
+        assert one.run(["python", "-c", patient]).returncode == 0
         other.end()
         server.communicate()
 

@@ -1,11 +1,11 @@
-"""What must hold of a study that was killed again and again, read from its files alone."""
+"""What must hold of a study that met fault after fault, read from its files alone."""
 
 import json
 import pathlib
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -19,22 +19,24 @@ RETRIES = 20
 
 SETTLE_SECONDS = 0.1
 
+NUM_AT_ONCE = 2
+"""Trials that train at once, each of which a fault may cut off."""
+
 Key = tuple[object, ...]
-Victim = Literal["driver", "worker"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kill:
-    """What the study's directory held right after a kill.
+class Hit:
+    """What the study's directory held right after a fault.
 
     Args:
-        victim: Who was killed.
+        kind: The kind of the fault.
         trials: The stored rows of `trials` by key.
         epochs: The stored rows of `epochs` by key, of trials that are stored.
         in_training: Key and attempt of every network whose training had ended an epoch but was not stored.
     """
 
-    victim: Victim
+    kind: str
     trials: Mapping[Key, str]
     epochs: Mapping[Key, str]
     in_training: frozenset[Key]
@@ -61,7 +63,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Whether a killed study ended as an undisturbed one."""
+    """Whether a disturbed study ended as an undisturbed one."""
 
     overview: Sequence[Finding]
 
@@ -74,15 +76,15 @@ class Summary:
         return "\n".join(map(str, self.overview))
 
 
-def summarize(undisturbed: pathlib.Path, killed: pathlib.Path, kills: Sequence[Kill], num_wanted: int) -> Summary:
-    """Compare the directory of a killed study that has ended with that of an undisturbed one."""
-    trials, epochs = ((read(undisturbed / name), read(killed / name)) for name in ("trials", "epochs"))
+def summarize(undisturbed: pathlib.Path, disturbed: pathlib.Path, hits: Sequence[Hit], num_wanted: int) -> Summary:
+    """Compare the directory of a disturbed study that has ended with that of an undisturbed one."""
+    trials, epochs = ((read(undisturbed / name), read(disturbed / name)) for name in ("trials", "epochs"))
     return Summary(
         overview=[
-            _kills(kills, num_wanted),
+            _hits(hits, num_wanted),
             _lost(trials, epochs),
-            _retrained(trials[1], read(killed / "attempts"), kills),
-            _changed(trials[1], epochs[1], kills),
+            _retrained(trials[1], read(disturbed / "attempts"), hits),
+            _changed(trials[1], epochs[1], hits),
             _duplicated(trials[1], epochs[1]),
             _equal_points(undisturbed, *trials),
             _equal("results", *(by_key(frame, KEY, without=MEASURED) for frame in trials)),
@@ -91,16 +93,36 @@ def summarize(undisturbed: pathlib.Path, killed: pathlib.Path, kills: Sequence[K
     )
 
 
-def observe(directory: pathlib.Path, victim: Victim) -> Kill:
+def observe(directory: pathlib.Path, kind: str) -> Hit:
     """What a study's directory holds now; the study may be at work."""
-    in_training = _logged(directory)
+    in_training = logged(directory)
     trials, epochs = read(directory / "trials"), read(directory / "epochs")
     stored = by_key(trials, KEY)
     # A worker's last result may have been on its way to the driver when it was killed: look again.
     time.sleep(SETTLE_SECONDS)
-    in_training |= _logged(directory) | {key for key in _attempts(epochs) if key[:-1] not in stored}
+    in_training |= logged(directory) | {key for key in _attempts(epochs) if key[:-1] not in stored}
     of_stored = {key: row for key, row in by_key(epochs, (*KEY, "epoch")).items() if key[:-1] in stored}
-    return Kill(victim=victim, trials=stored, epochs=of_stored, in_training=frozenset(in_training))
+    return Hit(kind=kind, trials=stored, epochs=of_stored, in_training=frozenset(in_training))
+
+
+def tally(disturbed: pathlib.Path, hits: Sequence[Hit]) -> dict[str, tuple[int, int, int, int, int]]:
+    """By kind of fault: how many, rows stored when they struck, and how many of these are lost, doubled and changed."""
+    trials, epochs = read(disturbed / "trials"), read(disturbed / "epochs")
+    now = by_key(trials, KEY), by_key(epochs, (*KEY, "epoch"))
+    twice = _twice(trials, KEY), _twice(epochs, (*KEY, "epoch"))
+    found = {}
+    for kind in sorted({hit.kind for hit in hits}):
+        own = [hit for hit in hits if hit.kind == kind]
+        then = [
+            {key: row for hit in own for key, row in rows(hit).items()}
+            for rows in (lambda hit: hit.trials, lambda hit: hit.epochs)
+        ]
+        num_rows = sum(map(len, then))
+        lost = sum(key not in now[table] for table in (0, 1) for key in then[table])
+        doubled = sum(key in twice[table] for table in (0, 1) for key in then[table])
+        changed = sum(now[table].get(key, row) != row for table in (0, 1) for key, row in then[table].items())
+        found[kind] = len(own), num_rows, lost, doubled, changed
+    return found
 
 
 def read(folder: pathlib.Path) -> pl.DataFrame:
@@ -135,7 +157,7 @@ def _curves(epochs: pl.DataFrame) -> dict[Key, str]:
     return {key: repr(curve) for key, curve in curves.items()}
 
 
-def _logged(directory: pathlib.Path) -> set[Key]:
+def logged(directory: pathlib.Path) -> set[Key]:
     """Key and attempt of what the write-ahead logs, Arrow streams of epochs, hold."""
     found: set[Key] = set()
     for path in directory.glob("*/*.arrows"):
@@ -151,10 +173,9 @@ def _attempts(rows: pl.DataFrame) -> set[Key]:
     return set() if rows.is_empty() else set(rows.select(*KEY, "attempt").iter_rows())
 
 
-def _kills(kills: Sequence[Kill], num_wanted: int) -> Finding:
-    num_drivers = sum(kill.victim == "driver" for kill in kills)
-    text = f"kills: {len(kills)} of {num_wanted} ({num_drivers} driver, {len(kills) - num_drivers} worker)"
-    return Finding(holds=len(kills) == num_wanted, text=text)
+def _hits(hits: Sequence[Hit], num_wanted: int) -> Finding:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(hit.kind for hit in hits).items()))
+    return Finding(holds=len(hits) == num_wanted, text=f"faults: {len(hits)} of {num_wanted} ({kinds})")
 
 
 def _lost(trials: tuple[pl.DataFrame, pl.DataFrame], epochs: tuple[pl.DataFrame, pl.DataFrame]) -> Finding:
@@ -175,66 +196,69 @@ def _epochs(frame: pl.DataFrame) -> dict[Key, list[int]]:
     return {row[:-1]: row[-1] for row in grouped.iter_rows()}
 
 
-def _retrained(trials: pl.DataFrame, superseded: pl.DataFrame, kills: Sequence[Kill]) -> Finding:
-    """Every attempt that was cut off must have been in flight when a kill struck.
+def _retrained(trials: pl.DataFrame, superseded: pl.DataFrame, hits: Sequence[Hit]) -> Finding:
+    """Every attempt that was cut off must have been in flight when a fault struck.
 
     One that had ended an epoch was seen then, in its log. One that was cut off earlier leaves nothing but a gap in the
-    attempts' numbers: its trial must not have been stored at some kill, and there are no more of them than kills.
+    attempts' numbers: its trial must not have been stored at some fault, and there are no more of them than
+    trained at once at all of them.
     """
     with_epochs = _attempts(superseded)
     numbers = {key[:-1]: key[-1] for key in trials.select(*KEY, "attempt").iter_rows()}
     cut_off = with_epochs | {(*key, earlier) for key, number in numbers.items() for earlier in range(number)}
-    seen = frozenset[Key]().union(*(kill.in_training for kill in kills))
-    silent = {key for key in cut_off - seen - with_epochs if any(key[:-1] not in kill.trials for kill in kills)}
+    seen = frozenset[Key]().union(*(hit.in_training for hit in hits))
+    silent = {key for key in cut_off - seen - with_epochs if any(key[:-1] not in hit.trials for hit in hits)}
     stray = cut_off - seen - silent
     retrained, num_silent = _trials(cut_off), _num_attempts(silent)
     text = (
-        f"trials trained more than once: {len(retrained)}, of which in flight when a kill struck: "
+        f"trials trained more than once: {len(retrained)}, of which in flight when a fault struck: "
         f"{len(retrained - _trials(stray))} ({_num_attempts(cut_off)} attempts cut off, {num_silent} of them before "
         "the end of an epoch)"
     )
-    return Finding(holds=not stray and num_silent <= len(kills), text=text, examples=_sorted(stray))
+    return Finding(holds=not stray and num_silent <= NUM_AT_ONCE * len(hits), text=text, examples=_sorted(stray))
 
 
 def _num_attempts(keys: Iterable[Key]) -> int:
     return len({(*key[:3], key[-1]) for key in keys})
 
 
-def _changed(trials: pl.DataFrame, epochs: pl.DataFrame, kills: Iterable[Kill]) -> Finding:
+def _changed(trials: pl.DataFrame, epochs: pl.DataFrame, hits: Iterable[Hit]) -> Finding:
     now = by_key(trials, KEY), by_key(epochs, (*KEY, "epoch"))
     then = [
         (table, key, row)
-        for kill in kills
-        for table, rows in enumerate((kill.trials, kill.epochs))
+        for hit in hits
+        for table, rows in enumerate((hit.trials, hit.epochs))
         for key, row in rows.items()
     ]
     stored = {(table, *key) for table, key, _ in then}
     changed = {key for table, key, row in then if now[table].get(key) != row}
-    text = f"rows changed after they were stored: {len(changed)} of {len(stored)} that were there when a kill struck"
+    text = f"rows changed after they were stored: {len(changed)} of {len(stored)} that were there when a fault struck"
     return Finding(holds=not changed, text=text, examples=_sorted(changed))
 
 
 def _duplicated(trials: pl.DataFrame, epochs: pl.DataFrame) -> Finding:
-    keys = [(trials, KEY), (epochs, (*KEY, "epoch"))]
-    twice = [
-        row for frame, key in keys for row in frame.filter(frame.select(key).is_duplicated()).select(key).iter_rows()
-    ]
+    twice = [*_twice(trials, KEY), *_twice(epochs, (*KEY, "epoch"))]
     return Finding(
         holds=not twice, text=f"rows duplicated: {len(twice) - len(set(twice))}", examples=_sorted(set(twice))
     )
 
 
-def _equal_points(directory: pathlib.Path, undisturbed: pl.DataFrame, killed: pl.DataFrame) -> Finding:
+def _twice(frame: pl.DataFrame, key: Sequence[str]) -> list[Key]:
+    """Keys that stand more than once, as often as they stand."""
+    return [*frame.filter(frame.select(key).is_duplicated()).select(key).iter_rows()]
+
+
+def _equal_points(directory: pathlib.Path, undisturbed: pl.DataFrame, disturbed: pl.DataFrame) -> Finding:
     study = json.loads((directory / "study.json").read_text(encoding="utf-8"))
     names = {name for optimizer in study["optimizers"].values() for name in optimizer["space"]}
     others = set(undisturbed.columns) - names
-    return _equal("points", *(by_key(frame, TRIAL, without=others) for frame in (undisturbed, killed)))
+    return _equal("points", *(by_key(frame, TRIAL, without=others) for frame in (undisturbed, disturbed)))
 
 
-def _equal(what: str, undisturbed: Mapping[Key, str], killed: Mapping[Key, str]) -> Finding:
-    different = {key for key, row in undisturbed.items() if killed.get(key) != row}
+def _equal(what: str, undisturbed: Mapping[Key, str], disturbed: Mapping[Key, str]) -> Finding:
+    different = {key for key, row in undisturbed.items() if disturbed.get(key) != row}
     text = f"{what} equal to those of the undisturbed run: {len(undisturbed) - len(different)} of {len(undisturbed)}"
-    return Finding(holds=not different and len(killed) == len(undisturbed), text=text, examples=_sorted(different))
+    return Finding(holds=not different and len(disturbed) == len(undisturbed), text=text, examples=_sorted(different))
 
 
 def _trials(keys: Iterable[Key]) -> set[Key]:
