@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from analysis.claims.file import read_claims
 from analysis.command_line import Parser, path, stoppable
 from analysis.lines import one_line
-from analysis.verdicts.default_vocabulary import VOCABULARY
+from analysis.plugins import PluginError
 from analysis.wording import count, listing
 from study.request.checks import claims_by_default, named_optimizers
 from study.request.optimizer_files import read_files
@@ -25,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     try:
         print(_new(options) if options.action == "new" else _checked(options), end="")
-    except ValueError as error:
+    except (ValueError, PluginError) as error:
         print(f"{PROGRAM}: error: {one_line(str(error))}", file=sys.stderr)
         return 2
     return 0
@@ -51,6 +51,8 @@ def _new(options: argparse.Namespace) -> str:
 
 
 def _checked(options: argparse.Namespace) -> str:
+    from analysis.verdicts.default_vocabulary import VOCABULARY  # here, as metrics of others may fail to load
+
     claims = read_claims(options.file, VOCABULARY)
     claims.check_names([*optimizer_names(), *read_files(options.optimizer_file)])
     lines = [

@@ -68,10 +68,12 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
         except MirrorError as error:
             raise OSError(f"{error}. All that is stored is in {output.directory}; go on with: {resume}") from None
         except OSError as error:
-            raise (_full_disk(error, resume) if error.errno == errno.ENOSPC else error) from None
+            raise _with_way_on(error, resume) from None
 
 
-def _full_disk(error: OSError, resume: str) -> OSError:
+def _with_way_on(error: OSError, resume: str) -> OSError:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return OSError(f"{str(error).rstrip('.')}. Go on with: {resume}")
     where = f" of {error.filename}" if error.filename else ""
     return OSError(f"the disk{where} is full; what is stored stays. Make room and go on with: {resume}")
 

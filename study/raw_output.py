@@ -13,6 +13,9 @@ def raw_output_apart() -> Iterator[None]:
 
     A console that holds the stream it prints to, as `new_console` makes it, goes on printing there.
     """
+    if sys.stderr is None:  # closed, and its number may be that of another file
+        yield
+        return
     with tempfile.TemporaryFile("w", encoding="utf-8", errors="backslashreplace") as raw:
         sys.stderr.flush()
         before = os.dup(2)

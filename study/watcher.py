@@ -19,6 +19,9 @@ if not sys.stdin.read():
 @contextmanager
 def told_if_killed(message: str) -> Iterator[None]:
     """Within, a small process waits, and prints `message` to standard error if this one ends inside."""
+    if sys.stderr is None:  # closed: nobody would hear it
+        yield
+        return
     cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
     # In a session of its own, so that the Ctrl-C of a terminal does not end it before this process has answered.
     command = [sys.executable, "-I", "-S", "-c", PROGRAM, cursor + message]

@@ -12,6 +12,7 @@ from ray import tune
 
 from trainables.data.dataset import Dataset
 from trainables.foreign.state import TorchState
+from trainables.models.precision import set_precision
 from trainables.optimizers import resolve_optimizer, worker_owner
 from trainables.storage.trial_checkpoint import TrialCheckpoint
 from trainables.training.step_timing import time_steps
@@ -66,11 +67,13 @@ class RayTrainable(tune.Trainable):
         state = self._torch_state()
         spec = resolve_optimizer(trial.optimizer, sources)
         self._refuse_changes(state, "the import of its code")
+        set_precision(trial.precision)  # here, so that it is no change of the optimizer's
+        self._state = self._torch_state()
         build = partial(new_learner, trial, spec, data, device)
         self._checkpoint = None if config["checkpoint"] is None else TrialCheckpoint(config["checkpoint"])
         self._training = self._checkpoint.resume(build) if self._checkpoint else build()
+        self._refuse_changes(self._state, "building it")
         self._tests = bool(config["test"])
-        self._state = self._torch_state()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial without a new process."""

@@ -2,7 +2,6 @@
 
 import keyword
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -92,7 +91,8 @@ class Hyperparameter:
 
 LONGEST_TEXT = 500
 
-LARGEST = sys.float_info.max
+LARGEST = 1e60
+"""What a ledger takes: squares of larger numbers, and their sums, leave float64."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,9 @@ class OptimizerSpec:
 
 def _is_number(value: object) -> bool:
     """Whether it is a `float`, or an `int` that becomes one."""
-    return isinstance(value, float) or (type(value) is int and abs(value) <= LARGEST)
+    return (isinstance(value, float) and not LARGEST < abs(value) < math.inf) or (
+        type(value) is int and abs(value) <= LARGEST
+    )
 
 
 def _check_number(name: str, value: object) -> None:

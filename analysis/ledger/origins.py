@@ -1,6 +1,6 @@
 """Which code and libraries made the rows of a ledger, and how two runs differ in them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.lines import one_line
@@ -22,6 +22,24 @@ def differences(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) 
         other: A later one.
     """
     return [*_differing_versions(_versions(one), _versions(other)), *_differing_code(_code(one), _code(other))]
+
+
+def differing_plugins(earlier: Iterable[Mapping[str, Any] | None], run: Mapping[str, Any]) -> list[str]:
+    """Plug-ins that earlier runs have used, but none with the code of a later run, one "the code of ..." each.
+
+    Args:
+        earlier: Entries of `runs`; None for runs of which nothing is known.
+        run: A later one.
+    """
+    held: dict[str, list[str]] = {}
+    for other in earlier:
+        for name, digest in (_code(other) or {}).items():
+            held.setdefault(name, []).append(digest)
+    return [
+        f"the code of {name} was {held[name][-1]} and is {digest}"
+        for name, digest in (_code(run) or {}).items()
+        if name in held and digest not in held[name]
+    ]
 
 
 def _differing_versions(mine: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:

@@ -8,8 +8,11 @@ from analysis.ledger.load import Ledger
 from analysis.ledger.origins import differences, named
 from analysis.wording import listing
 
-Made = tuple[Mapping[str, Any] | None, Counter[str]]
-"""A run, None for one of which nothing is known, and by optimizer the replicates of all that computed as it did."""
+Run = Mapping[str, Any] | None
+"""An entry of `runs`; None for one of which nothing is known."""
+
+Made = tuple[list[Run], Counter[str]]
+"""Runs that computed alike, and by optimizer the replicates that they stored."""
 
 
 def mixture(tunings: Sequence[Ledger]) -> str:
@@ -22,7 +25,7 @@ def mixture(tunings: Sequence[Ledger]) -> str:
     parts = [f"{first_made.total()} of {total.total()} trained networks as the first"]
     for run, made in origins[1:]:
         shares = [f"{name} {number} of {total[name]}" for name, number in made.items()]
-        parts.append(f"{made.total()} ({listing(shares)}) where {named(differences(first, run))}")
+        parts.append(f"{made.total()} ({listing(shares)}) where {named(_changes(first, run))}")
     return (
         f"These rows were not all made alike: {'; '.join(parts)}. What looks like an effect may be one of the change."
     )
@@ -33,15 +36,22 @@ def _origins(tunings: Sequence[Ledger]) -> list[Made]:
     found: list[Made] = []
     for ledger in tunings:
         for run, made in _runs(ledger):
-            same = next((known for other, known in found if not differences(other, run)), None)
-            if same is None:
-                found.append((run, made))
+            # Two that share no plug-in differ in none: a run must be like all of those that it is counted with.
+            alike = next((known for known in found if not any(differences(other, run) for other in known[0])), None)
+            if alike is None:
+                found.append(([run], made))
             else:
-                same.update(made)
+                alike[0].append(run)
+                alike[1].update(made)
     return found
 
 
-def _runs(ledger: Ledger) -> list[Made]:
+def _changes(earlier: Sequence[Run], later: Sequence[Run]) -> list[str]:
+    """How the runs of one kind differ from those of another, each difference once."""
+    return list(dict.fromkeys(found for one in earlier for other in later for found in differences(one, other)))
+
+
+def _runs(ledger: Ledger) -> list[tuple[Run, Counter[str]]]:
     """The runs that stored rows, with the replicates of each optimizer that they stored."""
     runs = ledger.study.runs
     counts: dict[int, Counter[str]] = defaultdict(Counter)

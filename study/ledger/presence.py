@@ -4,7 +4,7 @@ import pathlib
 
 
 class Presence:
-    """Remembers the folders of a study as they were first seen, and how many rows of `trials` this run has put there.
+    """Remembers the folders of a study as they were first seen, and how many rows of `trials` were put there.
 
     Whoever deletes, moves or replaces a folder while a study runs takes rows that count as stored: to write on would be
     to train to the end and keep the rest.
@@ -17,6 +17,7 @@ class Presence:
         self._directory = directory
         self._seen: dict[pathlib.Path, tuple[int, int]] = {}
         self._rows: dict[str, int] = {}
+        self._rows_before = 0
 
     def check(self, *names: str) -> None:
         """Refuse a folder that is gone, or that is another one by now.
@@ -32,7 +33,7 @@ class Presence:
             if self._seen.get(folder, found) != found:
                 raise OSError(
                     f"{folder} was deleted, moved or replaced while the study ran, and with it rows that were stored: "
-                    "no more is trained; put it back and give the same command, which trains what is missing."
+                    "no more is trained. Put it back; what is missing then is trained."
                 )
             if found is not None:
                 self._seen[folder] = found
@@ -46,20 +47,24 @@ class Presence:
         """
         self._rows[name] = num_rows
 
+    def begin(self, num_rows: int) -> None:
+        """Note how many rows of `trials` earlier runs have stored."""
+        self._rows_before, self._rows = num_rows, {}
+
     def check_rows(self, num_found: int) -> None:
-        """Refuse fewer rows of `trials` than this run alone has stored.
+        """Refuse fewer rows of `trials` than were stored.
 
         Args:
-            num_found: What is there, that of earlier runs included.
+            num_found: What is there.
 
         Raises:
             OSError: Some are gone.
         """
-        num_stored = sum(self._rows.values())
+        num_stored = self._rows_before + sum(self._rows.values())
         if num_found < num_stored:
             raise OSError(
-                f"{self._directory} holds {num_found} rows of trials where this run has stored {num_stored}: files "
-                "were deleted while it ran; the same command trains what is missing."
+                f"{self._directory} holds {num_found} rows of trials where {num_stored} were stored: files "
+                "were deleted while it ran. What is missing is trained anew."
             )
 
 

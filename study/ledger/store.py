@@ -81,6 +81,7 @@ class Ledger:
             key = TrialKey(first["optimizer"], first["phase"], first["number"])
             self._unfinished[key, tuple(sorted({row["replicate"] for row in log.rows}))] = log
         self._count_attempts()
+        self._presence.begin(len(self.outcomes()))
         return [*notes, *unfinished.notes]
 
     def restart_unfinished(self) -> bool:

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from analysis.ledger.origins import differences, named
+from analysis.ledger.origins import differences, differing_plugins, named
 from study.ledger import read_study
 from study.ledger.tables import runs_of_rows
 
@@ -47,7 +47,10 @@ def refuse_changes(run: Mapping[str, Any], earlier: Collection[Mapping[str, Any]
         ValueError: It computes as none of them; the message says what has changed since the last.
     """
     changed = [differences(other, run) for other in earlier]
-    if changed and all(changed):
+    # Runs that differ in no plug-in that both have used may yet differ by one that a third has used.
+    if of_plugins := differing_plugins(earlier, run):
+        changed.append(of_plugins)
+    if changed and (all(changed) or of_plugins):
         raise ValueError(
             f"{place} holds rows that were made otherwise than new ones would be: {named(changed[-1])}. Go back to "
             f"what made them, choose another --output, or add {ACCEPT}: then the report says at its top which rows "

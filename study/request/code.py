@@ -122,11 +122,26 @@ def _needed(folder: str, names: Collection[str]) -> set[str]:
         if name in found or not path.is_file():
             continue
         found.add(name)
-        package = f"{folder.replace('/', '.')}."
-        imports = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.ImportFrom))
-        modules = [node.module for node in imports if node.module]
-        left += [module.removeprefix(package) for module in modules if module.startswith(package)]
+        package = folder.replace("/", ".")
+        modules = _imported(ast.parse(path.read_bytes()), package)
+        inner = [
+            module.removeprefix(f"{package}.").partition(".")[0]
+            for module in modules
+            if module.startswith(f"{package}.")
+        ]
+        # What several plug-ins share is counted with the folder.
+        left += [module for module in inner if not module.startswith("_")]
     return found
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Modules that a module of a package imports, and whatever else might be one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(part for part in (package if node.level else "", node.module) if part)
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
 
 
 def _installed(plugins: Plugins, names: Collection[str]) -> Iterator[tuple[str, str]]:

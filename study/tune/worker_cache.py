@@ -51,8 +51,11 @@ class WorkerCache(_ObjectCache):
             yield from super().flush_cached_objects(force_all=True)
             return
         for key in [key for key, number in self._unserved.items() if number > 0]:
-            for _ in range(self._unserved.pop(key)):
+            for _ in range(self._unserved[key]):
                 held: list[Any] = [other for other, workers in self._cached_objects.items() if workers]
+                if not held:
+                    return  # those that still wait ask again, when a worker is free
+                self._unserved[key] -= 1
                 equal = [other for other in held if other.required_resources == key.required_resources]
                 for other in equal[:1] or held:
                     for _ in range(1 if equal else len(self._cached_objects[other])):

@@ -79,7 +79,6 @@ def _settings(watches_draws: bool) -> dict[str, object]:
         "whether gradients are recorded": torch.is_grad_enabled(),
         "inference mode": torch.is_inference_mode_enabled(),
         "anomaly detection": torch.is_anomaly_enabled(),
-        "the precision of matrix products": torch.get_float32_matmul_precision(),
         "the precision of products on a GPU": matmul.fp32_precision,
         "reduced precision of float16 products": matmul.allow_fp16_reduced_precision_reduction,
         "reduced precision of bfloat16 products": matmul.allow_bf16_reduced_precision_reduction,
@@ -135,7 +134,9 @@ def _members(kind: type) -> Iterator[tuple[str, object]]:
 
 def _with_code(value: object) -> object:
     """A function together with what may be exchanged in it."""
-    return (value, value.__code__, value.__defaults__) if isinstance(value, FunctionType) else value
+    if not isinstance(value, FunctionType):
+        return value
+    return value, value.__code__, value.__defaults__, tuple((value.__kwdefaults__ or {}).items())
 
 
 def _is_same(old: object, new: object) -> bool:
