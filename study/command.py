@@ -73,7 +73,8 @@ def carry_out(request: Request, address: str | None, words: Sequence[str], stop:
 
 def _with_way_on(error: OSError, resume: str) -> OSError:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return OSError(f"{str(error).rstrip('.')}. Go on with: {resume}")
+        told = "the same command" in str(error)
+        return error if told else OSError(f"{str(error).rstrip('.')}. Go on with: {resume}")
     where = f" of {error.filename}" if error.filename else ""
     return OSError(f"the disk{where} is full; what is stored stays. Make room and go on with: {resume}")
 

@@ -86,8 +86,7 @@ def test_no_fraction_where_the_scale_is_not_defined(scale, value):
         (0.0, 1.0, "log", r"scale='log' needs low > 0, got low=0\.0, high=1\.0; raise low or use scale='linear'"),
         (-1.0, 1.0, "log", r"scale='log' needs low > 0, got low=-1\.0"),
         (0.0, 1.0, "log_complement", r"scale='log_complement' needs high < 1, got low=0\.0, high=1\.0; lower high"),
-        (1e300, math.nextafter(1e300, 2e300), "log", r"low and high must be told apart on scale='log', got .*; change"),
-        (-1.7e308, 1.7e308, "linear", r"low and high must be told apart on scale='linear', got .*; change"),
+        (1e59, math.nextafter(1e59, 2e59), "log", r"low and high must be told apart on scale='log', got .*; change"),
         (0.0, 1.0, "cubic", r"scale must be 'linear', 'log' or 'log_complement', got 'cubic'; pick one of these"),
     ],
 )
@@ -198,7 +197,7 @@ AXIS = Hyperparameter(low=0.0, high=1.0)
         (
             "low",
             "1e-5",
-            r"low must be a number of Python, at most 1\.79769e\+308, got str '1e-5'; mend it, or put float",
+            r"low must be a number of Python, at most 1e\+60, got str '1e-5'; mend it, or put float",
         ),
         ("high", None, r"high must be a number of Python, .*, got NoneType 'None'; mend it"),
         ("high", True, r"high must be a number of Python, .*, got bool 'True'; mend it"),

@@ -136,7 +136,8 @@ def _with_code(value: object) -> object:
     """A function together with what may be exchanged in it."""
     if not isinstance(value, FunctionType):
         return value
-    return value, value.__code__, value.__defaults__, tuple((value.__kwdefaults__ or {}).items())
+    by_name = (part for item in (value.__kwdefaults__ or {}).items() for part in item)
+    return value, value.__code__, value.__defaults__, *by_name
 
 
 def _is_same(old: object, new: object) -> bool:
@@ -145,7 +146,7 @@ def _is_same(old: object, new: object) -> bool:
     Torch does so when an optimizer is built for the first time, and for `torch.compile`.
     """
     if isinstance(old, tuple) and isinstance(new, tuple) and old[0] is new[0]:
-        return all(mine is theirs for mine, theirs in zip(old, new, strict=True))
+        return len(old) == len(new) and all(mine is theirs for mine, theirs in zip(old, new, strict=True))
     before, function = (known[0] if isinstance(known, tuple) else known for known in (old, new))
     while isinstance(function, FunctionType) and function is not before:
         path = function.__code__.co_filename
