@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.ledger.origins import differences, named
+from analysis.ledger.origins import differences, differing_plugins, named
 
 RUN = {
     "versions": {"python": "3.11.4", "torch": "2.3.1", "optuna": "4.0.0", "ray": "2.30.0", "pyarrow": "17.0.0"},
@@ -60,3 +60,11 @@ def test_no_line_grows_with_what_has_changed():
     said = named(differences(old, other))
     assert said.endswith("; 95 more")
     assert len(said) < 600
+
+
+def test_a_plug_in_is_compared_with_all_runs_that_used_it():
+    """The first run is like the third one, which uses another adam than the second."""
+    runs = [{"code": {"study": "1", **used}} for used in ({}, {"adam": "1"}, {"adam": "2"})]
+    assert differing_plugins(runs[:2], runs[2]) == ["the code of adam was 1 and is 2"]
+    assert differing_plugins([*runs, None], runs[1]) == []
+    assert differing_plugins(runs[:1], runs[2]) == []

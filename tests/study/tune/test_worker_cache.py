@@ -83,3 +83,13 @@ def test_a_free_worker_is_given_a_trial_of_the_code_that_it_has_read(make_spec, 
         *("sgd", "momentum", "noisy"),
         *("noisy", "sgd", "momentum"),
     ]
+
+
+def test_a_trial_that_waited_before_any_worker_was_idle_ends_the_first_that_is():
+    cache = WorkerCache()
+    cache.increase_max(MINE)
+    assert list(cache.flush_cached_objects()) == []
+    assert cache.cache_object(OURS, "a")
+    assert list(cache.flush_cached_objects()) == ["a"]
+    assert cache.cache_object(OURS, "b")
+    assert list(cache.flush_cached_objects()) == []
