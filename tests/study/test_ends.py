@@ -100,6 +100,6 @@ def test_a_folder_that_is_deleted_ends_the_run_at_the_next_trial(within, started
 
 @pytest.mark.slow
 def test_a_run_without_a_report_is_no_good_end(study_command):
-    ended = study_command(*WORDS, "--time-budget", "0.0001")
+    ended = study_command(*WORDS, "--time-budget", "0.001")
     assert "No report: " in ended.stdout
     assert ended.returncode == 1
