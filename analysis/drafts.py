@@ -1,10 +1,14 @@
 """Drafts: files or folders under other names beside their own, which they get once all of them are written."""
 
+import errno
 import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What is wrong with a disk and not with what was asked: it is full or may not be written."""
 
 
 @contextmanager

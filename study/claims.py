@@ -47,7 +47,7 @@ def _parser() -> Parser:
 
 def _new(options: argparse.Namespace) -> str:
     files = read_files(options.optimizer_file)
-    return claims_by_default(named_optimizers(options.optimizers, files, []), files)
+    return claims_by_default(named_optimizers(options.optimizers, files, []))
 
 
 def _checked(options: argparse.Namespace) -> str:

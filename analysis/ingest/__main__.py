@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.command_line import DISK, Parser, path, stoppable
+from analysis.command_line import Parser, path, stoppable
+from analysis.drafts import DISK
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
 from analysis.ingest.sources import Source, load_sources

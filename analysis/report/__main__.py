@@ -7,7 +7,9 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import DISK, Parser, path, refuse_own_folders, stoppable
+from analysis.command_line import Parser, path, stoppable
+from analysis.drafts import DISK
+from analysis.ledger.folders import refuse_own_folders
 from analysis.lines import one_line
 
 

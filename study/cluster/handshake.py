@@ -7,8 +7,6 @@ import json
 import os
 import pathlib
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import ray
 from ray._private import services
@@ -18,6 +16,7 @@ from ray.exceptions import RayError
 from study.cluster.address import check_answer
 from study.cluster.private import private_addresses
 from study.cluster.settings import settings
+from study.raw_output import raw_output_apart
 
 MODES = ("token", "disabled")
 
@@ -90,7 +89,7 @@ def _mode_of(address: str) -> str:
 
 def _ask(address: str) -> tuple[dict[str, str], set[str]]:
     """What a cluster says of its versions, and the identifiers of the nodes that it has."""
-    with settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), _silent():
+    with settings(RAY_py_gcs_connect_timeout_s=f"{GCS_SECONDS:.0f}"), raw_output_apart():
         client = GcsClient(address=address)
         cluster = client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=GCS_SECONDS)
         nodes = client.get_all_node_info(timeout=GCS_SECONDS)
@@ -194,16 +193,3 @@ def _check_versions(address: str, cluster: dict[str, str]) -> None:
             f"The cluster at {address} needs {shown[0]}, got {shown[1]}; install the same here and on every node, "
             "or submit the command with `ray job submit`, which runs it there."
         )
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep Ray's C++ part from printing what the error says as well."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

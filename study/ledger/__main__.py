@@ -5,7 +5,8 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, refuse_own_folders, stoppable
+from analysis.command_line import Parser, path, stoppable
+from analysis.ledger.folders import refuse_own_folders
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
 from analysis.lines import one_line

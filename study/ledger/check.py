@@ -11,7 +11,7 @@ from analysis.ledger.schema import TUNING_PHASES
 from study.ledger.attempt import ATTEMPTS
 from study.ledger.log import LOGS, read_logs
 from study.ledger.store import Ledger
-from study.ledger.tables import broken, describe, duplicates, read_table, refuse_foreign
+from study.ledger.tables import broken, describe, duplicates, read_table, refuse_other_study
 from study.queue.trial_queue import TrialQueue
 from study.search import load_search
 from study.spec import StudySpec
@@ -50,7 +50,7 @@ def check_ledger(directory: pathlib.Path, spec: StudySpec) -> Check:
     ledger = Ledger(directory, spec)
     tables = {name: read_table(directory / name, schema) for name, schema in ledger.schemas.items()}
     for table in tables.values():
-        refuse_foreign(table, spec.optimizers)
+        refuse_other_study(table, spec.optimizers)
     rows = {name: table.rows() for name, table in tables.items()}
     logs = read_logs(directory)
     damaged = [f"{path}: {reason}" for table in tables.values() for path, reason in table.damaged.items()]

@@ -6,7 +6,8 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
-from analysis.command_line import DISK, shortened
+from analysis.command_line import shortened
+from analysis.drafts import DISK
 from analysis.ledger.schema import repeat_directory, stored_repeats
 
 NAME = ".lock"

@@ -13,7 +13,7 @@ from study.ledger.attempt import ATTEMPTS, write_superseded
 from study.ledger.directory import discard_drafts, free_name
 from study.ledger.log import StoredLog
 from study.ledger.merge import replace_files
-from study.ledger.tables import Table, broken, describe, duplicates, read_table, refuse_foreign
+from study.ledger.tables import Table, broken, describe, duplicates, read_table, refuse_other_study
 from study.spec import StudySpec
 
 DAMAGED = "damaged"
@@ -42,7 +42,7 @@ def recover_tables(
     """
     tables = {name: read_table(directory / name, schema) for name, schema in schemas.items()}
     for table in tables.values():
-        refuse_foreign(table, spec.optimizers)
+        refuse_other_study(table, spec.optimizers)
         _refuse_duplicates(table)
     discard_drafts(directory)
     notes = [note for table in tables.values() for note in _set_aside(directory, table)]

@@ -26,7 +26,7 @@ from study.ledger.merge import FULL, merge_parts
 from study.ledger.presence import Presence
 from study.ledger.recovery import recover_tables
 from study.ledger.rows import Row
-from study.ledger.tables import concatenated, read_table, refuse_foreign
+from study.ledger.tables import concatenated, read_table, refuse_other_study
 from study.ledger.timings import store_timings, timed_optimizers
 from study.ledger.unfinished import retire_logs
 from study.queue.tasks import Outcome, Task, TrialKey
@@ -240,7 +240,7 @@ class Ledger:
         table = read_table(self._directory / "trials", self.schemas["trials"])
         for path, reason in table.damaged.items():
             raise ValueError(f"{str(path)!r} is damaged ({reason}); the command without --dry-run sets it aside.")
-        refuse_foreign(table, self._spec.optimizers)
+        refuse_other_study(table, self._spec.optimizers)
         return [
             self._outcome(row) for row in concatenated((part.rows for part in table.parts), table.schema).to_pylist()
         ]

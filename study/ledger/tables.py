@@ -80,7 +80,7 @@ def read_table(folder: pathlib.Path, schema: pa.Schema) -> Table:
     return Table(folder=folder, schema=schema, parts=valid, replaced=sorted(replaced), damaged=damaged)
 
 
-def refuse_foreign(table: Table, optimizers: Collection[str]) -> None:
+def refuse_other_study(table: Table, optimizers: Collection[str]) -> None:
     """Refuse rows that belong to no trial of the study, before their words name a file.
 
     Raises:

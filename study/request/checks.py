@@ -242,15 +242,14 @@ def named_optimizers(given: Sequence[str] | None, files: Collection[str], values
     return (*names, *(name for name in files if name not in names))
 
 
-def claims_by_default(names: Sequence[str], files: Collection[str]) -> str:
+def claims_by_default(names: Sequence[str]) -> str:
     """Text of the claims of a study for which none are given.
 
     Args:
-        names: Its optimizers.
-        files: Those that come from files of the user; those of installed packages are the user's own as well.
+        names: Its optimizers; the user's own are those of files and of installed packages.
     """
-    ours = set(optimizers.OPTIMIZERS.names_in_folder()) - set(files)
-    return default_claims([name for name in names if name not in ours], [name for name in names if name in ours])
+    own = [name for name in names if optimizers.is_foreign(name)]
+    return default_claims(own, [name for name in names if name not in own])
 
 
 def _check_grid(study: StudyOptions, names: Sequence[str], values: Collection[str]) -> None:

@@ -21,11 +21,21 @@ COUNTED = ("study", "trainables", "analysis/ledger/plan.py", "analysis/ledger/sw
 """Whose code decides which rows there are and what they say. What is made of rows, `analysis`, changes none."""
 
 NOT_COUNTED = (
-    "study/audit",  # another command
+    "study/audit",  # other commands
+    "study/claims.py",
+    "study/ledger/__main__.py",
+    "study/ledger/check.py",
+    "study/ledger/export.py",
     "study/cluster",  # where trials run
-    "study/display",  # what a run shows
+    "study/display",  # what a run shows, and how it ends
+    "study/own_process.py",
+    "study/raw_output.py",
+    "study/signals.py",
+    "study/watcher.py",
     "study/ledger/mirror",  # copies of rows that are there
     "study/request",  # what is asked for is compared with the identity that is stored
+    "trainables/contract",  # what is refused before a study
+    "trainables/training/probe.py",  # how long a study would take
 )
 
 KINDS = (".py", ".c", ".webp")
@@ -89,7 +99,7 @@ def _own_code() -> dict[str, str]:
     for path in sorted(path for place in COUNTED for path in _files(ROOT / place)):
         name = path.relative_to(ROOT).as_posix()
         folder = name.rpartition("/")[0]
-        if any(name.startswith(f"{left}/") for left in NOT_COUNTED):
+        if any(f"{name}/".startswith(f"{left}/") for left in NOT_COUNTED):
             continue
         is_plugin = folder in apart and not path.name.startswith("_")
         parts[name if is_plugin else folder].append(f"{name} {_digest_of_file(path)}")

@@ -120,7 +120,7 @@ def _fixed_claims(
 ) -> Mapping[str, object] | None:
     """The claims that the first run has fixed, or that this first run fixes."""
     if stored is None:
-        text = claims_by_default(request.optimizers, request.files) if request.claims is None else request.claims
+        text = claims_by_default(request.optimizers) if request.claims is None else request.claims
         return {"text": text, "hash": hash_of(text), "known": [*optimizer_names(), *request.files]}
     fixed: Mapping[str, object] | None = stored.get("claims")
     if request.claims is not None and (fixed is None or fixed["text"] != request.claims):

@@ -5,7 +5,8 @@ import pathlib
 
 import pytest
 
-from analysis.command_line import OWN_FOLDERS, Parser, path, refuse_own_folders, stoppable
+from analysis.command_line import Parser, path, stoppable
+from analysis.ledger.folders import OWN_FOLDERS, refuse_own_folders
 
 NO_REPEATS = ("repeats", "repeats/9", "repeats/9/report")
 

@@ -112,8 +112,8 @@ def tried(case: Case, main: Callable[[Sequence[str]], int], study: pathlib.Path,
     folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
     (folder / "words.txt").write_text("words\n")
     (folder / "loop").symlink_to("loop")
-    for name in SOURCES.iterdir():
-        (folder / name.name).write_bytes(case.files.get(name.name, name.read_bytes()))
+    for name, source in SOURCES.items():
+        (folder / name).write_bytes(case.files.get(name, source.read_bytes()))
     if case.damage:
         shutil.copytree(study, folder / "held")
         _fork(lambda: case.damage.apply(folder / "held"))  # threads of Arrow and polars would not survive a fork

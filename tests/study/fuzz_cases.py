@@ -212,12 +212,17 @@ def with_value(content: bytes, place: int, value: bytes) -> bytes:
 @st.composite
 def faulty_file(draw: st.DrawFn, name: str, command: str, words: Sequence[str]) -> "Case":
     """A sound command line whose file is damaged."""
-    content = draw(damaged((SOURCES / name).read_bytes()))
+    content = draw(damaged(SOURCES[name].read_bytes()))
     return Case(f"damaged {name}", command, list(words), {name: content})
 
 
-SOURCES = pathlib.Path(__file__).with_name("fuzz_sources")
-"""Sound files, which are damaged."""
+SOURCES = {
+    path.name: path
+    for folder in (pathlib.Path(__file__).with_name("fuzz_sources"), pathlib.Path(__file__).parents[2] / "examples")
+    for path in folder.iterdir()
+    if path.is_file()
+}
+"""Sound files by name, which are damaged."""
 
 RUN = ["--search", "random", "--output", "new", "--optimizers", "sgd,adam"]
 INGEST = [

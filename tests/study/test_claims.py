@@ -64,9 +64,7 @@ def test_claims_of_the_article_are_those_of_a_study_of_our_optimizers(capsys):
 
 def test_an_installed_optimizer_is_the_user_s_own(monkeypatch):
     monkeypatch.setattr(type(OPTIMIZERS), "names_in_folder", lambda _: ["sgd"])
-    assert "# Default claims on adam, by the article's questions, against sgd.\n" in claims_by_default(
-        ["sgd", "adam"], {}
-    )
+    assert "# Default claims on adam, by the article's questions, against sgd.\n" in claims_by_default(["sgd", "adam"])
 
 
 @pytest.mark.slow

@@ -56,12 +56,14 @@ class Descent:
 
     def checkpoint(self) -> bytes:
         """All that a study keeps of a trial, in the form in which it is kept."""
+        with stage("its state_dict"):
+            optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
         buffer = io.BytesIO()
         torch.save(
             {
                 "num_steps": self.num_steps,
                 "theta": self.theta,
-                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+                "optimizers": optimizers,
                 "noise": [generator.get_state() for generator in self._generators],
             },
             buffer,
@@ -74,8 +76,9 @@ class Descent:
         self.theta = state["theta"]
         self.num_steps = state["num_steps"]
         self._build()
-        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        with stage("its load_state_dict"):
+            for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
         for generator, saved in zip(self._generators, state["noise"], strict=True):
             generator.set_state(saved)
 

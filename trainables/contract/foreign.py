@@ -9,7 +9,7 @@ import torch
 
 from trainables.contract import check_optimizer, check_point, check_reductions, check_resumable, forgetful
 from trainables.contract.descent import Descent, descend
-from trainables.foreign.process import own_process, stage
+from trainables.foreign.process import SECONDS, own_process, stage
 from trainables.foreign.state import TorchState
 from trainables.optimizers import optimizer_names, resolve_optimizer
 from trainables.spec import Hyperparameter, OptimizerSpec
@@ -18,9 +18,6 @@ RESTART = 13
 """Steps after which another process goes on."""
 
 REPLICATES = (0, 1)
-
-SECONDS = 60.0
-"""For one import, one build or one step: a thousand times what any of them should take."""
 
 
 def declared(

@@ -8,6 +8,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+SECONDS = 60.0
+"""For one import, building or step of foreign code: many times what any takes that is of use."""
+
 
 class _Stage:
     """Whose turn it is in the process, in words; empty if it is not that of foreign code."""

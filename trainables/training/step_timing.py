@@ -14,7 +14,7 @@ from functools import partial
 import torch
 
 from trainables.data.dataset import Dataset, as_tensor
-from trainables.foreign.process import own_process
+from trainables.foreign.process import SECONDS, own_process, stage
 from trainables.optimizers import is_foreign, resolve_optimizer
 from trainables.randomness import derive_seed
 from trainables.spec import OptimizerSpec
@@ -181,14 +181,15 @@ def _costs(turns: Mapping[str, Turn], deadline: float, clock: Callable[[], float
 
 def _new_turns(config: TrialConfig, sources: Mapping[str, str], data: Dataset, device: torch.device | str) -> "_Turns":
     torch.set_num_threads(1)
-    return _Turns(config, resolve_optimizer(config.optimizer, sources), data, device)
+    with stage("the import of its code and building it"):
+        return _Turns(config, resolve_optimizer(config.optimizer, sources), data, device)
 
 
 def _apart(
     processes: ExitStack, config: TrialConfig, sources: Mapping[str, str], data: Dataset, device: torch.device | str
 ) -> Turn:
     """Turns of a foreign optimizer in a process that ends with `processes`."""
-    call = processes.enter_context(own_process(_new_turns, config, dict(sources), data, device))
+    call = processes.enter_context(own_process(_new_turns, config, dict(sources), data, device, seconds=SECONDS))
 
     def turn(batch_size: int, num_steps: int) -> float:
         try:
@@ -212,6 +213,10 @@ class _Turns:
 
     def __call__(self, batch_size: int, num_steps: int) -> float:
         """See `Turn`."""
+        with stage("a turn of its steps"):
+            return self._time(batch_size, num_steps)
+
+    def _time(self, batch_size: int, num_steps: int) -> float:
         training, num_replicates = self._training, self._training.model.num_replicates
         shape = (num_steps, batch_size, num_replicates)
         order = torch.randint(len(self._labels), shape, generator=self._generator).to(training.device)

@@ -40,8 +40,8 @@ def outdated(directory: pathlib.Path, mine: Iterable[str], theirs: Iterable[str]
     """
     ours = list(_files(directory, mine))
     merged = frozenset[str]().union(*(file.replaces for file in ours))
-    foreign = [file.held for file in _files(directory, theirs) if file.name not in merged]
-    taken = frozenset[Held]().union(*foreign)
+    held = [file.held for file in _files(directory, theirs) if file.name not in merged]
+    taken = frozenset[Held]().union(*held)
     return [file.name for file in ours if file.held & taken]
 
 

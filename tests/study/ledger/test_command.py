@@ -11,9 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.ledger.durable import write_part
+from analysis.ledger.folders import OWN_FOLDERS
 from analysis.report.__main__ import main as report
 from study.ledger import Ledger, locked, read_study
 from study.ledger.__main__ import main
+from study.ledger.attempt import ATTEMPTS
+from study.ledger.log import LOGS
+from study.ledger.mirror.outdated import OUTDATED
+from study.ledger.recovery import DAMAGED
 from study.spec import StudySpec
 
 V1 = pathlib.Path(__file__).with_name("ledger_v1")
@@ -235,3 +240,7 @@ def test_nothing_is_exported_among_the_rows(study, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("python -m study.ledger: error: --output must lie outside of the ledger's own folders (")
     assert not list((study / "trials").glob("*.csv"))
+
+
+def test_every_folder_of_a_ledger_is_kept_from_what_else_is_written():
+    assert {*OWN_FOLDERS} == {"trials", "epochs", "timings", LOGS, ATTEMPTS, DAMAGED, OUTDATED}

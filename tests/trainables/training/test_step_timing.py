@@ -258,6 +258,23 @@ def test_a_foreign_optimizer_has_its_turns_elsewhere(few_images, monkeypatch):
     assert torch.optim.Adam.step is adam
 
 
+def test_a_step_that_hangs_when_it_is_timed_is_named_with_its_limit(few_images, monkeypatch):
+    """It may do so at one batch size alone, long after it was tried out."""
+    monkeypatch.setattr("trainables.training.step_timing.SECONDS", 6.0)
+    (ours,) = configs_of("sgd")
+    hanging = SGD.replace("    return torch", "    optimizer = torch").replace(
+        "lr=learning_rate)", "lr=learning_rate)\n    optimizer.step = threading.Event().wait\n    return optimizer"
+    )
+    message = "^optimizer 'mine' has failed: a turn of its steps has not ended within 6 seconds$"
+    with pytest.raises(RuntimeError, match=message):
+        time_steps(
+            [dataclasses.replace(ours, optimizer="mine")],
+            {"mine": f"import threading\n{hanging}"},
+            few_images,
+            seconds=300.0,
+        )
+
+
 def test_a_step_is_that_of_an_epoch(make_training, few_images):
     """Bit for bit: an epoch only measures more."""
     for name in ("sgd", "adam", "langevin"):
