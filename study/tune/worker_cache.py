@@ -50,14 +50,15 @@ class WorkerCache(_ObjectCache):
         if force_all:
             yield from super().flush_cached_objects(force_all=True)
             return
-        for key in [key for key, number in self._unserved.items() if number > 0]:
-            for _ in range(self._unserved[key]):
-                held: list[Any] = [other for other, workers in self._cached_objects.items() if workers]
-                if not held:
-                    return  # those that still wait ask again, when a worker is free
+        # A trial is given an idle worker of its own kind next; only those beyond them need the place of another.
+        for key, waiting in list(self._unserved.items()):
+            for _ in range(waiting - len(self._cached_objects[key])):
+                spare = [other for other, idle in self._cached_objects.items() if len(idle) > self._unserved[other]]
+                if not spare:
+                    break  # those that still wait ask again, when a worker is free
                 self._unserved[key] -= 1
-                equal = [other for other in held if other.required_resources == key.required_resources]
-                for other in equal[:1] or held:
+                equal = [other for other in spare if other.required_resources == key.required_resources]
+                for other in equal[:1] or spare:
                     for _ in range(1 if equal else len(self._cached_objects[other])):
                         self._num_cached_objects -= 1
                         yield self._cached_objects[other].pop(0)

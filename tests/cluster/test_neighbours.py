@@ -70,6 +70,7 @@ class Machine:
         words = {name: " ".join(f"'{part}'" for part in parts) for name, parts in lists.items()}
         host.run(["sh", "-c", re.sub(r"\{(\w+)\}", lambda found: words[found[1]], PREPARE)])
         self.root = pathlib.Path(f"/proc/{host.pid}/root")
+        self._not_made_here = set((self.root / "tmp").iterdir())
 
     def as_user(self, user, words, umask=0o022, env=None, **options):
         """Start a command as a user in the user's home."""
@@ -82,6 +83,10 @@ class Machine:
     def signal(self, name):
         """Send a signal to what the victim has started."""
         self.host.run(["kill", f"-{name}", (self.root / "home" / VICTIM / "pid").read_text().strip()], cwd="/")
+
+    def temporary(self):
+        """What lies in `/tmp` but for the way to an environment of the tests that is kept there."""
+        return set((self.root / "tmp").iterdir()) - self._not_made_here
 
     def raylet(self):
         """Options and environment of the raylet that runs there, if one does."""
@@ -190,7 +195,7 @@ def test_another_user_gets_nothing_of_a_study(machine, umask, mode):
     out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 143, out
     assert not folder.exists()
-    assert list((machine.root / "tmp").iterdir()) == []
+    assert machine.temporary() == set()
     assert not (machine.root / "home" / VICTIM / ".ray").exists()
 
 
@@ -203,7 +208,7 @@ def test_nothing_of_a_killed_study_stays_open(machine):
     while machine.listening():
         assert time.monotonic() < deadline, machine.listening()
         time.sleep(0.2)
-    assert {path.stat().st_mode & 0o777 for path in (machine.root / "tmp").iterdir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in machine.temporary()} == {0o700}
 
 
 JOIN = """

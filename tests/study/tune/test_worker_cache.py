@@ -57,6 +57,18 @@ def test_a_trial_that_takes_something_else_ends_all_since_any_may_be_in_its_way(
     assert cache.num_cached_objects == 0
 
 
+def test_a_worker_that_comes_free_is_kept_for_a_trial_of_its_own_kind_that_waits_for_a_new_one():
+    cache = WorkerCache()
+    for _ in range(2):
+        cache.increase_max(OURS)
+    cache.decrease_max(OURS)
+    assert cache.cache_object(OURS, "a")
+    assert list(cache.flush_cached_objects()) == []
+    cache.increase_max(MINE)
+    assert list(cache.flush_cached_objects()) == []
+    assert cache.pop_cached_object(OURS) == "a"
+
+
 def test_a_trial_that_waits_no_more_ends_none(cache):
     cache.increase_max(ON_GPU)
     cache.decrease_max(ON_GPU)
