@@ -53,7 +53,9 @@ class WorkerCache(_ObjectCache):
         # A trial is given an idle worker of its own kind next; only those beyond them need the place of another.
         for key, waiting in list(self._unserved.items()):
             for _ in range(waiting - len(self._cached_objects[key])):
-                spare = [other for other, idle in self._cached_objects.items() if len(idle) > self._unserved[other]]
+                spare: list[Any] = [
+                    other for other, idle in self._cached_objects.items() if len(idle) > self._unserved[other]
+                ]
                 if not spare:
                     break  # those that still wait ask again, when a worker is free
                 self._unserved[key] -= 1
