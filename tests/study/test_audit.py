@@ -36,6 +36,7 @@ def identical(num_studies, *, deviation):
     ]
 
 
+@pytest.mark.slow
 def test_a_verdict_on_optimizers_that_forgets_the_luck_of_tuning_is_found_out(monkeypatch):
     values = identical(100, deviation=0.03)
     assert tuning.false_verdicts(values, "error").is_passed

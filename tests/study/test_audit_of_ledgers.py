@@ -61,6 +61,7 @@ def test_beyond_the_edge_every_network_diverges():
     assert formula.errors(np.random.default_rng(0), {"learning_rate": 0.9}, luck).tolist() == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_verdict_on_runs_that_forgets_the_luck_of_tuning_is_found_out(monkeypatch):
     kind = questions.IN_SETTINGS
     families = questions.by_metric(kind, 1, 12)[questions.SWING]
@@ -71,6 +72,7 @@ def test_a_verdict_on_runs_that_forgets_the_luck_of_tuning_is_found_out(monkeypa
     assert not questions.coverage(families, "swing").is_passed
 
 
+@pytest.mark.slow
 def test_a_swing_that_is_not_compared_at_equal_loss_is_found_out(monkeypatch):
     kind = questions.IN_LEVEL._replace(metrics=(questions.SWING,))
     matched = questions.by_metric(kind, 2, 6)[questions.SWING]
@@ -87,6 +89,7 @@ def test_an_effect_that_is_not_there_is_not_found():
     assert not questions.power(questions.by_metric(kind, 0, 4)[questions.ERROR], "error").is_passed
 
 
+@pytest.mark.slow
 def test_a_cost_of_imprecision_around_the_winner_is_found_out(monkeypatch):
     """As claims were judged before the best decade was sought."""
 
@@ -146,6 +149,7 @@ def test_parts_of_a_nested_pair_add_up_and_are_covered(other_ranges):
         assert not nested.coverage(elsewhere, part, "range").is_passed
 
 
+@pytest.mark.slow
 def test_looks_that_each_spend_all_of_the_error_are_found_out(monkeypatch):
     values = np.random.default_rng(0).normal(size=(40, looks.LOOKS[-1]))
     courses = [looks.until_decided(own, 0.0) for own in values[:12]]

@@ -30,6 +30,7 @@ def forget(directory, **versions):
     write_study(directory, {**{k: v for k, v in stored.items() if k != "crc32"}, "runs": [first, *others]})
 
 
+@pytest.mark.slow
 def test_a_change_is_named_before_training_and_goes_on_only_when_it_is_accepted(study_command, tmp_path):
     directory = tmp_path / "out"
     done = study_command(*WORDS, "--trials", "2")

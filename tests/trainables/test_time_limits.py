@@ -12,6 +12,7 @@ LATER = SGD.replace("    return torch", "    optimizer = torch").replace(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "what"),
     [
@@ -34,6 +35,7 @@ def test_code_that_ends_the_process_is_told_in_one_line():
         declared("mine", {"mine": "import os\nos._exit(0)\n"})
 
 
+@pytest.mark.slow
 def test_all_of_it_may_take_longer_than_a_part():
     """A limit counts anew for each import, building and step, and not while the process starts."""
     slow = SGD.replace("    return torch", "    time.sleep(1)\n    return torch")

@@ -258,6 +258,7 @@ def test_a_foreign_optimizer_has_its_turns_elsewhere(few_images, monkeypatch):
     assert torch.optim.Adam.step is adam
 
 
+@pytest.mark.slow
 def test_a_step_that_hangs_when_it_is_timed_is_named_with_its_limit(few_images, monkeypatch):
     """It may do so at one batch size alone, long after it was tried out."""
     monkeypatch.setattr("trainables.training.step_timing.SECONDS", 6.0)
