@@ -30,6 +30,11 @@ class TimeBudget:
         self._is_over = False
         self.has_cut = False
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether time may run out."""
+        return self._seconds < math.inf
+
     def record(self, num_replicates: int) -> None:
         """Take note of a group of replicates that has ended now."""
         self._last_end = self._clock()

@@ -14,9 +14,9 @@ from trainables.randomness import derive_seed
 class TrialQueue:
     """Chooses the next group of replicates to train, for any number of workers.
 
-    Tuning goes round the optimizers, so their counts differ by at most one. As soon as an optimizer's tuning ends its
-    published setting and its winner are confirmed on fresh seeds, the winner is trained on the same seeds with
-    hyperparameters at their neutral values (ablation), and the sweep goes through it.
+    Tuning goes round the optimizers, so their counts differ by at most one, unless some may be ahead. As soon as an
+    optimizer's tuning ends its published setting and its winner are confirmed on fresh seeds, the winner is trained on
+    the same seeds with hyperparameters at their neutral values (ablation), and the sweep goes through it.
 
     Args:
         spec: The study.
@@ -51,13 +51,14 @@ class TrialQueue:
     def _tuned(self) -> bool:
         return all(tuning.finished for tuning in self._tunings.values())
 
-    def next_task(self, suits: Callable[[str], bool] = lambda _: True) -> Task | None:
+    def next_task(self, suits: Callable[[str], bool] = lambda _: True, ahead: int = 0) -> Task | None:
         """The next group of replicates, which now counts as running; None if all that is left waits for results.
 
         Args:
             suits: Whether an optimizer suits the worker that is free: of tasks that are as good, it gets such a one.
+            ahead: Tuning trials by which those that suit may be ahead of others that do not.
         """
-        task = self._next_tuning_task(suits) or self._next_follow_up(suits)
+        task = self._next_tuning_task(suits, ahead) or self._next_follow_up(suits)
         if task is not None:
             self._num_running += 1
         return task
@@ -129,11 +130,15 @@ class TrialQueue:
         else:
             self._follow_ups.record(outcome)
 
-    def _next_tuning_task(self, suits: Callable[[str], bool]) -> Task | None:
+    def _next_tuning_task(self, suits: Callable[[str], bool], ahead: int) -> Task | None:
         open_tunings = {name: t for name, t in self._tunings.items() if t.num_started < t.num_trials}
         fewest = min((tuning.num_started for tuning in open_tunings.values()), default=0)
-        for name, tuning in sorted(open_tunings.items(), key=lambda entry: not suits(entry[0])):
-            number = tuning.next_number() if tuning.num_started == fewest else None
+        suitable = {name for name in open_tunings if suits(name)}
+        most = fewest + (ahead if len(suitable) < len(open_tunings) else 0)
+        for name, tuning in sorted(
+            open_tunings.items(), key=lambda entry: (entry[0] not in suitable, entry[1].num_started)
+        ):
+            number = tuning.next_number() if tuning.num_started <= (most if name in suitable else fewest) else None
             if number is not None:
                 proposal = tuning.start(number)
                 key = TrialKey(name, proposal.phase, number)

@@ -8,6 +8,10 @@ from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import TrialQueue
 from trainables.optimizers import worker_owner
 
+AHEAD = 7
+"""Tuning trials by which the optimizers of a worker may be ahead of others: to start another worker takes seconds. With
+a time budget none is, since all that is begun with one optimizer is completed with all."""
+
 
 class Assignments:
     """Groups of replicates, each in the hands of one Tune trial.
@@ -48,9 +52,9 @@ class Assignments:
             return self._returned.pop()
         if not self._idle:
             return self._queue.next_task()
-        # To start another worker takes seconds.
         free = self._idle[-1]
-        return self._queue.next_task(lambda name: worker_owner(name) == free)
+        ahead = 0 if self._budget.is_limited else AHEAD
+        return self._queue.next_task(lambda name: worker_owner(name) == free, ahead)
 
     def hand_out(self, trial_id: str, task: Task, kind: str) -> None:
         """A Tune trial trains this group on this kind of device."""

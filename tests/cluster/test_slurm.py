@@ -39,7 +39,7 @@ def test_the_slurm_script_runs_a_study_and_hands_it_the_signal_of_the_time_limit
         with log.open("w") as out:
             job = host.start(words, env, stdout=out, stderr=out)
         deadline = time.monotonic() + 240
-        while " of 4000 networks" not in log.read_text():
+        while " of 4,000 networks" not in log.read_text():
             assert job.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)

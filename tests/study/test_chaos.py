@@ -11,7 +11,7 @@ from tests.cluster.hosts import reason_against
 from tests.study.chaos_tools import reason_against_tools
 
 SCRIPT = pathlib.Path(__file__).with_name("chaos.py")
-NUM_DRIVERS = 6
+NUM_DRIVERS = 3
 """Killed; twice as many workers are."""
 
 SUMMARY = r"""study: {name}, \d+ s

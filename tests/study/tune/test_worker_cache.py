@@ -1,10 +1,12 @@
 """Which idle workers are kept, as Tune calls the cache, and for whom a worker that has come free is meant."""
 
+from itertools import pairwise
+
 import pytest
 
 from study.queue.time_budget import TimeBudget
 from study.queue.trial_queue import TrialQueue
-from study.tune.assignments import Assignments
+from study.tune.assignments import AHEAD, Assignments
 from study.tune.worker_cache import WorkerCache
 from trainables.ray_trainable import WorkerRequest
 
@@ -79,22 +81,36 @@ def test_all_are_ended_where_that_is_asked_for(cache):
     assert sorted(cache.flush_cached_objects(force_all=True)) == ["a", "b", "c"]
 
 
-def test_a_free_worker_is_given_a_trial_of_the_code_that_it_has_read(make_spec, listening, new_slots):
-    """Of trials that are as good: counts of the optimizers still differ by at most one."""
-    spec = make_spec(optimizers=("sgd", "noisy", "momentum"), num_trials=4, sweep=False)
-    assignments = Assignments(TrialQueue(spec, listening()), new_slots(1), TimeBudget(None))
+def order_of_tuning(spec, algorithm, slots, minutes):
+    """Optimizers of the tuning trials of one worker."""
+    assignments = Assignments(TrialQueue(spec, algorithm), slots, TimeBudget(minutes))
     order = []
-    for number in range(12):
+    for number in range(len(spec.optimizers) * spec.extent.num_trials):
         task = assignments.next_task()
         assignments.hand_out(str(number), task, "cpu")
         order.append(task.key.optimizer)
         assignments.end(str(number))
-    assert order == [
-        *("sgd", "momentum", "noisy"),
-        *("noisy", "sgd", "momentum"),
-        *("sgd", "momentum", "noisy"),
-        *("noisy", "sgd", "momentum"),
-    ]
+    return order
+
+
+def test_a_free_worker_is_given_trials_of_the_code_that_it_has_read(make_spec, listening, new_slots):
+    spec = make_spec(optimizers=("sgd", "noisy", "momentum"), num_trials=6, lag=9, sweep=False)
+    order = order_of_tuning(spec, listening(6), new_slots(1), None)
+    assert order == [*("sgd", "momentum") * 6, *("noisy",) * 6]
+    spec = make_spec(optimizers=("sgd", "noisy", "momentum"), num_trials=2 * AHEAD, lag=99, sweep=False)
+    order = order_of_tuning(spec, listening(99), new_slots(1), None)
+    assert sum(one != other and "noisy" in (one, other) for one, other in pairwise(order)) <= 3
+
+
+def test_within_a_time_budget_no_optimizer_is_ahead_for_a_worker(make_spec, listening, new_slots):
+    spec = make_spec(optimizers=("sgd", "noisy", "momentum"), num_trials=4, lag=9, sweep=False)
+    rounds = [*("sgd", "momentum", "noisy"), *("noisy", "sgd", "momentum")]
+    assert order_of_tuning(spec, listening(9), new_slots(1), 1000.0) == 2 * rounds
+
+
+def test_where_no_optimizer_needs_workers_of_its_own_none_is_ahead(make_spec, listening, new_slots):
+    spec = make_spec(num_trials=4, lag=9, sweep=False)
+    assert order_of_tuning(spec, listening(9), new_slots(1), None) == ["sgd", "momentum"] * 4
 
 
 def test_a_trial_that_waited_before_any_worker_was_idle_ends_the_first_that_is():
