@@ -55,6 +55,11 @@ class _StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def print_refusal(program: str, message: object) -> None:
+    """Say on standard error what a command refuses, in one line whatever names of others stand in it."""
+    print(f"{program}: error: {one_line(str(message))}", file=sys.stderr)
+
+
 def shortened(given: object) -> str:
     """What was given, as far as a message of one line may repeat it."""
     text = str(given)

@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from analysis.command_line import Parser, path, stoppable
+from analysis.command_line import Parser, path, print_refusal, stoppable
 from analysis.ledger.durable import publish
-from analysis.lines import one_line
 from analysis.plugins import PluginError, Plugins, blamed
 from benchmarks import ROW, Row
 from study.display.console import new_console
@@ -59,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
             measured += [{**found, **where, "date": datetime.now(UTC)} for found in _run(name, measure, options)]
             _write(measured, options.output)  # after each part, so that what ends a later one loses no hours
     except ValueError as error:
-        print(f"{parser.prog}: error: {one_line(str(error))}", file=sys.stderr)
+        print_refusal(parser.prog, error)
         return status
     _print(measured, console)
     console.print(f"Table: {options.output}", soft_wrap=True, highlight=False, markup=False)

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from analysis.claims.file import read_claims
-from analysis.command_line import Parser, path, stoppable
-from analysis.lines import one_line
+from analysis.command_line import Parser, path, print_refusal, stoppable
 from analysis.plugins import PluginError
 from analysis.wording import count, listing
 from study.request.checks import claims_by_default, named_optimizers
@@ -26,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         print(_new(options) if options.action == "new" else _checked(options), end="")
     except (ValueError, PluginError) as error:
-        print(f"{PROGRAM}: error: {one_line(str(error))}", file=sys.stderr)
+        print_refusal(PROGRAM, error)
         return 2
     return 0
 

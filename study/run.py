@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from analysis.lines import one_line
+from analysis.command_line import print_refusal
 from study.cluster.address import cluster_address
 from study.request.checks import check
 from study.request.options import parse, program
@@ -23,15 +23,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return stop.answer()
     except ValueError as error:
-        _print_error(error)
+        print_refusal(program(), error)
         return 2
     except OSError as error:  # a directory that may not be written
-        _print_error(error)
+        print_refusal(program(), error)
         return 1
-
-
-def _print_error(error: Exception) -> None:
-    print(f"{program()}: error: {one_line(str(error))}", file=sys.stderr)
 
 
 def _run(request: Request, words: Sequence[str], stop: StopRequest) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.command_line import Parser, path, stoppable
+from analysis.command_line import Parser, path, print_refusal, stoppable
 from analysis.drafts import DISK
 from analysis.ingest.assemble import UNKNOWN, assemble
 from analysis.ingest.description import Description, read_description
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sources = load_sources()
         parser = _parser(sources)
     except ValueError as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+        print_refusal(PROGRAM, error)
         return 2
     options = parser.parse_args(words)
     # A study is passed on; the password of a database is not.
@@ -56,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command=command,
         )
     except (SourceError, PluginError) as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+        print_refusal(PROGRAM, error)
         return 2
     except OSError as error:
         place = error.filename or options.output
-        print(
-            f"{PROGRAM}: error: sources must be readable and --output writable, {str(place)!r} is not "
-            f"({error.strerror}); correct the path.",
-            file=sys.stderr,
+        print_refusal(
+            PROGRAM,
+            f"sources must be readable and --output writable, {str(place)!r} is not ({error.strerror}); "
+            "correct the path.",
         )
         return 1 if error.errno in DISK else 2
     print("\n".join([*_summary(overview_of(ledger)), f"python -m analysis.report {shlex.quote(str(options.output))}"]))

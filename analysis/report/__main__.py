@@ -7,10 +7,9 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, stoppable
+from analysis.command_line import Parser, path, print_refusal, stoppable
 from analysis.drafts import DISK
 from analysis.ledger.folders import refuse_own_folders
-from analysis.lines import one_line
 
 
 @stoppable("python -m analysis.report")
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(page)
         return 0
-    print(f"{parser.prog}: error: {one_line(problem)}", file=sys.stderr)
+    print_refusal(parser.prog, problem)
     return status
 
 

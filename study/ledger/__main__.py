@@ -5,11 +5,10 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from analysis.command_line import Parser, path, stoppable
+from analysis.command_line import Parser, path, print_refusal, stoppable
 from analysis.ledger.folders import refuse_own_folders
 from analysis.ledger.parts import DamagedFileError
 from analysis.ledger.schema import KEYS
-from analysis.lines import one_line
 from analysis.links import refuse_link
 from analysis.wording import count
 from study.ledger.check import Check, check_ledger
@@ -31,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
         message, status = str(error), 1
     except ValueError as error:
         message, status = str(error), 2
-    print(f"{parser.prog}: error: {one_line(message)}", file=sys.stderr)
+    print_refusal(parser.prog, message)
     return status
 
 

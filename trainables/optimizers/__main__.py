@@ -3,6 +3,7 @@
 import pathlib
 import sys
 
+from trainables.lines import one_line
 from trainables.optimizers._table import replace_table, table
 
 USAGE = "usage: python -m trainables.optimizers [FILE.md]"
@@ -20,7 +21,7 @@ def main(words: list[str]) -> int:
     try:
         path.write_text(replace_table(path.read_text(encoding="utf-8")), encoding="utf-8")
     except (OSError, ValueError) as error:
-        print(f"python -m trainables.optimizers: error: {error}", file=sys.stderr)
+        print(f"python -m trainables.optimizers: error: {one_line(str(error))}", file=sys.stderr)
         return 2
     return 0
 
