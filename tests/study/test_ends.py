@@ -103,3 +103,14 @@ def test_a_run_without_a_report_is_no_good_end(study_command):
     ended = study_command(*WORDS, "--time-budget", "0.001")
     assert "No report: " in ended.stdout
     assert ended.returncode == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/1"])
+def test_a_home_that_cannot_be_written_is_named_and_ends_nothing(home, study_command, tmp_path):
+    small = ("--train-images", "100", "--epochs", "1", "--batch-size", "20", "--trials", "2", "--confirm-seeds", "6")
+    once = ("--search", "random", "--optimizers", "sgd", "--repeats", "1", "--no-sweep", "--no-timing")
+    done = study_command(*once, *small, "--output", "out", env={"HOME": home, "XDG_CACHE_HOME": ""})
+    assert done.returncode == 0, done.stderr
+    assert f"'{home}/.cache" in done.stdout + done.stderr
+    assert (tmp_path / "out" / "report" / "report.html").exists()
